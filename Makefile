@@ -1,0 +1,34 @@
+# `make demo` and `make test` set themselves up in .venv; everything they need comes from pyproject.toml.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# Threads that spin while they wait make several torch processes on the same cores many times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test test-slow lint format clean
+
+demo: $(VENV)/ready
+	$(RUN) tools/demo.py --out runs/demo
+
+test: $(VENV)/ready lint
+	$(RUN) -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/ready
+	$(RUN) -m pytest -q -m slow
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright
+
+format: $(VENV)/ready
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,90 @@
+"""The house has floors: a module imports its own sub-package, lower floors, and rooms to its left on floors 3 to 5."""
+
+import ast
+from pathlib import Path
+
+import vidtok
+
+PACKAGE = Path(vidtok.__file__).parent
+# One row per floor, from the ground; on floors 3 to 5 a room may import the rooms to its left.
+FLOORS = [
+    ["errors", "types"],
+    ["video", "nn", "metrics"],
+    ["data", "models", "viz"],
+    ["evaluate", "predict", "visualize", "export", "train"],
+    ["config", "config_io", "build"],
+    ["cli", "__init__"],
+]
+ROOMS = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, room in enumerate(rooms)}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports_of(file: Path) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: import absolutely, so that the floor can be seen"
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "vidtok" else [node.module]
+            )
+            found += [(node.lineno, name) for name in names]
+    return [(line, name) for line, name in found if name and name.split(".")[0] == "vidtok"]
+
+
+def allowed(source: str, target: str) -> bool:
+    if source == target:
+        return True
+    floor, place = ROOMS[source]
+    other_floor, other_place = ROOMS[target]
+    return other_floor < floor or (other_floor == floor >= 3 and other_place < place)
+
+
+def test_imports_go_down():
+    wrong = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        source = room_of(".".join(("vidtok", *file.relative_to(PACKAGE).with_suffix("").parts)))
+        assert source in ROOMS, f"{file}: no floor is given for {source!r}"
+        for line, name in imports_of(file):
+            if not allowed(source, room_of(name)):
+                wrong.append(f"{file.relative_to(PACKAGE)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_checker_sees_a_wrong_import():
+    assert not allowed("nn", "data")
+    assert not allowed("evaluate", "train")
+    assert allowed("train", "evaluate")
+    assert not allowed("data", "models")
+
+
+def test_nothing_below_build_takes_a_config():
+    wrong = [
+        f"{file.relative_to(PACKAGE)}:{line}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for line, name in imports_of(file)
+        if room_of(name) in {"config", "config_io"}
+        and ROOMS[room_of("vidtok." + file.relative_to(PACKAGE).parts[0].removesuffix(".py"))][0] < 4
+    ]
+    assert not wrong, wrong
+
+
+def test_shapes_are_checked_in_every_module():
+    postponed = [
+        f for f in PACKAGE.rglob("*.py") if "from __future__ import annotations" in f.read_text(encoding="utf-8")
+    ]
+    assert not postponed, f"postponed annotations switch the shape checks off: {postponed}"
+
+
+def test_files_stay_short():
+    long = {
+        str(f.relative_to(PACKAGE)): n
+        for f in PACKAGE.rglob("*.py")
+        if (n := len(f.read_text(encoding="utf-8").splitlines())) > 500
+    }
+    assert not long, f"split these files: {long}"

@@ -1,0 +1,94 @@
+"""The records that travel from a list file to the metric. Each is frozen and checks itself.
+
+Axes: `v` views, `f` frames, `c` colour, `y` rows, `x` columns of pixels; `b` clips or videos of a batch.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float64, Int64, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One line of a list file: a video and its labels."""
+
+    path: Path
+    labels: tuple[int, ...]
+    video_id: str
+
+    def __post_init__(self):
+        if any(label < 0 for label in self.labels):
+            raise ValueError(f"labels count from 0, got {self.labels} for {self.path}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Decoded pictures of one video, in the order in which they were asked for."""
+
+    pixels: UInt8[Tensor, "f c y x"]
+    pts_seconds: Float64[Tensor, "f"]
+
+    def __post_init__(self):
+        if len(self.pixels) != len(self.pts_seconds):
+            raise ValueError(f"{len(self.pixels)} pictures, but {len(self.pts_seconds)} presentation times")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One clip and one crop of a video: `indices` are source frames, `crop` counts from left (or top) to right."""
+
+    clip: int
+    crop: int
+    indices: Int64[Tensor, "f"]
+
+    def __post_init__(self):
+        if self.clip < 0 or self.crop < 0:
+            raise ValueError(f"clip and crop count from 0, got {self.clip} and {self.crop}")
+        if len(self.indices) == 0 or int(self.indices.min()) < 0:
+            raise ValueError(f"a view needs frame indices from 0 on, got {self.indices.tolist()}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """All views of one record. `index` is the record's row in its list."""
+
+    index: int
+    views: UInt8[Tensor, "v f c y x"]
+    labels: tuple[int, ...]
+    video_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A record whose video could not be decoded, and why."""
+
+    index: int
+    path: Path
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The samples of one step on one process, and the records that could not be decoded.
+
+    A batch may be empty (`views` is then `0 v f c y x`): every process takes every step.
+    """
+
+    views: UInt8[Tensor, "b v f c y x"]
+    labels: tuple[tuple[int, ...], ...]
+    indices: tuple[int, ...]
+    video_ids: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def __post_init__(self):
+        sizes = {len(self.views), len(self.labels), len(self.indices), len(self.video_ids)}
+        if len(sizes) != 1:
+            raise ValueError(f"views, labels, indices and ids of a batch differ in length: {sorted(sizes)}")
+
+    def __len__(self) -> int:
+        return len(self.views)
