@@ -19,7 +19,7 @@ test-slow: $(VENV)/ready
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/basedpyright
+	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 
 format: $(VENV)/ready
 	$(VENV)/bin/ruff check --fix .

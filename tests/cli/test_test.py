@@ -1,0 +1,121 @@
+"""The testing tool: its line, its files, its exit status, and the same figures on any number of processes."""
+
+import csv
+import json
+
+import pytest
+import torch
+
+from tests.conftest import small_run, tool
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.fixture(scope="module")
+def trained(motion, tmp_path_factory):
+    run = tmp_path_factory.mktemp("trained") / "run"
+    done = tool("train_net", *small_run(motion, run), "eval.after_train=true", "eval.clips=2", "eval.crops=3")
+    assert done.returncode == 0, done.stderr
+    return run, done.stdout
+
+
+def test_training_ends_with_a_test(trained):
+    run, said = trained
+    line = said.splitlines()[-1]
+    assert "val n=17 failed=0 | 2x3 views, mean logits | top1 " in line
+    assert "1 view top1 " in line
+    results = json.loads((run / "test" / "results.json").read_text())
+    assert results["line"] == line
+    assert results["backend"] == "pyav"
+    assert len(results["list_sha256"]) == 64
+
+
+def test_the_checkpoint_alone_is_enough(trained, tmp_path):
+    run, said = trained
+    done = tool("test_net", "--checkpoint", run, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == said.splitlines()[-1]
+    rows = rows_of(tmp_path / "predictions.csv")
+    assert len(rows) == 17
+    assert rows[0]["video"] == "val/00000.mp4"
+    best = [row["class_1"] == row["label"] for row in rows]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert sum(best) / 17 == pytest.approx(results["figures"]["top1"])
+    scores = [float(rows[0][f"score_{k}"]) for k in range(1, 6)]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
+    run, _ = trained
+    alone = tool("test_net", "--checkpoint", run, "--out", tmp_path / "1", "eval.batch=1")
+    many = tool("test_net", "--checkpoint", run, "--out", tmp_path / "n", "eval.batch=1", processes=processes)
+    assert (alone.returncode, many.returncode) == (0, 0), many.stderr
+    assert (tmp_path / "1" / "predictions.csv").read_text() == (tmp_path / "n" / "predictions.csv").read_text()
+    assert alone.stdout.splitlines()[-1] == many.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("aggregate", ["scores", "max"])
+def test_aggregation_and_control_stand_in_the_line(trained, tmp_path, aggregate):
+    run, _ = trained
+    settings = [f"eval.aggregate={aggregate}", "eval.control=reverse"]
+    done = tool("test_net", "--checkpoint", run, "--out", tmp_path, *settings)
+    words = {"scores": "mean scores", "max": "max score"}[aggregate]
+    assert f"| 2x3 views, {words}, control reverse |" in done.stdout
+    assert "| opposite " in done.stdout
+
+
+def test_failed_videos_are_counted_listed_and_decide_the_exit(motion, trained, tmp_path):
+    run, _ = trained
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").touch()
+    good = [f"{motion / 'val' / f'{i:05d}.mp4'} {i}" for i in range(3)]
+    (tmp_path / "list.csv").write_text("\n".join([good[0], "text.mp4 1", good[1], "empty.mp4 0", good[2]]) + "\n")
+    arguments = ["--checkpoint", run, "--out", tmp_path / "out", f"data.val={tmp_path / 'list.csv'}"]
+    done = tool("test_net", *arguments)
+    assert done.returncode == 1
+    assert "n=5 failed=2" in done.stdout
+    assert "readable only top1 " in done.stdout
+    listed = rows_of(tmp_path / "out" / "failed.csv")
+    assert [row["path"].rsplit("/", 1)[1] for row in listed] == ["text.mp4", "empty.mp4"]
+    assert all(row["path"] in row["cause"] for row in listed)
+    assert tool("test_net", *arguments, "--allow-missing").returncode == 0
+
+
+def test_a_missing_checkpoint_is_told(tmp_path):
+    done = tool("test_net", "--cfg", "configs/motion_vivit_tl8.yaml", "--checkpoint", tmp_path / "none.pt")
+    assert done.returncode == 2
+    assert "none.pt: no such checkpoint file" in done.stderr
+
+
+def test_a_checkpoint_of_another_model_is_told(motion, trained):
+    run, _ = trained
+    arguments = [*small_run(motion, run), "model.width=48"]
+    done = tool("test_net", "--checkpoint", run, *arguments)
+    assert done.returncode == 2
+    assert "belongs to another model" in done.stderr
+    assert "in the file" in done.stderr
+    assert len(done.stderr.splitlines()) < 25
+
+
+def test_other_classes_than_the_checkpoint_s_are_told(motion, trained, tmp_path):
+    run, _ = trained
+    (tmp_path / "classes.txt").write_text("\n".join("abcdefgh") + "\n")
+    done = tool("test_net", "--checkpoint", run, *small_run(motion, run), f"data.classes={tmp_path / 'classes.txt'}")
+    assert done.returncode == 2
+    assert "trained for 8 classes" in done.stderr
+
+
+def test_weights_alone_start_another_run(motion, trained, tmp_path):
+    run, _ = trained
+    source = run / "checkpoints" / "step_00000012.pt"
+    done = tool(
+        "train_net", *small_run(motion, tmp_path / "run"), f"train.init={source}", "train.steps=1", "train.lr=1e-12"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all weights" in done.stdout
+    before = torch.load(source, weights_only=True)["model"]
+    after = torch.load(tmp_path / "run" / "checkpoints" / "step_00000001.pt", weights_only=True)["model"]
+    assert all(torch.allclose(before[key], after[key], atol=1e-9) for key in before)

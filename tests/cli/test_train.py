@@ -1,0 +1,212 @@
+"""The training tool as a person runs it: resume, many processes, broken videos, messages."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, small_run, tool, tool_command, tool_options
+from vidtok.cli import train
+from vidtok.errors import VidtokError
+
+
+def losses(run):
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return {line["step"]: line["loss"] for line in lines if line["event"] == "train"}
+
+
+def final(run, step=12):
+    return torch.load(run / "checkpoints" / f"step_{step:08d}.pt", weights_only=True)
+
+
+def assert_same(one, other):
+    """Bitwise, all the way down."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_same(a, b)
+    else:
+        assert one == other
+
+
+def start_tool(*arguments):
+    """A tool in the background, all that it says on one pipe."""
+    options = {key: value for key, value in tool_options().items() if key in ("cwd", "env", "text")}
+    return subprocess.Popen(tool_command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+def wait_for(process, start):
+    for line in process.stdout:
+        if line.startswith(start):
+            return
+    raise AssertionError(f"the tool ended without a line that starts with {start!r}")
+
+
+@pytest.fixture(scope="module")
+def whole(motion, tmp_path_factory):
+    """An uninterrupted run of 12 steps, two loader workers."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    done = tool("train_net", *small_run(motion, run), "data.workers=2")
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+def test_a_run_leaves_what_the_readme_says(whole):
+    names = {path.name for path in whole.iterdir()}
+    assert names == {"config.yaml", "log.jsonl", "tensorboard", "checkpoints", "curves.png"}
+    assert len(losses(whole)) == 12
+    assert final(whole)["classes"][:2] == ["right", "left"]
+
+
+def test_interrupted_at_step_7_and_resumed_is_bitwise_the_same(motion, whole, tmp_path):
+    arguments = [*small_run(motion, tmp_path / "run"), "data.workers=2"]
+    with start_tool("train_net", *arguments) as process:
+        wait_for(process, "step 6/")
+        process.send_signal(signal.SIGINT)  # comes during step 7, which is finished first
+        said = process.stdout.read()
+    assert process.returncode == 130, said
+    assert "the same command goes on from" in said
+    stopped = list((tmp_path / "run" / "checkpoints").iterdir())
+    assert len(stopped) == 1
+    at = int(stopped[0].stem.removeprefix("step_"))
+    assert 7 <= at < 12
+    again = tool("train_net", *arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert f"going on from {stopped[0]}" in again.stdout
+    assert_same(final(tmp_path / "run")["model"], final(whole)["model"])
+    assert_same(final(tmp_path / "run")["optimizer"], final(whole)["optimizer"])
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, processes):
+    # One batch of 4 on 3 processes: shares of 2, 1 and 1. Dropout draws differently on each process, so it is off.
+    runs = {}
+    for count in (1, processes):
+        run = tmp_path / str(count)
+        settings = ["model.dropout=0.0", "train.steps=5", "data.workers=0"]
+        done = tool("train_net", *small_run(motion, run), *settings, processes=count)
+        assert done.returncode == 0, done.stderr
+        runs[count] = losses(run)
+    assert runs[1].keys() == runs[processes].keys() == set(range(1, 6))
+    for step, loss in runs[1].items():
+        assert runs[processes][step] == pytest.approx(loss, abs=1e-5)
+
+
+def test_a_changed_config_is_refused_with_the_difference(motion, whole):
+    changed = tool("train_net", *small_run(motion, whole), "train.lr=0.5", "model.heads=4")
+    assert changed.returncode == 2
+    assert "train.lr: 0.5 | 0.001" in changed.stderr
+    assert "model.heads: 4 | 2" in changed.stderr
+    assert "Traceback" not in changed.stderr
+
+
+def test_a_finished_run_is_not_trained_again(motion, whole):
+    before = final(whole)
+    done = tool("train_net", *small_run(motion, whole), "data.workers=2")
+    assert done.returncode == 0, done.stderr
+    assert_same(final(whole), before)
+
+
+def test_resume_insists_on_a_checkpoint(motion, tmp_path):
+    done = tool("train_net", *small_run(motion, tmp_path / "run"), "--resume")
+    assert done.returncode == 2
+    assert "--resume, but there is no checkpoint" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def bad_list(motion, tmp_path_factory):
+    """Three good videos and two broken ones: text, and a file cut off in its header."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "cut.mp4").write_bytes((motion / "val" / "00000.mp4").read_bytes()[:60])
+    good = [str(motion / "train" / f"{i:05d}.mp4") for i in range(3)]
+    lines = [f"{good[0]} 0", "text.mp4 1", f"{good[1]} 1", "cut.mp4 2", f"{good[2]} 2"]
+    (folder / "list.csv").write_text("\n".join(lines) + "\n")
+    return folder / "list.csv"
+
+
+def test_broken_videos_are_skipped_counted_and_named(motion, bad_list, tmp_path):
+    arguments = [*small_run(motion, tmp_path / "run"), f"data.train={bad_list}", "data.max_bad_fraction=0.5"]
+    done = tool("train_net", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "(1 of 5 so far)" in done.stdout
+    assert "(2 of 5 so far)" in done.stdout
+    assert "text.mp4" in done.stdout
+    assert "cut.mp4" in done.stdout
+    assert len(final(tmp_path / "run")["bad"]) == 2
+
+
+def test_too_many_broken_videos_stop_the_run(motion, bad_list, tmp_path):
+    arguments = [*small_run(motion, tmp_path / "run"), f"data.train={bad_list}", "data.max_bad_fraction=0.3"]
+    done = tool("train_net", *arguments)
+    assert done.returncode == 2
+    assert "2 of 5 videos cannot be decoded, more than data.max_bad_fraction=0.3 allows" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_process_whose_videos_all_fail_steps_along(motion, bad_list, tmp_path):
+    # Batches of 2 on 2 processes: again and again one process has nothing but a broken video.
+    settings = [f"data.train={bad_list}", "data.max_bad_fraction=0.5", "train.batch=2", "data.workers=0"]
+    done = tool("train_net", *small_run(motion, tmp_path / "run"), *settings, processes=2)
+    assert done.returncode == 0, done.stderr
+    assert len(final(tmp_path / "run")["bad"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.mixer.name=mhsaa", "there is no mixer 'mhsaa'; did you mean 'mhsa'?"),
+        ("data.framse=3", "unknown key; did you mean 'frames'?"),
+        ("model.token_learner.after_block=2", "set model.token_learner.after_block to 0 … 1"),
+        ("model.pool=cls", "set model.pool=mean"),
+        ("data.size=36", "36"),
+        ("train.init=no/such.pt", "no/such.pt: no such checkpoint file"),
+        ("train.init=timm:no_such_model", "timm cannot get these weights"),
+        ("data.classes=LICENSE", "LICENSE:"),
+        ("data.val=tests/none.csv", "tests/none.csv: no such list"),
+        ("data.root=/nowhere", "files looked for are missing"),
+    ],
+)
+def test_what_a_user_can_mend_is_said_in_one_message(motion, tmp_path, monkeypatch, change, message):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(VidtokError, match=re.escape(message)) as error:
+        train.run([*small_run(motion, tmp_path / "run"), change])
+    assert len(str(error.value).splitlines()) < 25
+
+
+def test_without_the_data_the_tool_names_the_list_and_how_to_make_it():
+    done = tool("train_net", "--cfg", "configs/k400_vivit_tl8.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: data/k400/train.csv: no such list.\nWrite one line per video")
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_fewer_classes_than_labels_is_told(motion, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "four.txt").write_text("a\nb\nc\nd\n")
+    with pytest.raises(VidtokError, match="is too high: there are 4 classes, so labels go from 0 to 3"):
+        train.run([*small_run(motion, tmp_path / "run"), f"data.classes={tmp_path / 'four.txt'}"])
+
+
+def test_a_second_interrupt_leaves_at_once(motion, tmp_path):
+    arguments = [*small_run(motion, tmp_path / "run"), "train.steps=100000", "train.batch=64", "data.workers=0"]
+    with start_tool("train_net", *arguments) as process:
+        wait_for(process, "step 1/")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.returncode in (130, -signal.SIGINT)
+    assert len(list((tmp_path / "run").glob("checkpoints/*.tmp"))) <= 1

@@ -1,0 +1,67 @@
+"""Fixtures that several parts share: small sets of real, encoded video, and the tools as processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from vidtok.data.motion import render_motion
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items):
+    """GPU tests are skipped, saying so, unless VIDTOK_REQUIRE_GPU is set; then they fail where there is no GPU."""
+    for item in items:
+        if item.get_closest_marker("gpu") and not (torch.cuda.is_available() or os.environ.get("VIDTOK_REQUIRE_GPU")):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device, and VIDTOK_REQUIRE_GPU is not set"))
+
+
+@pytest.fixture(scope="session")
+def motion(tmp_path_factory) -> Path:
+    """A small `motion` set: 24 training and 17 validation clips, which neither 2 nor 3 processes divide."""
+    folder = tmp_path_factory.mktemp("motion")
+    render_motion(folder, clips_train=24, clips_val=17)
+    return folder
+
+
+def small_run(folder: Path, run: Path) -> list[str]:
+    """Arguments of a run that takes seconds: the demo's config on a smaller network and set."""
+    overrides = {
+        "data.train": folder / "train.csv",
+        "data.val": folder / "val.csv",
+        "data.classes": folder / "classes.txt",
+        "data.size": 32,
+        "data.short_side": 40,
+        "model.width": 24,
+        "model.depth": 2,
+        "model.heads": 2,
+        "model.token_learner.after_block": 1,
+        "model.dropout": 0.1,
+        "train.steps": 12,
+        "train.batch": 4,
+        "train.log_every": 1,
+        "train.warmup_steps": 2,
+        "eval.every": "null",
+        "eval.after_train": "false",
+        "run.dir": run,
+    }
+    return ["--cfg", "configs/motion_vivit_tl8.yaml", *(f"{key}={value}" for key, value in overrides.items())]
+
+
+def tool(name: str, *arguments: str | Path, processes: int = 1, **options) -> subprocess.CompletedProcess[str]:
+    """Run a script of tools/ from the repository's root, with one thread for each process."""
+    return subprocess.run(tool_command(name, *arguments, processes=processes), **tool_options(**options))
+
+
+def tool_command(name: str, *arguments: str | Path, processes: int = 1) -> list[str]:
+    many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+    return [sys.executable, *many, f"tools/{name}.py", *map(str, arguments)]
+
+
+def tool_options(**options):
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return {"cwd": ROOT, "env": env, "text": True, "capture_output": True, "timeout": 300, **options}

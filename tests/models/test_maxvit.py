@@ -1,0 +1,72 @@
+"""MaxViT against timm's, and its windows."""
+
+import pytest
+import timm
+import torch
+
+from tests.models.families import clips, tiny
+from vidtok.errors import ModelError
+from vidtok.models.maxvit import SIZES, MaxViT, MBConv
+from vidtok.models.weights.maxvit_timm import load_maxvit_timm
+
+
+@pytest.mark.parametrize(("name", "size"), [("maxvit_tiny_tf_224", 224), ("maxvit_tiny_tf_384", 384)])
+def test_the_logits_are_timms(name, size):
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, num_classes=7).double().eval()
+    with torch.no_grad():
+        for key, tensor in theirs.state_dict().items():
+            if key.endswith("running_var"):
+                tensor.uniform_(0.5, 1.5)
+            elif tensor.is_floating_point() and tensor.dim() < 2:
+                tensor += 0.1 * torch.randn_like(tensor)
+    sizes = SIZES["maxvit_tiny_tf_224"]
+    ours = MaxViT(classes=7, size=size, window=(1, size // 32, size // 32), **sizes).double().eval()
+    report = load_maxvit_timm(ours, theirs.state_dict())
+    assert set(report.used) == set(theirs.state_dict())
+    assert not report.missing
+    x = clips(1, size=size)
+    with torch.no_grad():
+        want = theirs(x[:, 0])
+        torch.testing.assert_close(ours(x), want, rtol=1e-8, atol=1e-8 * want.std().item())
+
+
+def test_windows_that_do_not_divide_fail_when_the_network_is_built():
+    with pytest.raises(ModelError, match=r"50 rows do not divide into windows of 7 \(these do: 1, 2, 5, 10, 25, 50\)"):
+        MaxViT(classes=5, size=200)
+    with pytest.raises(ModelError, match="1 time steps do not divide into windows of 2"):
+        tiny("maxvit", frames=4, window=(2, 2, 2), temporal_strides=(2, 2, 1, 1))
+
+
+def test_any_size_runs_where_windows_are_not_strict():
+    with torch.no_grad():
+        network = tiny("maxvit", frames=3, size=40, window=(2, 3, 3), strict=False)
+        assert bool(network(clips(3, size=40)).isfinite().all())
+
+
+def test_windows_over_time_do_not_go_with_per_time_step():
+    with pytest.raises(ModelError, match=r"windows of one time step, got window=\(2, 2, 2\)"):
+        tiny("maxvit", frames=4, per_time_step=True, window=(2, 2, 2))
+
+
+def test_heads_must_fill_the_width():
+    with pytest.raises(ModelError, match="heads of 7 channels do not fill a width of 8"):
+        tiny("maxvit", head_width=7)
+
+
+def test_the_shortcut_averages_tokens_inside_the_clip_alone():
+    block = MBConv(4, 4, stride=(2, 2, 2), temporal_kernel=1, per_time_step=False, drop_path=0.0).double().eval()
+    with torch.no_grad():
+        block.contract.weight.zero_()
+        block.contract.bias.zero_()
+        out = block(torch.ones(1, 3, 5, 4, 4, dtype=torch.float64))
+    assert out.shape == (1, 2, 3, 2, 4)
+    torch.testing.assert_close(out, torch.ones_like(out))
+
+
+def test_the_initialisation_is_the_papers():
+    network = MaxViT(classes=100, **SIZES["maxvit_tiny_tf_224"])
+    for layer in (network.stem[3], network.stages[3][0].block.mlp[0], network.head):
+        assert layer.weight.detach().std().item() == pytest.approx(0.02, rel=0.03)
+        assert layer.bias.detach().abs().max().item() == 0
+    assert network.stages[3][0].block.mixer.bias.detach().std().item() == pytest.approx(0.02, rel=0.05)

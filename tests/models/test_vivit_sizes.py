@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from vidtok.models.cost import count_cost
+from vidtok.models.vivit import ViViT
+from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.models.vivit_sizes import FACTORISED, VIVIT
+
+# Parameters, and multiply-adds of a clip of 32 frames in G, for 400 classes: models of the two papers.
+PUBLISHED = {
+    "vivit_b16x2": (88_954_000, 451.5),
+    "vivit_b16x2_fe": (115_062_928, 283.3),
+    "vivit_b16x2_fsa": (117_319_312, 371.1),
+    "vivit_b16x2_fdp": (88_952_464, 276.2),
+    "vivit_l16x2": (307_508_624, 1436),
+    "vivit_l16x2_fe": (354_903_440, 988.2),
+    "vivit_l16x2_tl16at12": (307_575_264, 760.7),
+    "vivit_l16x2_tl8at18": (383_152_088, 1097.7),
+    "vivit_l16x2_tl16at18": (383_152_608, 1118),
+    "vivit_l14x2_tl16at18": (446_748_128, 1608.5),
+    "vivit_l10x2_tl16at18": (449_893_856, 4027),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_have_their_published_size_and_cost(name):
+    cls, options = (ViViT, VIVIT[name]) if name in VIVIT else (FactorisedEncoderViViT, FACTORISED[name])
+    with torch.device("meta"):
+        network = cls(classes=400, **options)
+    cost = count_cost(network, frames=32, size=options.get("size", 224))[""]
+    parameters, macs = PUBLISHED[name]
+    assert cost.parameters == parameters
+    assert cost.macs / 1e9 == pytest.approx(macs, rel=5e-4)
+
+
+@pytest.mark.parametrize("name", sorted({*VIVIT, *FACTORISED}))
+def test_every_name_builds(name):
+    cls, options = (ViViT, VIVIT[name]) if name in VIVIT else (FactorisedEncoderViViT, FACTORISED[name])
+    with torch.device("meta"):
+        assert cls(classes=7, **options).head.logits.out_features == 7

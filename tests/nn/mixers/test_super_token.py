@@ -1,0 +1,85 @@
+"""Super-token attention beyond the contract: other cells, more rounds, and what time may not change."""
+
+import pytest
+import torch
+
+from tests.references.super_token import naive
+from vidtok.errors import ModelError
+from vidtok.nn.mixers.super_token import SuperToken, fold, gather
+
+
+def mixer(**options):
+    torch.manual_seed(0)
+    return SuperToken(8, heads=2, **options).double()
+
+
+def tokens(*shape, seed=1):
+    return 3 * torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+@pytest.mark.parametrize("cells", [(1, 2, 2), (2, 3, 1), (3, 4, 4)])
+@pytest.mark.parametrize("grid", [(4, 6, 6), (5, 5, 3), (1, 7, 4)])
+def test_other_cells_and_more_rounds_equal_the_loops(grid, cells, iterations):
+    layer, x = mixer(cells=cells, iterations=iterations), tokens(1, *grid, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), naive(layer, x), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(layer.attention_map(x)[1], layer(x), rtol=1e-10, atol=1e-12)
+
+
+def test_what_a_cell_gives_arrives_at_its_neighbours():
+    given = torch.arange(2 * 3 * 3 * 27, dtype=torch.float64).view(1, 2, 3, 3, 27, 1)
+    x = tokens(1, 2, 3, 3, 1)
+    # fold is the transpose of gather: <gather(x), given> = <x, fold(given)>.
+    torch.testing.assert_close((gather(x) * given).sum(), (x * fold(given)).sum(), rtol=1e-12, atol=0)
+    cell_numbers = torch.arange(1, 10, dtype=torch.float64).view(1, 1, 3, 3, 1)
+    assert gather(cell_numbers)[0, 0, 0, 0, :, 0].tolist() == [0, 0, 0, 0, 1, 2, 0, 4, 5]
+    assert gather(cell_numbers)[0, 0, 1, 2, :, 0].tolist() == [2, 3, 0, 5, 6, 0, 8, 9, 0]
+
+
+@pytest.mark.parametrize("steps_in_cell", [2, 3])
+def test_one_time_step_is_the_image_form_whatever_the_cells_extent_in_time(steps_in_cell):
+    x = tokens(2, 1, 5, 6, 8)
+    image, clip = mixer(cells=(1, 2, 2)), mixer(cells=(steps_in_cell, 2, 2))
+    torch.testing.assert_close(clip(x), image(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cells", [(1, 2, 2), (2, 2, 2), (3, 2, 2)])
+def test_a_clip_of_equal_frames_gives_the_image_form_on_each(cells):
+    frame = tokens(1, 1, 4, 6, 8)
+    image, clip = mixer(cells=(1, 2, 2)), mixer(cells=cells)
+    got = clip(frame.expand(-1, 6, -1, -1, -1))
+    torch.testing.assert_close(got, image(frame).expand_as(got), rtol=1e-10, atol=1e-12)
+
+
+def test_cells_of_one_token_are_plain_attention():
+    layer, x = mixer(cells=(1, 1, 1)), tokens(1, 2, 3, 3, 8)
+    torch.testing.assert_close(layer(x), layer.refine(x), rtol=0, atol=0)
+
+
+def test_rows_of_the_map_sum_to_at_most_one():
+    layer = mixer(cells=(1, 2, 2))
+    rows = layer.attention_map(tokens(1, 1, 6, 6, 8))[0].sum(-1)
+    assert bool((rows <= 1 + 1e-12).all())
+    inner = rows.view(2, 6, 6)[:, 2:4, 2:4]
+    torch.testing.assert_close(inner, torch.ones_like(inner), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_the_association_is_computed_in_float32(dtype):
+    layer = mixer(cells=(1, 2, 2)).float()
+    x = tokens(1, 2, 4, 4, 8)
+    with torch.autocast("cpu", dtype=dtype):
+        affinity, mass = layer._associate(layer._in_cells(x.to(dtype)), steps=2)
+        out = layer(x.float())
+    assert affinity.dtype == mass.dtype == torch.float32
+    assert bool(out.isfinite().all())
+    low = layer.to(dtype)(x.to(dtype))
+    assert low.dtype == dtype
+    assert bool(low.isfinite().all())
+
+
+@pytest.mark.parametrize("options", [{"cells": (0, 2, 2)}, {"iterations": 0}, {"heads": 3}])
+def test_impossible_sizes_are_refused(options):
+    with pytest.raises(ModelError, match=r"\d"):
+        SuperToken(8, **{"heads": 2, **options})

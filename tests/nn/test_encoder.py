@@ -1,0 +1,81 @@
+from typing import ClassVar
+
+import pytest
+import torch
+
+from vidtok.errors import ModelError
+from vidtok.nn.encoder import Encoder, mixers_of_blocks
+from vidtok.nn.mixers.registry import MIXERS, register
+from vidtok.nn.token_learner import TokenLearnerOptions
+
+A, B = {"name": "mhsa", "axes": "time"}, {"name": "mhsa", "axes": "space"}
+GRID = (2, 3, 4)
+
+
+def encoder(**options):
+    torch.manual_seed(0)
+    return Encoder(12, **{"grid": GRID, "depth": 3, "heads": 2, **options}).eval()
+
+
+def test_patterns_of_mixers():
+    assert mixers_of_blocks(A, 3) == [(A,)] * 3
+    assert mixers_of_blocks([A, B], 4) == [(A,), (B,), (A,), (B,)]
+    assert mixers_of_blocks([[A, B]], 2) == [(A, B), (A, B)]
+    assert mixers_of_blocks([[A, B], A], 2) == [(A, B), (A,)]
+    assert mixers_of_blocks([A, B, A], 0) == []
+    with pytest.raises(ModelError, match="2 mixers does not fill 3 blocks"):
+        mixers_of_blocks([A, B], 3)
+
+
+def test_options_that_take_turns():
+    @register("turning")
+    class Turning(torch.nn.Module):
+        alternates: ClassVar = {"side": ("left", "right", "both")}
+
+    try:
+        sides = [specs[0]["side"] for specs in mixers_of_blocks({"name": "turning"}, 4)]
+        assert sides == ["left", "right", "both", "left"]
+        assert mixers_of_blocks({"name": "turning", "side": "both"}, 1) == [({"name": "turning", "side": "both"},)]
+    finally:
+        del MIXERS["turning"]
+
+
+def test_the_parts_come_in_their_order():
+    model = encoder(token_learner=TokenLearnerOptions(after_block=1, tokens=3))
+    x = torch.randn(2, *GRID, 12)
+    y = model.blocks[0](x + model.position.table)
+    want = model.blocks[2](model.blocks[1](model.token_learners[0](y)))
+    torch.testing.assert_close(model(x), want)
+
+
+def test_with_a_fuser_the_grid_comes_back_after_each_block():
+    model = encoder(token_learner=TokenLearnerOptions(after_block=1, tokens=3, fuse=True))
+    for fuser in model.token_fusers:
+        torch.nn.init.normal_(fuser.mix.weight)
+    x = torch.randn(2, *GRID, 12)
+    y = model.blocks[0](x + model.position.table)
+    for k in range(2):
+        y = y + model.token_fusers[k](model.blocks[k + 1](model.token_learners[k](y)), y)
+    assert model(x).shape == x.shape
+    torch.testing.assert_close(model(x), y)
+
+
+def test_the_class_token_stands_before_the_grid():
+    model, x = encoder(class_token=True), torch.randn(2, *GRID, 12)
+    y = model.class_token(x + model.position.table)
+    for block in model.blocks:
+        y = block(y)
+    assert y.shape == (2, 25, 12)
+    torch.testing.assert_close(model(x), y)
+
+
+def test_a_class_token_has_a_position_where_positions_are_learned():
+    assert encoder(class_token=True).class_token.position is not None
+    assert encoder(class_token=True, position="sincos_flat").class_token.position is None
+
+
+def test_positions_are_dropped_out_with_their_tokens():
+    model = encoder(dropout=1.0, depth=1).train()
+    for norm in (model.blocks[0].norms[0], model.blocks[0].mlp_norm):
+        torch.nn.init.zeros_(norm.weight)
+    assert not model(torch.randn(2, *GRID, 12)).any()

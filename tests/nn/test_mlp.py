@@ -1,0 +1,24 @@
+import torch
+
+from vidtok.nn.mlp import MLP
+
+
+def test_forms_of_gelu_differ_as_they_should():
+    x = torch.linspace(-3, 3, 50).reshape(10, 5)
+    tanh, erf = MLP(5, hidden=7, out=4), MLP(5, hidden=7, out=4, gelu="erf")
+    erf.load_state_dict(tanh.state_dict())
+    difference = (tanh(x) - erf(x)).abs().max()
+    assert 0 < difference < 5e-3
+
+
+def test_dropout_is_behind_both_layers():
+    mlp = MLP(4, hidden=6, out=4, dropout=1.0).train()
+    assert not mlp(torch.randn(3, 4)).any()
+    assert mlp.eval()(torch.randn(3, 4)).any()
+
+
+def test_start():
+    mlp = MLP(300, hidden=500, out=300)
+    bound = (6 / 800) ** 0.5
+    assert 0.95 * bound < mlp.expand.weight.abs().max() <= bound
+    assert 0 < mlp.expand.bias.abs().max() < 1e-5

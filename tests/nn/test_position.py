@@ -1,0 +1,76 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vidtok.errors import ModelError
+from vidtok.nn.position import LearnedPosition, make_position, resize_table, sincos_3d, sincos_flat, tile_table
+
+GRID = (2, 3, 4)
+
+
+def test_sincos_3d_is_the_formula():
+    width = 12
+    table = sincos_3d(width, grid=GRID)
+    for t, h, w in np.ndindex(*GRID):
+        want = []
+        for place in (t, w, h):
+            angles = [place * 10000 ** (-k / (width / 6)) for k in range(width // 6)]
+            want += [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
+        assert table[t, h, w].tolist() == pytest.approx(want, abs=1e-6)
+
+
+def test_sincos_3d_needs_a_width_that_six_divides():
+    with pytest.raises(ModelError, match="got 64; 66"):
+        sincos_3d(64, grid=GRID)
+
+
+def test_sincos_flat_is_the_formula():
+    width = 10
+    table = sincos_flat(width, grid=GRID).reshape(-1, width)
+    for n in range(24):
+        angles = [n / 10000 ** (2 * (j // 2) / width) for j in range(width)]
+        want = [math.cos(a) if j % 2 else math.sin(a) for j, a in enumerate(angles)]
+        assert table[n].tolist() == pytest.approx(want, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["sincos_3d", "sincos_flat", "none"])
+def test_fixed_positions_are_neither_trained_nor_saved(kind):
+    layer = make_position(kind, 12, grid=GRID)
+    assert not list(layer.parameters())
+    assert not layer.state_dict()
+
+
+def test_learned_positions_are_added_place_by_place():
+    layer = LearnedPosition(5, grid=GRID)
+    with torch.no_grad():
+        layer.table.copy_(torch.arange(120.0).reshape(*GRID, 5))
+    assert torch.equal(layer(torch.ones(2, *GRID, 5))[1], torch.arange(120.0).reshape(*GRID, 5) + 1)
+
+
+def test_resize_keeps_the_corners_and_is_linear_between():
+    table = torch.arange(3.0).reshape(1, 1, 3, 1) * 10
+    assert resize_table(table, (1, 1, 5)).flatten().tolist() == [0, 5, 10, 15, 20]
+    random = torch.randn(2, 3, 3, 4)
+    big = resize_table(random, (5, 7, 6))
+    for corner in np.ndindex(2, 2, 2):
+        index = tuple(-c for c in corner)
+        torch.testing.assert_close(big[index], random[index])
+
+
+def test_resize_is_linear_interpolation_between_end_points_axis_by_axis():
+    table = np.random.default_rng(0).standard_normal((14, 14, 3))
+    rows = np.stack([np.interp(np.linspace(0, 13, 16), np.arange(14), column) for column in table.reshape(14, -1).T])
+    rows = rows.T.reshape(16, 14, 3)
+    want = np.stack(
+        [np.interp(np.linspace(0, 13, 9), np.arange(14), rows[i, :, d]) for i in range(16) for d in range(3)]
+    )
+    got = resize_table(torch.from_numpy(table).unsqueeze(0), (1, 16, 9))[0]
+    np.testing.assert_allclose(got.numpy(), want.reshape(16, 3, 9).transpose(0, 2, 1), atol=1e-12)
+
+
+def test_tile_repeats_the_picture_s_table():
+    table = torch.randn(1, 3, 4, 2)
+    tiled = tile_table(table, (5, 3, 4))
+    assert all(torch.equal(tiled[t], table[0]) for t in range(5))

@@ -1,0 +1,32 @@
+"""The records refuse what cannot be."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vidtok.types import Batch, Frames, Record, View
+
+
+def test_record_refuses_negative_labels():
+    with pytest.raises(ValueError, match="count from 0"):
+        Record(path=Path("a.mp4"), labels=(0, -1), video_id="a")
+
+
+def test_frames_need_one_time_each():
+    pixels = torch.zeros(3, 3, 4, 5, dtype=torch.uint8)
+    assert len(Frames(pixels=pixels, pts_seconds=torch.arange(3, dtype=torch.float64))) == 3
+    with pytest.raises(Exception, match=r"(?i)times|type-check"):
+        Frames(pixels=pixels, pts_seconds=torch.arange(2, dtype=torch.float64))
+
+
+def test_view_refuses_negative_indices():
+    with pytest.raises(ValueError, match="from 0 on"):
+        View(clip=0, crop=0, indices=torch.tensor([3, -1]))
+
+
+def test_batch_columns_have_one_length():
+    views = torch.zeros(2, 1, 1, 3, 4, 4, dtype=torch.uint8)
+    Batch(views=views, labels=((0,), (1,)), indices=(0, 1), video_ids=("a", "b"))
+    with pytest.raises(ValueError, match="differ in length"):
+        Batch(views=views, labels=((0,),), indices=(0, 1), video_ids=("a", "b"))

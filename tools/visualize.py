@@ -1,0 +1,11 @@
+"""Write attention as a video: python tools/visualize.py --checkpoint runs/motion_vivit_tl8 VIDEO --out maps.mp4"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout, installed or not
+
+from vidtok.cli import main
+
+if __name__ == "__main__":
+    main("visualize")

@@ -1,0 +1,110 @@
+"""ViViT's Model 2: one encoder over space, shared by all time steps, then one over time."""
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidtok.errors import ModelError
+from vidtok.nn.encoder import MHSA_SPEC, Encoder, MixerPattern
+from vidtok.nn.mlp import GELUForm
+from vidtok.nn.pool import Head, Pool, PoolKind
+from vidtok.nn.position import PositionKind
+from vidtok.nn.token_learner import TokenLearnerOptions
+from vidtok.nn.tubelet import Tubelet
+
+
+class FactorisedEncoderViViT(nn.Module):
+    """ViViT with a factorised encoder. The defaults are the paper's ViViT-B/16x2 FE, but for the class tokens.
+
+        b t h w d ──space encoder, each time step by itself──pool──► b t d ──time encoder──pool──► b d ──head──► b k
+
+    Arnab et al., ViViT, arXiv 2103.15691, section 3.3, Model 2. Both encoders have positions, a norm before pooling,
+    and with `pool` "cls" a class token of their own. `time_depth`: blocks of the time encoder (the paper's 4; published
+    weights hold up to 24); with 0 the mean over time steps stands in its place, the paper's spatial-only baseline.
+    `time_heads` and `time_mlp_ratio` are those of the space encoder where they are not given. TokenLearner stands in
+    the space encoder; mixers there see one time step at a time. The time encoder uses `token_mixer`. Dropped branches:
+    the same rate in both encoders, each rising over its own depth. All else as in ViViT.
+    Raises ModelError for sizes and options that cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        frames: int = 32,
+        size: int | tuple[int, int] = 224,
+        tubelet: tuple[int, int, int] = (2, 16, 16),
+        sampled_frames: int | None = None,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp_ratio: float = 4.0,
+        time_depth: int = 4,
+        time_heads: int | None = None,
+        time_mlp_ratio: float | None = None,
+        position: PositionKind = "learned",
+        pool: PoolKind = "mean",
+        mixer: MixerPattern = MHSA_SPEC,
+        token_mixer: MixerPattern = MHSA_SPEC,
+        token_learner: TokenLearnerOptions | None = None,
+        gelu: GELUForm = "tanh",
+        norm_eps: float = 1e-6,
+        pre_logits: int | None = None,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        drop_path_rescale: bool = False,
+    ):
+        super().__init__()
+        if time_depth == 0 and not (time_heads is None and time_mlp_ratio is None):
+            raise ModelError(
+                "with model.time_depth=0 there is no time encoder: leave time_heads and time_mlp_ratio out"
+            )
+        rows, columns = (size, size) if isinstance(size, int) else size
+        self.tokenizer = Tubelet(width, tubelet=tubelet, sampled_frames=sampled_frames)
+        self.grid = self.tokenizer.grid(frames, rows, columns)
+        self.space = Encoder(
+            width,
+            grid=(1, *self.grid[1:]),
+            depth=depth,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            position=position,
+            class_token=pool == "cls",
+            mixer=mixer,
+            token_mixer=token_mixer,
+            token_learner=token_learner,
+            gelu=gelu,
+            norm_eps=norm_eps,
+            dropout=dropout,
+            drop_path=drop_path,
+            drop_path_rescale=drop_path_rescale,
+        )
+        self.space_pool = Pool(width, kind=pool, norm_eps=norm_eps)
+        self.time = self.time_pool = None
+        if time_depth:
+            self.time = Encoder(
+                width,
+                grid=(self.grid[0], 1, 1),
+                depth=time_depth,
+                heads=heads if time_heads is None else time_heads,
+                mlp_ratio=mlp_ratio if time_mlp_ratio is None else time_mlp_ratio,
+                position=position,
+                class_token=pool == "cls",
+                mixer=token_mixer,
+                gelu=gelu,
+                norm_eps=norm_eps,
+                dropout=dropout,
+                drop_path=drop_path,
+                drop_path_rescale=drop_path_rescale,
+            )
+            self.time_pool = Pool(width, kind=pool, norm_eps=norm_eps)
+        self.head = Head(width, classes=classes, hidden=pre_logits)
+
+    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        x = self.tokenizer(x)
+        clips = len(x)
+        x = self.space_pool(self.space(rearrange(x, "b t h w d -> (b t) 1 h w d")))
+        x = rearrange(x, "(b t) d -> b t 1 1 d", b=clips)
+        if self.time is None or self.time_pool is None:
+            return self.head(x.flatten(1, 3).mean(dim=1))
+        return self.head(self.time_pool(self.time(x)))

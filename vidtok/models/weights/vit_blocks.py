@@ -1,0 +1,98 @@
+"""The blocks of a ViT, for every format that stores PyTorch matrices (out, in): formats differ in names only."""
+
+from dataclasses import dataclass
+
+import torch
+
+from vidtok.errors import CheckpointError
+from vidtok.models.weights.transfer import Transfer
+from vidtok.nn.block import Block
+from vidtok.nn.encoder import Encoder
+from vidtok.nn.mixers.mhsa import MHSA
+from vidtok.nn.mlp import GELUForm
+from vidtok.nn.pool import Pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockKeys:
+    """What a format calls the parts of block `{i}`; `.weight` and `.bias` come behind each."""
+
+    block: str
+    """Beginning of every key, with `{i}` in the block's place."""
+    attention_norm: str
+    qkv: tuple[str, ...]
+    """One matrix with rows [q | k | v], or the three of them."""
+    qv_bias: tuple[str, str] | None = None
+    """Whole names of the biases of q and v, where they stand by themselves."""
+    projection: str
+    mlp_norm: str
+    expand: str
+    contract: str
+
+
+def put_blocks(
+    transfer: Transfer, encoder: Encoder, prefix: str, keys: BlockKeys, *, zero_time_attention: bool = False
+) -> None:
+    """Give every block of an encoder its weights; with several mixers in a block each gets the same.
+
+    Raises CheckpointError for mixers other than mhsa.
+    """
+    for i, block in enumerate(encoder.blocks):
+        assert isinstance(block, Block)
+        source, target = keys.block.format(i=i), f"{prefix}blocks.{i}."
+        for j, mixer in enumerate(block.mixers):
+            if not isinstance(mixer, MHSA):
+                raise CheckpointError(
+                    f"{source}: attention does not fit the mixer {type(mixer).__name__} of {target}mixers.{j}"
+                )
+            zero = zero_time_attention and mixer.axes == "time"
+            _qkv(transfer, source, f"{target}mixers.{j}", keys)
+            for kind in ("weight", "bias"):
+                transfer.move(f"{source}{keys.attention_norm}.{kind}", f"{target}norms.{j}.{kind}")
+                key = f"{source}{keys.projection}.{kind}"
+                transfer.put(f"{target}mixers.{j}.projection.{kind}", transfer.take(key) * (not zero), source=key)
+        for kind in ("weight", "bias"):
+            transfer.move(f"{source}{keys.mlp_norm}.{kind}", f"{target}mlp_norm.{kind}")
+            transfer.move(f"{source}{keys.expand}.{kind}", f"{target}mlp.expand.{kind}")
+            transfer.move(f"{source}{keys.contract}.{kind}", f"{target}mlp.contract.{kind}")
+
+
+def _qkv(transfer: Transfer, source: str, target: str, keys: BlockKeys) -> None:
+    """Matrices and biases of q, k and v in the network's form; a key's bias changes nothing, so it may go."""
+    first = f"{source}{keys.qkv[0]}.weight"
+    weight = torch.cat([transfer.take(f"{source}{name}.weight") for name in keys.qkv])
+    transfer.put(f"{target}.qkv.weight", weight, source=first)
+    width = len(weight) // 3
+    biases = [f"{source}{name}.bias" for name in keys.qkv if transfer.has(f"{source}{name}.bias")]
+    if keys.qv_bias is not None and transfer.has(f"{source}{keys.qv_bias[0]}"):
+        biases = [f"{source}{name}" for name in keys.qv_bias]
+    if not biases:
+        return
+    values = torch.cat([transfer.take(key) for key in biases])
+    if len(values) == 2 * width:
+        q, v = values.chunk(2)
+        values = torch.cat([q, torch.zeros_like(q), v])
+    if transfer.wants(f"{target}.q_bias") is None:
+        transfer.put(f"{target}.qkv.bias", values, source=biases[0])
+        return
+    q, k, v = values.chunk(3)
+    transfer.put(f"{target}.q_bias", q, source=biases[0])
+    transfer.put(f"{target}.v_bias", v, source=biases[-1])
+    if k.any():
+        transfer.note_resized(biases[0], "without the keys' bias, which changes nothing")
+
+
+def note_conventions(
+    transfer: Transfer, encoder: Encoder, pool: Pool, *, gelu: GELUForm, norm_eps: float, last_norm_eps: float
+) -> None:
+    """Write down where the network's GELU or norm epsilons are not those that the weights were made with."""
+    block = encoder.blocks[0]
+    assert isinstance(block, Block)
+    compared = {
+        "gelu": (gelu, "tanh" if block.mlp.activation.approximate == "tanh" else "erf"),
+        "norm_eps": (norm_eps, block.mlp_norm.eps),
+        "last_norm_eps": (last_norm_eps, pool.norm.eps),
+    }
+    for option, (theirs, ours) in compared.items():
+        if theirs != ours:
+            transfer.note(f"the weights were made with {option}={theirs}, the network has {ours}: set model.{option}")

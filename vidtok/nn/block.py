@@ -1,0 +1,43 @@
+"""The pre-norm transformer block: any number of mixers one after the other, then an MLP."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from timm.layers.drop import DropPath
+from torch import Tensor, nn
+
+from vidtok.nn.mlp import MLP, GELUForm
+
+
+class Block(nn.Module):
+    """x ← x + mixer(LayerNorm(x)) for each mixer in turn, then x ← x + MLP(LayerNorm(x)).
+
+    `drop_path` is the probability with which an example skips a branch in training. With `drop_path_rescale` the kept
+    branches are divided by 1 - drop_path (Huang et al., arXiv 1603.09382, in the form common in PyTorch); without it
+    they stay as they are, as in scenic's ViViT.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        mixers: Sequence[nn.Module],
+        mlp_ratio: float = 4.0,
+        gelu: GELUForm = "tanh",
+        norm_eps: float = 1e-6,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        drop_path_rescale: bool = False,
+    ):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=norm_eps) for _ in mixers)
+        self.mixers = nn.ModuleList(mixers)
+        self.mlp_norm = nn.LayerNorm(width, eps=norm_eps)
+        self.mlp = MLP(width, hidden=round(width * mlp_ratio), out=width, gelu=gelu, dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.drop_path = DropPath(drop_path, scale_by_keep=drop_path_rescale)
+
+    def forward(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes d"]:
+        for norm, mixer in zip(self.norms, self.mixers, strict=True):
+            x = x + self.drop_path(self.dropout(mixer(norm(x))))
+        return x + self.drop_path(self.mlp(self.mlp_norm(x)))

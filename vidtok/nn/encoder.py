@@ -1,0 +1,161 @@
+"""The transformer encoder of a ViViT: positions, blocks, and where wanted a class token or TokenLearner."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidtok.errors import ModelError
+from vidtok.nn.block import Block
+from vidtok.nn.mixers import make_mixer, mixer_class
+from vidtok.nn.mlp import GELUForm
+from vidtok.nn.pool import ClassToken
+from vidtok.nn.position import Grid, PositionKind, make_position
+from vidtok.nn.token_learner import TokenFuser, TokenLearner, TokenLearnerOptions
+
+MixerSpec = Mapping[str, Any]
+MixerPattern = MixerSpec | Sequence[MixerSpec | Sequence[MixerSpec]]
+MHSA_SPEC: MixerSpec = MappingProxyType({"name": "mhsa"})
+
+
+def mixers_of_blocks(mixer: MixerPattern, blocks: int) -> list[tuple[MixerSpec, ...]]:
+    """The mixers of each of `blocks` blocks, from one spec for all or from a pattern that repeats.
+
+        {name: mhsa}                                     every block the same
+        [{…a}, {…b}]                                     a, b, a, b, …
+        [[{name: mhsa, axes: time}, {…, axes: space}]]   every block both, one after the other
+
+    A mixer class may say that an option takes turns from block to block (`alternates = {option: (values…)}`); a value
+    given in the spec ends that. Raises ModelError where the pattern does not fill the blocks.
+    """
+    pattern = [mixer] if isinstance(mixer, Mapping) else list(mixer)
+    if blocks and (not pattern or blocks % len(pattern)):
+        raise ModelError(
+            f"a pattern of {len(pattern)} mixers does not fill {blocks} blocks; its length must divide their number"
+        )
+    filled = []
+    for i in range(blocks):
+        entry = pattern[i % len(pattern)]
+        specs = (entry,) if isinstance(entry, Mapping) else tuple(entry)
+        if not specs:
+            raise ModelError(f"block {i} has no mixer; give at least one, such as {{name: mhsa}}")
+        filled.append(tuple(_take_turns(spec, i) for spec in specs))
+    return filled
+
+
+def _take_turns(spec: MixerSpec, block: int) -> MixerSpec:
+    turns = getattr(mixer_class(spec["name"]), "alternates", {}) if "name" in spec else {}
+    return {**{option: values[block % len(values)] for option, values in turns.items()}, **spec}
+
+
+class Encoder(nn.Module):
+    """Positions, then blocks, over the grid `t h w`; the last norm belongs to the pooling that follows.
+
+    TokenLearner before block K = `token_learner.after_block` (0: before the first) leaves `s` learned tokens for each
+    time step, and the blocks from K on use `token_mixer` over all t·s of them; with `fuse`, each block from K on
+    stands between a TokenLearner and a TokenFuser, whose output is added to the grid (Ryoo et al., arXiv 2106.11297).
+    Branches are dropped at the rate drop_path · l / (depth - 1) in block l.
+
+    Raises ModelError for combinations that cannot work; the message says what to set.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        grid: Grid,
+        depth: int,
+        heads: int,
+        mlp_ratio: float = 4.0,
+        position: PositionKind = "learned",
+        class_token: bool = False,
+        mixer: MixerPattern = MHSA_SPEC,
+        token_mixer: MixerPattern = MHSA_SPEC,
+        token_learner: TokenLearnerOptions | None = None,
+        gelu: GELUForm = "tanh",
+        norm_eps: float = 1e-6,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        drop_path_rescale: bool = False,
+    ):
+        super().__init__()
+        after_block = depth if token_learner is None else token_learner.after_block
+        if token_learner is not None:
+            if class_token:
+                raise ModelError("TokenLearner leaves no place for a class token: set model.pool=mean")
+            if not 0 <= after_block < depth:
+                raise ModelError(
+                    f"TokenLearner after block {after_block} of {depth} does nothing: "
+                    f"set model.token_learner.after_block to 0 … {depth - 1}"
+                )
+        self.grid = grid
+        self.after_block = None if token_learner is None else after_block
+        self.position = make_position(position, width, grid=grid)
+        self.class_token = ClassToken(width, position=position == "learned") if class_token else None
+        self.dropout = nn.Dropout(dropout)
+        specs = mixers_of_blocks(mixer, after_block) + mixers_of_blocks(token_mixer, depth - after_block)
+        self.blocks = nn.ModuleList()
+        for i, chosen in enumerate(specs):
+            mixers = [
+                make_mixer(width, heads=heads, spec=spec, grid=grid if i < after_block else None) for spec in chosen
+            ]
+            for layer, spec in zip(mixers, chosen, strict=True):
+                if layer.needs_grid and (class_token or i >= after_block):
+                    raise ModelError(_needs_grid_message(spec, i, class_token))
+            rate = drop_path * i / (depth - 1) if depth > 1 else 0.0
+            self.blocks.append(
+                Block(
+                    width,
+                    mixers=mixers,
+                    mlp_ratio=mlp_ratio,
+                    gelu=gelu,
+                    norm_eps=norm_eps,
+                    dropout=dropout,
+                    drop_path=rate,
+                    drop_path_rescale=drop_path_rescale,
+                )
+            )
+        self.token_learners = nn.ModuleList()
+        self.token_fusers = nn.ModuleList()
+        if token_learner is not None:
+            for _ in range(depth - after_block if token_learner.fuse else 1):
+                self.token_learners.append(
+                    TokenLearner(
+                        width,
+                        tokens=token_learner.tokens,
+                        version=token_learner.version,
+                        bottleneck=token_learner.bottleneck,
+                        pooling=token_learner.pooling,
+                    )
+                )
+                if token_learner.fuse:
+                    self.token_fusers.append(TokenFuser(width, tokens=token_learner.tokens))
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
+        x = self.position(x)
+        if self.class_token is not None:
+            x = self.class_token(x)
+        x = self.dropout(x)
+        for i, block in enumerate(self.blocks):
+            if self.after_block is None or i < self.after_block:
+                x = block(x)
+            elif self.token_fusers:
+                place = i - self.after_block
+                x = x + self.token_fusers[place](block(self.token_learners[place](x)), x)
+            else:
+                if i == self.after_block:
+                    x = self.token_learners[0](x)
+                x = block(x)
+        return x
+
+
+def _needs_grid_message(spec: MixerSpec, block: int, class_token: bool) -> str:
+    shown = ", ".join(f"{key}={value}" for key, value in spec.items())
+    if class_token:
+        return f"mixer ({shown}) of block {block} needs the grid, where no class token stands: set model.pool=mean"
+    return (
+        f"mixer ({shown}) of block {block} needs the grid, but TokenLearner has left learned tokens: "
+        "set model.token_mixer.name=mhsa"
+    )
