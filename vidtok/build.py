@@ -1,5 +1,6 @@
 """From a configuration to objects. Below this file nothing knows what a config is."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,14 @@ def build_model(config: Config, classes: Sequence[str], *, device: torch.device 
         return Classifier(built, mean=config.data.mean, std=config.data.std, classes=tuple(classes))
 
 
+def loader_workers(wanted: int | None) -> int:
+    """As many as wanted; else one for each core of this machine that a training process has for itself, 8 at most."""
+    if wanted is not None:
+        return wanted
+    cores = os.cpu_count() or 1
+    return min(8, max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+
+
 def clip_rule(data: DataConfig) -> ClipRule:
     return ClipRule(frames=data.frames, stride=data.stride, target_fps=data.target_fps, short=data.short)
 
@@ -90,7 +99,7 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         world=parallel.world,
     )
     dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
-    return make_loader(dataset, batches, workers=data.workers)
+    return make_loader(dataset, batches, workers=loader_workers(data.workers))
 
 
 def eval_views(config: Config, *, single: bool = False) -> TestViews:
@@ -110,7 +119,7 @@ def build_eval_batches(config: Config, records: Records, parallel: Parallel, vie
     """This process's share of the list, every record once."""
     dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=config.data.backend)
     batches = EvalBatches(records=len(records), batch=config.eval.batch, rank=parallel.rank, world=parallel.world)
-    return make_loader(dataset, batches, workers=config.data.workers)
+    return make_loader(dataset, batches, workers=loader_workers(config.data.workers))
 
 
 def init_weights(model: Classifier, source: str) -> str:

@@ -56,8 +56,9 @@ class DataConfig(Section):
     """Per-channel mean that is subtracted, for pixels in 0..1."""
     std: Triple = (0.5, 0.5, 0.5)
     """Per-channel divisor, for pixels in 0..1."""
-    workers: int = Field(default=2, ge=0)
-    """Processes that decode, for each training process; 0 decodes in the training process itself."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that decode, for each training process; 0 decodes in the training process itself. Default: one for
+    each core that a training process has for itself, 8 at most."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
     """Training stops when more than this share of the list's videos cannot be decoded."""
 

@@ -12,7 +12,7 @@ from vidtok.viz.record import record_attention
 
 def attention_clip(
     model: Classifier, clip: UInt8[Tensor, "f c y x"], *, heading: str, guesses: int = 3
-) -> UInt8[Tensor, "f c y x"]:
+) -> UInt8[Tensor, "f 3 rows columns"]:
     """For every frame of the clip: the picture, the last layer's attention and a panel for each learned token.
 
     Raises ModelError for a network that has no attention to show.

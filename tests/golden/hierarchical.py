@@ -80,7 +80,7 @@ def stvit(case: Case) -> Built:
 
 
 def super_token(given: dict) -> Built:
-    """The attention by itself."""
+    """The attention by itself; `Attention` is what it leaves for cells of one token."""
     only(given, "module", "dim", "num_heads", "stoken_size", "n_iter")
     one_of({"StokenAttention": 0, "Attention": 0}, given["module"])
     cells = (1, *pair(given.get("stoken_size", 1)))

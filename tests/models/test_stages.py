@@ -5,11 +5,13 @@ import sys
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.models.families import OVER_TIME, TINY, clips, tiny
 from vidtok.errors import ModelError
 from vidtok.models import casvit, maxvit, stvit
 from vidtok.models.casvit import CASViT
+from vidtok.models.cost import count_cost
 from vidtok.models.maxvit import MaxViT
 from vidtok.models.stages import drop_path_rates, stage_grids
 from vidtok.models.stvit import STViT
@@ -31,6 +33,21 @@ PARAMETERS = {
     "casvit_m": 12_036_520,
     "casvit_t": 21_250_120,
 }
+# Multiply-adds in units of 10⁹ for one picture of 224 × 224, counted from the papers' architectures.
+GMACS = {
+    "stvit_small": 4.35,
+    "stvit_base": 9.84,
+    "stvit_large": 15.56,
+    "maxvit_tiny_tf_224": 5.55,
+    "maxvit_small_tf_224": 11.58,
+    "maxvit_base_tf_224": 23.9,
+    "maxvit_large_tf_224": 43.49,
+    "maxvit_xlarge_tf_224": 97.21,
+    "casvit_xs": 0.5468,
+    "casvit_s": 0.912,
+    "casvit_m": 1.859,
+    "casvit_t": 3.557,
+}
 SIZES = {
     **{name: (STViT, sizes) for name, sizes in stvit.SIZES.items()},
     **{name: (MaxViT, sizes) for name, sizes in maxvit.SIZES.items()},
@@ -39,11 +56,20 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_published_sizes_have_the_official_number_of_parameters(name):
+def test_published_sizes_cost_what_they_should(name):
     network, sizes = SIZES[name]
     with torch.device("meta"):
         built = network(classes=1000, **sizes)
     assert sum(p.numel() for p in built.parameters()) == PARAMETERS[name]
+    assert count_cost(built, frames=1, size=224)[""].macs == pytest.approx(GMACS[name] * 1e9, rel=0.01)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_multiply_adds_are_those_that_the_tracer_sees(family):
+    video = tiny(family, frames=4, temporal_kernel=3, **OVER_TIME[family])
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        video(clips(4))
+    assert count_cost(video.float(), frames=4, size=64)[""].macs == counter.get_total_flops() / 2
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -133,10 +159,17 @@ def test_drop_path_grows_to_the_rate():
 def test_impossible_sizes_are_refused(options):
     facts = {"frames": 8, "size": 224, "temporal_strides": (1, 1, 1, 1), **options}
     with pytest.raises(ModelError, match=r"got"):
-        stage_grids(facts.pop("frames"), facts.pop("size"), stem=4, **facts)
+        stage_grids(facts.pop("frames"), facts.pop("size"), **facts)
 
 
 EXPORTED = """
+import torch
+from tests.models.families import OVER_TIME, TINY, clips, tiny
+for family in TINY:
+    video, x = tiny(family, frames=4, temporal_kernel=3, **OVER_TIME[family]), clips(4)
+    torch.testing.assert_close(torch.export.export(video, (x,)).module()(x), video(x))
+"""
+EXPORTED_WHOLE = """
 import torch
 from tests.models.test_stages import SIZES
 for name in ("stvit_small", "maxvit_tiny_tf_224", "casvit_xs"):
@@ -147,25 +180,22 @@ for name in ("stvit_small", "maxvit_tiny_tf_224", "casvit_xs"):
 """
 COMPILED = """
 import torch
-from tests.models.families import OVER_TIME, clips, tiny
-video, x = tiny("FAMILY", frames=4, temporal_kernel=3, depths=(1, 1, 1, 1), **OVER_TIME["FAMILY"]), clips(4)
-exported = torch.export.export(video, (x,)).module()
-torch.testing.assert_close(exported(x), video(x))
-compiled = torch.compile(video, fullgraph=True, backend="eager")
-torch.testing.assert_close(compiled(x), video(x))
+from tests.models.families import OVER_TIME, TINY, clips, tiny
+for family in TINY:
+    video, x = tiny(family, frames=4, temporal_kernel=3, **OVER_TIME[family]), clips(4)
+    torch.testing.assert_close(torch.compile(video, fullgraph=True, backend="eager")(x), video(x))
 """
 
 
-def in_a_process_of_its_own(program: str) -> None:
-    """Without the shape check, which torch cannot trace."""
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(EXPORTED, id="export"),
+        pytest.param(EXPORTED_WHOLE, id="export-published", marks=pytest.mark.slow),
+        pytest.param(COMPILED, id="compile"),
+    ],
+)
+def test_torch_can_trace_the_networks(program):
+    """In a process of its own, without the shape check, which torch cannot trace."""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_torch_can_export_and_compile_clips(family):
-    in_a_process_of_its_own(COMPILED.replace("FAMILY", family))
-
-
-def test_torch_can_export_the_smallest_published_sizes():
-    in_a_process_of_its_own(EXPORTED)

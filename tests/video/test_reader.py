@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest
         Path(name).write_bytes(clip.read_bytes())
         with open_video(name) as video:
             assert len(video) == 9
+
+
+@pytest.mark.parametrize(
+    "text", ["#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n", "ffconcat version 1.0\nfile {}\n"]
+)
+def test_a_file_cannot_make_the_reader_call_a_server(tmp_path: Path, text: str):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        path = tmp_path / "list.m3u8"
+        path.write_text(text.format(f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"))
+        with pytest.raises(DecodeError):
+            open_video(path, timeout_seconds=2.0)
+        with pytest.raises(BlockingIOError):
+            server.accept()

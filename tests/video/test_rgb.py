@@ -80,3 +80,14 @@ def test_rows_are_independent_and_complete():
             assert torch.equal(got[row], alone.upright()[0])
         if not scaled:
             assert np.array_equal(got[1].permute(1, 2, 0).numpy(), frames[1].to_ndarray())
+
+
+def test_planar_conversion_is_whole_to_the_last_column():
+    """Of a frame that has the wanted size already, among others that are scaled; 340 is no multiple of 32."""
+    picture = np.random.default_rng(0).integers(60, 200, (64, 85, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    frame = av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p")
+    pictures = RgbPictures(1, size=(256, 340), scaled=True, reformatter=VideoReformatter())
+    pictures.put(0, frame)
+    difference = (pictures.upright()[0].permute(1, 2, 0).double() - torch.from_numpy(picture).double()).abs()
+    assert float(difference[1::4, 1::4].mean()) < 15
+    assert float(difference[:, -4:].mean()) < 1.3 * float(difference[:, :-4].mean())

@@ -1,5 +1,6 @@
 """The commands. Each file has `run(arguments) -> exit status`; the scripts in tools/ call them through `main`."""
 
+import argparse
 import importlib
 import os
 import sys
@@ -23,3 +24,14 @@ def main(command: str) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser whose description keeps its line breaks."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def add_overrides(to: argparse.ArgumentParser) -> None:
+    """Let the command take any number of changes to its config."""
+    words = "change a key of the config, such as train.lr=1e-3 (any number of them)"
+    to.add_argument("overrides", nargs="*", metavar="key.sub=value", help=words)

@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.cli import make_motion, test, train, visualize
-from vidtok.cli.arguments import add_overrides, parser
+from vidtok.cli import add_overrides, make_motion, parser, test, train, visualize
 from vidtok.errors import TrainingError
 
+FILES = {"train": "train.csv", "val": "val.csv", "classes": "classes.txt"}
 REPEATED = ("repeat_first", "repeat_middle", "repeat_last")
 
 
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     began, out = time.monotonic(), Path(args.out)
 
     # The lists are written last: where they are, the data set is whole.
-    if not all((out / "motion" / name).is_file() for name in ("train.csv", "val.csv", "classes.txt")):
+    if not all((out / "motion" / name).is_file() for name in FILES.values()):
         make_motion.run([str(out / "motion")])
     lists = {name: str(out / "motion" / file) for name, file in FILES.items()}
     overrides = [f"data.{name}={json.dumps(path)}" for name, path in lists.items()]
@@ -57,9 +57,6 @@ def run(arguments: Sequence[str]) -> int:
         )
     print(f"demo ok: {line}")
     return 0
-
-
-FILES = {"train": "train.csv", "val": "val.csv", "classes": "classes.txt"}
 
 
 def results(folder: Path) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli.arguments import parser
+from vidtok.cli import parser
 from vidtok.data.motion import render_motion
 
 

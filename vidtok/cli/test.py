@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vidtok.build import build_eval_batches, build_model, build_val, eval_views
-from vidtok.cli.arguments import add_overrides, parser
+from vidtok.cli import add_overrides, parser
 from vidtok.cli.results import opposite_share, result_line, write_failed, write_predictions, write_results
 from vidtok.config import Config
 from vidtok.config_io import load_config, load_config_text

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from vidtok.build import Lists, build_lists, build_model, build_train_batches, init_weights
-from vidtok.cli.arguments import add_overrides, parser
+from vidtok.cli import add_overrides, parser
 from vidtok.cli.test import predict, test
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, load_config_text, to_yaml

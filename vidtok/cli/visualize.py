@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vidtok.build import build_model, eval_views
-from vidtok.cli.arguments import add_overrides, parser
+from vidtok.cli import add_overrides, parser
 from vidtok.cli.test import open_checkpoint
 from vidtok.train.checkpoint import load_weights
 from vidtok.train.parallel import start_parallel

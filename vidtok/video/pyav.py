@@ -154,12 +154,10 @@ class PyAVReader:
             raise DecodeError(f"{self.path}: not read within {self.timeout_seconds:g} s")
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        # A file can pose as a playlist of network addresses: only local files are followed.
         # Absolute, because FFmpeg takes `name:rest` for a protocol.
         container = av.open(
             str(self.path.absolute()),
             timeout=self.timeout_seconds,
-            options={"protocol_whitelist": "file"},
             **IGNORE_METADATA_ERRORS,
         )
         try:

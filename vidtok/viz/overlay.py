@@ -48,7 +48,7 @@ def attention_frames(
     heading: str,
     guesses: Sequence[tuple[str, float]],
     panel_size: int = 224,
-) -> UInt8[Tensor, "f c y x"]:
+) -> UInt8[Tensor, "f 3 rows columns"]:
     """One frame for each frame of the clip: the picture, then each panel over it, with the best classes and a legend.
 
     heading

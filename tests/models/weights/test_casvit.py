@@ -60,3 +60,12 @@ def test_heads_for_other_classes_keep_their_start(distilled):
 def test_keys_of_the_detection_form_are_named(state):
     with pytest.raises(CheckpointError, match=r"have no place in the network: norm0\.weight"):
         load_casvit(CASViT(classes=10, **SIZES), state | {"norm0.weight": torch.zeros(8)})
+
+
+def test_a_block_takes_its_own_keys(state):
+    network, prefix = CASViT(classes=10, **SIZES).eval(), "network.2.1."
+    load_casvit(network, state)
+    block = CASViT(classes=10, **SIZES).eval().stages[1][1]
+    load_casvit(block, {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    x = torch.randn(1, 1, 3, 2, 12)
+    torch.testing.assert_close(block(x), network.stages[1][1](x), rtol=0, atol=0)

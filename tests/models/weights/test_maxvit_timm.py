@@ -1,4 +1,4 @@
-"""timm's MaxViT weights: other windows, clips, and families that do not fit. (Parity is in tests/models/test_maxvit.)"""
+"""timm's MaxViT weights: other windows, clips, and families that do not fit. (Parity: tests/models/test_maxvit.)"""
 
 import pytest
 import timm

@@ -94,3 +94,13 @@ def test_keys_that_do_not_fit_are_named(state):
 def test_another_depth_is_refused(state):
     with pytest.raises(CheckpointError, match="layers"):
         load_stvit(tiny("stvit"), state)
+
+
+def test_a_block_takes_its_own_keys(state):
+    network, prefix = STViT(classes=10, **SIZES).eval(), "layers.3.blocks.0."
+    load_stvit(network, state)
+    torch.manual_seed(1)
+    block = STViT(classes=10, **SIZES).eval().stages[3][0]
+    load_stvit(block, {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    x = torch.randn(1, 1, 3, 2, 32)
+    torch.testing.assert_close(block(x), network.stages[3][0](x), rtol=0, atol=0)

@@ -1,0 +1,58 @@
+"""Exchanges between real processes over gloo, and what one process alone does."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vidtok.errors import ConfigError
+from vidtok.train.parallel import start_parallel
+
+SCRIPT = """
+import json, sys, torch
+from vidtok.train.parallel import start_parallel
+with start_parallel("cpu") as p:
+    total = p.sum(torch.tensor([p.rank + 1.0, 1.0])).tolist()
+    things = p.gather({"rank": p.rank})
+    layer = p.wrap(torch.nn.Linear(2, 1, bias=False))
+    layer(torch.full((1, 2), float(p.rank))).sum().backward()
+    gradient = next(layer.parameters()).grad.tolist()
+    p.wait()
+    if p.is_main:
+        json.dump([p.world, total, things, gradient], open(sys.argv[1], "w"))
+"""
+
+
+def test_three_processes_exchange(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(
+        [*launch, tmp_path / "script.py", tmp_path / "out.json"], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    world, total, things, gradient = json.loads((tmp_path / "out.json").read_text())
+    assert world == 3
+    assert total == [6.0, 3.0]
+    assert things == [{"rank": 0}, {"rank": 1}, {"rank": 2}]
+    assert gradient == [[1.0, 1.0]]  # the mean of 0, 1 and 2
+
+
+def test_one_process_stands_alone(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with start_parallel("cpu") as alone:
+        assert (alone.rank, alone.world, alone.is_main) == (0, 1, True)
+        layer = torch.nn.Linear(1, 1)
+        assert alone.wrap(layer) is layer
+        assert alone.gather("x") == ["x"]
+        assert alone.sum(torch.tensor(2.0)).item() == 2.0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_missing_device_is_told():
+    with pytest.raises(ConfigError, match=r"run.device=cuda, but torch finds no CUDA device"), start_parallel("cuda"):
+        pass

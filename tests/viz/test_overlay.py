@@ -1,0 +1,49 @@
+"""The frames of an attention video: every frame there, each panel where it belongs, heat where the map is high."""
+
+import torch
+
+from vidtok.viz.overlay import GAP, LINE, Panel, attention_frames, heat_over_picture
+
+
+def frames(panels=2, steps=2, size=(24, 32), f=4):
+    clip = torch.full((f, 3, *size), 128, dtype=torch.uint8)
+    maps = torch.zeros(steps, 3, 4)
+    maps[0, 0, 0] = 1.0  # first time step: top left
+    maps[1, 2, 3] = 0.5  # second: bottom right
+    several = [Panel(title=f"token {i + 1}", maps=maps) for i in range(panels)]
+    return attention_frames(
+        clip, several, heading="a.mp4", guesses=[("running", 0.75), ("jumping", 0.25)], panel_size=64
+    )
+
+
+def test_one_frame_for_each_and_even_sizes():
+    for panels in (1, 2, 9, 17):
+        out = frames(panels)
+        assert out.dtype == torch.uint8
+        assert out.shape[:2] == (4, 3)
+        assert out.shape[2] % 2 == out.shape[3] % 2 == 0
+
+
+def test_heat_follows_the_time_step():
+    out = frames().float()
+    height, width = 48, 64  # a picture of 24 x 32, enlarged to 64 on its long side
+    left, top = GAP + (width + GAP), GAP + LINE + LINE
+    panel = out[:, :, top : top + height, left : left + width]
+    red = panel[:, 0] - panel[:, 2]
+    corner, opposite = (slice(2, 8), slice(2, 8)), (slice(-8, -2), slice(-8, -2))
+    for frame in (0, 1):
+        assert red[frame][corner].mean() > red[frame][opposite].mean() + 20
+    for frame in (2, 3):
+        assert red[frame][opposite].mean() > red[frame][corner].mean() + 20
+    picture = out[:, :, top : top + height, GAP : GAP + width]
+    assert (picture == 128).all()
+
+
+def test_heat_keeps_to_its_scale():
+    picture = torch.full((3, 8, 8), 200, dtype=torch.uint8)
+    none = heat_over_picture(picture, torch.zeros(2, 2), top=1.0)
+    full = heat_over_picture(picture, torch.ones(2, 2), top=1.0)
+    half = heat_over_picture(picture, torch.ones(2, 2), top=2.0)
+    assert none.float().mean() < half.float().mean() < full.float().mean()
+    assert torch.equal(heat_over_picture(picture, torch.full((2, 2), 9.0), top=1.0), full)
+    heat_over_picture(picture, torch.zeros(2, 2), top=0.0)
