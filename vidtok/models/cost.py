@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vidtok.models.baselines_cost import foreign_macs
+
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -36,6 +38,7 @@ def count_cost(network: nn.Module, *, frames: int, size: int | tuple[int, int], 
         own = getattr(module, "own_macs", None)
         if own is not None:
             macs[name] += own(*(tuple(x.shape) for x in inputs if isinstance(x, Tensor)))
+        macs[name] += foreign_macs(module, inputs)
 
     hooks = [
         module.register_forward_hook(lambda m, inputs, out, name=name: count(name, m, inputs, out))

@@ -44,7 +44,8 @@ def load_casvit(module: CASViT | CASViTBlock | ConvAdditive, state: Mapping[str,
     the authors' test output, the mean of both heads. Raises CheckpointError, naming the keys, for what does not fit.
     """
     rename = _in_network if isinstance(module, CASViT) else _in_block if isinstance(module, CASViTBlock) else _in_mixer
-    averaged, skipped = {}, {}
+    averaged: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     if isinstance(module, CASViT):
         distilled = "dist_head.weight" in state
         if module.dist_head is not None and not distilled:
