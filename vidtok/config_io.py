@@ -1,27 +1,18 @@
 """YAML and overrides in, one checked Config out, with all problems at once. The only reader of YAML."""
 
-import dataclasses
-import difflib
-import functools
 import importlib
-import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from vidtok.config import Config
 from vidtok.errors import ConfigError, ModelError
-from vidtok.models import network_class
-from vidtok.nn.mixers import mixer_class
-
-# These come from the data section; a second statement of them could only disagree.
-FROM_DATA = ("classes", "frames", "size")
-MIXER_KEYS = ("mixer", "token_mixer")
+from vidtok.models.options import check_options, find_problems
+from vidtok.models.presets import find_preset
 
 
 class _Loader(yaml.SafeLoader):
@@ -113,7 +104,7 @@ def check(tree: Mapping[str, Any], *, source: str) -> Config:
         text = json.dumps(tree, allow_nan=True)
     except TypeError as error:
         raise ConfigError(f"{source}: {error}") from error
-    problems, config = _problems(Config, text, at=())
+    problems, config = find_problems(Config, text, at=())
     for name in _plugins(tree):
         try:
             importlib.import_module(name)
@@ -134,103 +125,16 @@ def _plugins(tree: Mapping[str, Any]) -> list[str]:
 
 def _model_problems(model: Mapping[str, Any]) -> list[str]:
     try:
-        network_class(str(model.get("name")))
+        network, options = network_and_options(model)
     except ModelError as error:
         return [f"model.name: {error}"]
-    return _checked_options(model)[0]
+    return check_options(network, options, at=("model",))[0]
 
 
-def network_options(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a checked `model` section with the types that the network's constructor states."""
-    return _checked_options(model)[1]
-
-
-def _checked_options(model: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    options = {key: value for key, value in model.items() if key != "name"}
-    schema = _schema(network_class(str(model["name"])), without=FROM_DATA)
-    problems, checked = _problems(schema, json.dumps(options), at=("model",))
-    typed = {key: getattr(checked, key) for key in options} if checked is not None else {}
-    for key in MIXER_KEYS:
-        if key in options:
-            found, typed[key] = _checked_mixers(options[key], ("model", key))
-            problems += found
-    return problems, typed
-
-
-def _checked_mixers(value: Any, at: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """One mixer, or lists of them, checked against the mixers' own signatures."""
-    if isinstance(value, list):
-        parts = [_checked_mixers(item, (*at, index)) for index, item in enumerate(value)]
-        return [problem for found, _ in parts for problem in found], [typed for _, typed in parts]
-    if not isinstance(value, dict):
-        return [], value  # the network's own schema has complained already
-    path = ".".join(map(str, at))
-    if "name" not in value:
-        return [f"{path}.name: missing; for example name: mhsa"], value
-    try:
-        schema = _schema(mixer_class(str(value["name"])), without=())
-    except ModelError as error:
-        return [f"{path}.name: {error}"], value
-    rest = {name: option for name, option in value.items() if name != "name"}
-    problems, checked = _problems(schema, json.dumps(rest), at=at)
-    typed = {name: getattr(checked, name) for name in rest} if checked is not None else rest
-    return problems, {"name": value["name"], **typed}
-
-
-def _schema(callable_: Callable[..., Any], *, without: tuple[str, ...]) -> type[BaseModel]:
-    """The keyword-only parameters of a constructor as a strict schema."""
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(callable_).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in without:
-            required = parameter.default is parameter.empty
-            # A factory, since pydantic would copy a default, and a read-only mapping cannot be copied.
-            field = Field() if required else Field(default_factory=functools.partial(_same, parameter.default))
-            fields[name] = (parameter.annotation, field)
-    rules = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-    return create_model(callable_.__name__, __config__=rules, **fields)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _problems(schema: type[BaseModel], text: str, *, at: tuple[str | int, ...]) -> tuple[list[str], Any]:
-    """Every complaint about `text` as `dotted.path: what is wrong`, and the checked values where there is none."""
-    try:
-        return [], schema.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        found: dict[str, str] = {}
-        for item in error.errors(include_url=False):
-            path = ".".join(str(part) for part in (*at, *item["loc"]))
-            message = _explain(schema, item)
-            found[path] = f"{found[path]}, or {message}" if path in found else message
-        return [f"{path}: {message}" for path, message in found.items()], None
-
-
-def _explain(schema: type[BaseModel], item: Any) -> str:
-    if item["type"] == "missing":
-        return "missing"
-    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _keys_beside(schema, item["loc"])
-        near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-        return "unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
-    if item["type"] == "value_error":  # of a rule between keys: its message says all
-        return item["msg"].removeprefix("Value error, ")
-    return f"{item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
-
-
-def _keys_beside(schema: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that are known where `loc` points to an unknown one."""
-    for part in loc[:-1]:
-        field = schema.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        for choice in (inner, *getattr(inner, "__args__", ())):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                schema = choice
-                break
-            if isinstance(choice, type) and dataclasses.is_dataclass(choice):
-                return [field.name for field in dataclasses.fields(choice)]
-    return list(schema.model_fields)
+def network_and_options(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The network and the plain options of a checked `model` section; a preset's options stand under its own."""
+    preset = find_preset(str(model.get("name")))
+    return preset.network, {**preset.options, **{key: value for key, value in model.items() if key != "name"}}
 
 
 def to_yaml(config: Config) -> str:

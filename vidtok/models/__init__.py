@@ -5,6 +5,8 @@ import difflib
 from torch import nn
 
 from vidtok.errors import ModelError
+from vidtok.models.baselines_pytorchvideo import X3D, MViTv1, Slow, SlowFast
+from vidtok.models.baselines_torchvision import S3D, MViTv2, Swin3D
 from vidtok.models.casvit import CASViT
 from vidtok.models.maxvit import MaxViT
 from vidtok.models.stvit import STViT
@@ -14,9 +16,16 @@ from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 NETWORKS: dict[str, type[nn.Module]] = {
     "casvit": CASViT,
     "maxvit": MaxViT,
+    "mvit_v1": MViTv1,
+    "mvit_v2": MViTv2,
+    "s3d": S3D,
+    "slow": Slow,
+    "slowfast": SlowFast,
     "stvit": STViT,
+    "swin3d": Swin3D,
     "vivit": ViViT,
     "vivit_factorised": FactorisedEncoderViViT,
+    "x3d": X3D,
 }
 
 

@@ -6,7 +6,7 @@ is built, since the import takes seconds.
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -70,7 +70,7 @@ class X3D(nn.Module):
         from pytorchvideo.models.x3d import create_x3d, create_x3d_head
 
         grids = stage_grids(frames, size, temporal_strides=NO_STRIDES)
-        self.body = create_x3d(
+        body: Any = create_x3d(
             input_clip_length=frames,
             input_crop_size=224,  # sets the head's window alone, which follows below: the builder knows squares only
             model_num_class=classes,
@@ -79,20 +79,21 @@ class X3D(nn.Module):
             depth_factor=depth_factor,
             head_activation=None,  # pyright: ignore[reportArgumentType]
         )
-        head = self.body.blocks[5]
+        self.body = body
+        self.encoder = self.head = None
         if token_learner is None:
             self.grid = grids[-1]
-            head.pool.pool = nn.AvgPool3d(self.grid, stride=1)
+            body.blocks[5].pool.pool = nn.AvgPool3d(self.grid, stride=1)
             return
         last = token_learner.after_stage
         if not 1 <= last <= 4 or token_learner.depth < 1:
             raise ModelError(
-                f"X3D has stages 1 to 4 and needs a block behind TokenLearner; set model.token_learner.after_stage to "
-                f"1 … 4 (got {last}) and model.token_learner.depth to at least 1 (got {token_learner.depth})"
+                "x3d has stages 1 to 4 and needs a block behind TokenLearner: set model.token_learner.after_stage to "
+                f"1 … 4 (got {last}) and model.token_learner.depth to 1 or more (got {token_learner.depth})"
             )
         self.grid = grids[last - 1]
-        convolution = self.body.blocks[last].res_blocks[-1].branch2.conv_c
-        width, inner = convolution.out_channels, convolution.in_channels
+        narrowing = body.blocks[last].res_blocks[-1].branch2.conv_c
+        width, inner = narrowing.out_channels, narrowing.in_channels
         self.encoder = Encoder(
             width,
             grid=self.grid,
@@ -105,17 +106,17 @@ class X3D(nn.Module):
         self.head = create_x3d_head(
             dim_in=width,
             dim_inner=inner,
-            dim_out=head.proj.in_features,
+            dim_out=body.blocks[5].proj.in_features,
             num_classes=classes,
             pool_kernel_size=(frames, token_learner.tokens, 1),  # pyright: ignore[reportArgumentType]
             dropout_rate=dropout,
             activation=None,  # pyright: ignore[reportArgumentType]
         )
-        self.body.blocks = self.body.blocks[: last + 1]
+        body.blocks = body.blocks[: last + 1]
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         y = self.body(rearrange(x, "b f c y x -> b c f y x"))
-        if not hasattr(self, "encoder"):
+        if self.encoder is None or self.head is None:
             return y
         tokens = self.encoder(rearrange(y, "b d t h w -> b t h w d"))
         return self.head(rearrange(tokens, "b t s d -> b d t s 1"))

@@ -1,0 +1,28 @@
+"""The README says what is there."""
+
+import re
+
+from tests.readme_tree import ROOT, split, tree
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_tree_is_the_tree():
+    assert split(README)[1] == tree(), "run `python -m tests.readme_tree`"
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        str(path.relative_to(ROOT))
+        for folder in ("vidtok", "tools", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.stat().st_size and not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+    assert not silent
+
+
+def test_named_files_are_there():
+    named = set(re.findall(r"\b(?:tools|configs|docs|vidtok)/[\w/]+\.(?:py|yaml|png|md)\b", README))
+    assert len(named) > 8
+    missing = sorted(name for name in named if not (ROOT / name).exists() and "mine" not in name)
+    assert not missing

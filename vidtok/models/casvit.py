@@ -1,0 +1,150 @@
+"""CAS-ViT: a hierarchical network of small convolutions, convolutional additive attention and MLPs."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from einops import rearrange, reduce
+from jaxtyping import Float
+from timm.layers.drop import DropPath
+from torch import Tensor, nn
+
+from vidtok.models.stages import PerStage, drop_path_rates, stage_grids
+from vidtok.nn.conv import GridBatchNorm, GridConv, depthwise
+from vidtok.nn.mixers.conv_additive import ConvAdditive
+
+SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "casvit_xs": MappingProxyType({"widths": (48, 56, 112, 220), "depths": (2, 2, 4, 2)}),
+        "casvit_s": MappingProxyType({"widths": (48, 64, 128, 256), "depths": (3, 3, 6, 3)}),
+        "casvit_m": MappingProxyType({"widths": (64, 96, 192, 384), "depths": (3, 3, 6, 3)}),
+        "casvit_t": MappingProxyType({"widths": (96, 128, 256, 512), "depths": (3, 3, 6, 3)}),
+    }
+)
+"""The paper's four sizes, as arguments of CASViT."""
+
+
+class CASViTBlock(nn.Module):
+    """x ← x + convs(x);  x ← x + mixer(BatchNorm(x));  x ← x + MLP(BatchNorm(x)). The first branch is never dropped."""
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        mlp_ratio: float,
+        temporal_kernel: int,
+        per_time_step: bool,
+        dropout: float,
+        drop_path: float,
+    ):
+        super().__init__()
+        self.local = nn.Sequential(
+            nn.Linear(width, width),
+            GridBatchNorm(width),
+            depthwise(width, temporal_kernel=temporal_kernel),
+            nn.GELU(),
+            nn.Linear(width, width),
+        )
+        self.mixer_norm = GridBatchNorm(width)
+        self.mixer = ConvAdditive(width, temporal_kernel=temporal_kernel, pool="time_step" if per_time_step else "clip")
+        self.mlp_norm = GridBatchNorm(width)
+        hidden = round(width * mlp_ratio)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width), nn.Dropout(dropout)
+        )
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        x = x + self.local(x)
+        x = x + self.drop_path(self.mixer(self.mixer_norm(x)))
+        return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+
+
+class CASViT(nn.Module):
+    """Convolutional additive self-attention network (Zhang et al., arXiv 2408.03703) for images and clips.
+
+        stem (÷4) → stage 1 → ÷2 → stage 2 → ÷2 → stage 3 → ÷2 → stage 4 → BatchNorm → mean → logits
+
+    `frames=1` is the paper's network. For clips: `temporal_kernel` is the extent in time of every 3 × 3 convolution,
+    `temporal_strides[s]` the stride in time with which stage s begins. With `per_time_step` the channel gates pool
+    each time step by itself, and only convolutions reach across; with a `temporal_kernel` of 1 each frame is then
+    processed exactly as an image, and their pooled features are averaged.
+    `dist_head` adds the head that learns from a teacher's labels (the published parameter counts have it); the
+    logits are the mean of both heads, in training too, where the authors' code gives both.
+    `size` and `frames` are those of the clips to come; `grids` are the token grids of the stages.
+    Takes normalised clips, gives logits. Raises ModelError for sizes that cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        frames: int = 1,
+        size: int | tuple[int, int] = 224,
+        widths: PerStage = SIZES["casvit_xs"]["widths"],
+        depths: PerStage = SIZES["casvit_xs"]["depths"],
+        mlp_ratio: float = 4.0,
+        dist_head: bool = False,
+        temporal_kernel: int = 1,
+        temporal_strides: PerStage = (1, 1, 1, 1),
+        per_time_step: bool = False,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+    ):
+        super().__init__()
+        self.grids = stage_grids(frames, size, temporal_strides=temporal_strides)
+        self.grid = self.grids[-1]
+        kernel = (temporal_kernel, 3, 3)
+        half, first = widths[0] // 2, widths[0]
+        self.stem = nn.Sequential(
+            GridConv(3, half, kernel=kernel, stride=(temporal_strides[0], 2, 2)),
+            GridBatchNorm(half),
+            nn.ReLU(),
+            GridConv(half, first, kernel=kernel, stride=(1, 2, 2)),
+            GridBatchNorm(first),
+            nn.ReLU(),
+        )
+        rates = iter(drop_path_rates(drop_path, sum(depths)))
+        self.stages = nn.ModuleList()
+        self.downsamples = nn.ModuleList()
+        for stage, width in enumerate(widths):
+            if stage:
+                conv = GridConv(widths[stage - 1], width, kernel=kernel, stride=(temporal_strides[stage], 2, 2))
+                self.downsamples.append(nn.Sequential(conv, GridBatchNorm(width)))
+            self.stages.append(
+                nn.Sequential(
+                    *(
+                        CASViTBlock(
+                            width,
+                            mlp_ratio=mlp_ratio,
+                            temporal_kernel=temporal_kernel,
+                            per_time_step=per_time_step,
+                            dropout=dropout,
+                            drop_path=next(rates),
+                        )
+                        for _ in range(depths[stage])
+                    )
+                )
+            )
+        self.norm = GridBatchNorm(widths[-1])
+        self.head = nn.Linear(widths[-1], classes)
+        self.dist_head = nn.Linear(widths[-1], classes) if dist_head else None
+        for head in (self.head, self.dist_head):
+            if head is not None:
+                nn.init.trunc_normal_(head.weight, std=0.02)
+                nn.init.zeros_(head.bias)
+
+    def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+        """The last stage's grid, before the mean over it."""
+        x = self.stem(rearrange(clip, "b f c y x -> b f y x c"))
+        for stage, blocks in enumerate(self.stages):
+            if stage:
+                x = self.downsamples[stage - 1](x)
+            x = blocks(x)
+        return self.norm(x)
+
+    def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        pooled = reduce(self.features(clip), "b t h w d -> b d", "mean")
+        if self.dist_head is None:
+            return self.head(pooled)
+        return (self.head(pooled) + self.dist_head(pooled)) / 2
