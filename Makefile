@@ -11,10 +11,10 @@ demo: $(VENV)/ready
 	$(RUN) tools/demo.py --out runs/demo
 
 test: $(VENV)/ready lint
-	$(RUN) -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto -m "not slow"
 
 test-slow: $(VENV)/ready
-	$(RUN) -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto -m slow
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

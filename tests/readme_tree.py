@@ -39,7 +39,9 @@ def tree() -> str:
             if said:
                 lines.append(f"    {path.name:<30}{said}")
     lines.append(f"{'data_lists/':<34}class names of public data sets")
-    lines.append(f"{'tests/':<34}mirrors vidtok/ path for path; tests/references/ has the plain-loop forms of the mixers")
+    lines.append(
+        f"{'tests/':<34}mirrors vidtok/ path for path; tests/references/ has the plain-loop forms of the mixers"
+    )
     return "```\n" + "\n".join(lines) + "\n```"
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from vidtok.config_io import difference, load_config, load_config_text, network_options, to_yaml
+from vidtok.config_io import difference, load_config, load_config_text, to_yaml
 from vidtok.errors import ConfigError
+from vidtok.models.options import typed_options
+from vidtok.models.presets import network_and_options
 from vidtok.nn.token_learner import TokenLearnerOptions
 
 TEXT = """
@@ -51,7 +53,7 @@ def test_numbers_lists_and_words_mean_what_they_say():
         ("train.lr=.inf", "train.lr: input should be a finite number"),
         ("run.dri=x", "run.dri: unknown key; did you mean 'dir'?"),
         ("trian.lr=1", "trian: unknown key; did you mean 'train'?"),
-        ("model.name=vivitt", "model.name: there is no network 'vivitt', did you mean 'vivit'?"),
+        ("model.name=vivitt", "model.name: there is no model 'vivitt', did you mean 'vivit' or "),
         ("model.widht=3", "model.widht: unknown key; did you mean 'width'?"),
         ("model.classes=3", "model.classes: unknown key"),
         ("model.depth=two", "model.depth: input should be a valid integer, got 'two'"),
@@ -112,7 +114,7 @@ def test_the_folder_of_a_run_has_the_name_of_its_config(tmp_path):
 
 
 def test_options_of_the_network_have_its_types():
-    options = network_options(load("model.mixer=[{name: super_token, cells: [1, 2, 2]}]").model)
+    options = typed_options(*network_and_options(load("model.mixer=[{name: super_token, cells: [1, 2, 2]}]").model))
     assert options["tubelet"] == (2, 8, 8)
     assert options["token_learner"] == TokenLearnerOptions(after_block=2, tokens=4)
     assert options["mixer"] == [{"name": "super_token", "cells": (1, 2, 2)}]
@@ -140,7 +142,7 @@ def test_a_plugin_is_imported_before_its_mixer_is_looked_up(tmp_path, monkeypatc
     )
     monkeypatch.syspath_prepend(tmp_path)
     config = load("plugins=[my_mixer_plugin]", "model.mixer={name: my_identity, strength: 2}")
-    assert network_options(config.model)["mixer"] == {"name": "my_identity", "strength": 2.0}
+    assert typed_options(*network_and_options(config.model))["mixer"] == {"name": "my_identity", "strength": 2.0}
     from vidtok.nn.mixers import MIXERS
 
     MIXERS.pop("my_identity")

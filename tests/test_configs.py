@@ -1,17 +1,42 @@
-"""Every shipped config builds, and its header tells the truth."""
+"""Every shipped config builds, and so does every variant of the README's table; their stated sizes are true."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from vidtok.build import build_model
 from vidtok.config_io import load_config, load_config_text, to_yaml
-from vidtok.models.cost import count_cost
+from vidtok.data.lists import read_classes
+from vidtok.models.cost import Cost, count_cost
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-SIZE = r"# size:    [\d.]+ M parameters, [\d.]+ G multiply-adds per view, (\d+) classes"
+SIZE = r"# size:    [\d.]+ M parameters, [\d.]+ G multiply-adds per view, \d+ classes"
+
+MARKERS = ("<!-- overrides:start -->", "<!-- overrides:end -->")
+
+
+def cost_of(config, classes: int) -> Cost:
+    model = build_model(config, [str(k) for k in range(classes)], device="meta")
+    return count_cost(model.network, frames=config.data.frames, size=config.data.size)[""]
+
+
+def classes_of(path: Path) -> int:
+    """The number of classes in a config's header."""
+    (classes,) = re.findall(r"^# size: .* (\d+) classes$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return int(classes)
+
+
+def variants(text: str) -> list[tuple[str, str, str, str]]:
+    """The rows of the table of variants: config, overrides, millions of parameters, thousand millions multiply-adds."""
+    table = text.partition(MARKERS[0])[2].partition(MARKERS[1])[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")][2:]
+    return [tuple(cell.strip(" `") for cell in row[1:]) for row in rows]
+
+
+VARIANTS = variants((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 def test_there_are_configs_but_not_too_many():
@@ -26,15 +51,11 @@ def test_the_header_tells_the_truth(path):
     assert any(line.startswith("# data:    ") for line in header)
     assert any(line.startswith("# result:  ") for line in header)
     (size,) = [line for line in header if line.startswith("# size:")]
-    match = re.fullmatch(SIZE, size)
-    assert match, f"{path.name}: write the size as {SIZE!r}, not {size!r}"
+    assert re.fullmatch(SIZE, size), f"{path.name}: write the size as {SIZE!r}, not {size!r}"
     config = load_config(path)
-    names = [str(k) for k in range(int(match[1]))]
-    model = build_model(config, names, device="meta")
-    cost = count_cost(model.network, frames=config.data.frames, size=config.data.size)[""]
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    figures = f"{parameters / 1e6:.2f} M parameters, {cost.macs / 1e9:.3g} G multiply-adds per view"
-    assert size == f"# size:    {figures}, {len(names)} classes"
+    cost = cost_of(config, classes_of(path))
+    figures = f"{cost.parameters / 1e6:.2f} M parameters, {cost.macs / 1e9:.3g} G multiply-adds per view"
+    assert size == f"# size:    {figures}, {classes_of(path)} classes"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -45,7 +66,19 @@ def test_the_resolved_config_reads_back(path):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_class_files_of_the_project_are_there(path):
+def test_class_files_of_the_project_have_as_many_names_as_the_header_says(path):
     classes = load_config(path).data.classes
     if classes is not None and classes.startswith("data_lists/"):
-        assert (ROOT / classes).is_file()
+        assert len(read_classes(ROOT / classes)) == classes_of(path)
+
+
+def test_the_readme_has_variants():
+    assert len(VARIANTS) >= 20
+    assert len({row[:2] for row in VARIANTS}) == len(VARIANTS)
+
+
+@pytest.mark.parametrize(("name", "overrides", "parameters", "macs"), VARIANTS)
+def test_a_variant_builds_and_has_its_size(name, overrides, parameters, macs):
+    path = ROOT / "configs" / f"{name}.yaml"
+    cost = cost_of(load_config(path, shlex.split(overrides)), classes_of(path))
+    assert (f"{cost.parameters / 1e6:.2f}", f"{cost.macs / 1e9:.4g}") == (parameters, macs)

@@ -1,12 +1,13 @@
 """From views to one prediction per video, and what failed videos do to the figures."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from vidtok.evaluate import accuracy, aggregate_views, merge, predict_views
+from vidtok.evaluate import aggregate_views, measure, merge, predict_views
 from vidtok.types import Batch, Failure
 
 CPU = torch.device("cpu")
@@ -37,14 +38,24 @@ def batch(indices, failures=(), views=3):
     )
 
 
-def test_aggregation_follows_its_formulas():
-    logits = torch.tensor([[[2.0, 0.0, -1.0], [0.0, 3.0, 0.0]]], dtype=torch.float64)
-    scores = [[torch.exp(row[k]) / torch.exp(row).sum() for k in range(3)] for row in logits[0]]
+def softmax(row, k):
+    return math.exp(row[k]) / sum(math.exp(value) for value in row)
+
+
+def sigmoid(row, k):
+    return 1 / (1 + math.exp(-row[k]))
+
+
+@pytest.mark.parametrize(("kind", "score"), [("softmax", softmax), ("sigmoid", sigmoid)])
+def test_aggregation_follows_its_formulas(kind, score):
+    one, two = [2.0, 0.0, -1.0], [0.0, 3.0, 0.0]
+    logits = torch.tensor([[one, two]], dtype=torch.float64)
+    mean = [(a + b) / 2 for a, b in zip(one, two, strict=True)]
     for k in range(3):
-        assert aggregate_views(logits, "scores")[0, k] == pytest.approx(float(scores[0][k] + scores[1][k]) / 2)
-        assert aggregate_views(logits, "max")[0, k] == pytest.approx(float(max(scores[0][k], scores[1][k])))
-    mean = logits.mean(1)
-    assert torch.allclose(aggregate_views(logits, "logits"), torch.exp(mean) / torch.exp(mean).sum())
+        both = score(one, k), score(two, k)
+        assert aggregate_views(logits, "scores", kind=kind)[0, k] == pytest.approx(sum(both) / 2)
+        assert aggregate_views(logits, "max", kind=kind)[0, k] == pytest.approx(max(both))
+        assert aggregate_views(logits, "logits", kind=kind)[0, k] == pytest.approx(score(mean, k))
 
 
 def test_predictions_come_in_list_order_whatever_the_batches():
@@ -69,8 +80,12 @@ def test_max_views_bounds_the_memory_and_changes_nothing():
 
 def test_a_list_in_which_everything_failed():
     got = predict_views(MeanColour(), [batch([], failures=[0, 1])], classes=3, device=CPU)
-    figures = accuracy(got.scores("logits"), got.labels, failed=2)
-    assert (figures.n, figures.failed, figures.top1) == (2, 2, 0.0)
+    for kind, name in (("softmax", "top1"), ("sigmoid", "mAP")):
+        figures = measure(got.scores("logits", kind=kind), got.labels, kind=kind, missed=[(0,), (1,)])
+        assert (figures.n, figures.failed, figures.readable[name]) == (2, 2, 0.0)
+    # Two failed videos are one group of equal scores: all that can be said is that half of them have the class.
+    assert figures.values == {"mAP": 0.5, "top1": 0.0}
+    assert figures.empty_classes == 1
 
 
 def test_processes_are_merged_into_list_order():
@@ -86,13 +101,37 @@ def test_processes_are_merged_into_list_order():
 
 def test_failed_videos_count_as_wrong():
     scores = torch.eye(8)[:4]
-    figures = accuracy(scores, [(0,), (1,), (2,), (7,)], failed=1)
+    labels = [(0,), (1,), (2,), (7,)]
+    figures = measure(scores, labels, kind="softmax", missed=[(3,)])
     assert (figures.n, figures.failed) == (5, 1)
-    assert figures.top1 == pytest.approx(3 / 5)
-    assert figures.top1_readable == pytest.approx(3 / 4)
-    assert accuracy(scores[:, :5], [(0,), (1,), (2,), (4,)], failed=0).top5 is None
+    assert figures.values == pytest.approx({"top1": 3 / 5, "top5": 3 / 5})
+    assert figures.readable == pytest.approx({"top1": 3 / 4, "top5": 3 / 4})
+    assert figures.as_dict() == {
+        "n": 5, "failed": 1, "top1": 3 / 5, "top5": 3 / 5, "top1_readable": 3 / 4, "top5_readable": 3 / 4
+    }  # fmt: skip
+    few = measure(scores[:, :5], [(0,), (1,), (2,), (4,)], kind="softmax", missed=[])
+    assert few.values.keys() == few.readable.keys() == {"top1"}
+
+
+def test_a_failed_video_stands_last_in_every_class():
+    scores = torch.tensor([[0.9, 0.1, 0.2], [0.2, 0.8, 0.1], [0.5, 0.4, 0.3]], dtype=torch.float64)
+    figures = measure(scores, [(0, 1), (1,), (0,)], kind="sigmoid", missed=[(0,)])
+    # Class 0 is found in places 1 and 2, and last of all in the failed one: (1/1 + 2/2 + 3/4) / 3. Class 1 in places
+    # 1 and 3. Nobody has class 2.
+    assert figures.values == pytest.approx({"mAP": ((1 + 1 + 3 / 4) / 3 + (1 + 2 / 3) / 2) / 2})
+    assert figures.readable == pytest.approx({"mAP": (1 + (1 + 2 / 3) / 2) / 2})
+    assert (figures.n, figures.failed, figures.empty_classes) == (4, 1, 1)
+    assert figures.as_dict()["empty_classes"] == 1
+
+
+def test_single_labels_under_a_sigmoid_have_both_figures():
+    scores = torch.tensor([[0.9, 0.8], [0.6, 0.7]])
+    figures = measure(scores, [(0,), (0,)], kind="sigmoid", missed=[])
+    assert figures.values == {"mAP": 1.0, "top1": 0.5}
+    assert next(iter(figures.values)) == "mAP"
 
 
 def test_one_view_beside_all():
     got = predict_views(MeanColour(), [batch([0, 1])], classes=3, device=CPU)
-    assert torch.allclose(got.scores("logits", view=1), got.logits[:, 1].softmax(-1))
+    assert torch.allclose(got.scores("logits", kind="softmax", view=1), got.logits[:, 1].softmax(-1))
+    assert torch.allclose(got.scores("max", kind="sigmoid", view=1), got.logits[:, 1].sigmoid())

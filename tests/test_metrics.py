@@ -1,9 +1,11 @@
-"""Top-k against a plain loop, and the confusion matrix."""
+"""Top-k and average precision against plain loops, scores, and the confusion matrix."""
+
+import math
 
 import pytest
 import torch
 
-from vidtok.metrics import confusion, top_k_hits
+from vidtok.metrics import average_precision, confusion, multi_hot, to_scores, top_k_hits
 
 
 def naive_hits(scores, labels, k):
@@ -37,6 +39,68 @@ def test_nan_hits_nothing():
 def test_more_than_all_classes_is_an_error():
     with pytest.raises(ValueError, match="at least 5 classes"):
         top_k_hits(torch.zeros(1, 4), [(0,)], k=5)
+
+
+def naive_average_precision(scores, labels, k):
+    """From the definition: one threshold after the other, recall and precision of the rows at or above it."""
+    column = [row[k] for row in scores.tolist()]
+    has = [k in own for own in labels]
+    if not any(has):
+        return math.nan
+    total, recall_before = 0.0, 0.0
+    for threshold in sorted(set(column), reverse=True):
+        found = [own for value, own in zip(column, has, strict=True) if value >= threshold]
+        recall, precision = sum(found) / sum(has), sum(found) / len(found)
+        total += (recall - recall_before) * precision
+        recall_before = recall
+    return total
+
+
+@pytest.mark.parametrize("levels", [4, 1000])  # many ties, and hardly any
+def test_average_precision_equals_a_plain_loop(levels):
+    generator = torch.Generator().manual_seed(levels)
+    scores = torch.randint(0, levels, (60, 6), generator=generator).double() / levels
+    scores[7] = -torch.inf
+    labels = [tuple(row.nonzero()[:, 0].tolist()) for row in torch.rand(60, 6, generator=generator) < 0.3]
+    labels = [tuple(k for k in own if k != 4) for own in labels]  # nobody has class 4
+    got = average_precision(scores, labels)
+    assert got.dtype == torch.float64
+    expected = [naive_average_precision(scores, labels, k) for k in range(6)]
+    assert got.tolist() == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert math.isnan(expected[4])
+    mixed = torch.randperm(60, generator=generator)
+    again = average_precision(scores[mixed], [labels[row] for row in mixed])
+    assert again.tolist() == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+def test_average_precision_of_scores_that_say_all_nothing_or_the_opposite():
+    labels = [(0,), (0,), (1,), (1,)]
+    right = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.2, 0.7], [0.1, 0.6]])
+    assert average_precision(right, labels).tolist() == [1.0, 1.0]
+    assert average_precision(torch.zeros(4, 2), labels).tolist() == [0.5, 0.5]
+    assert average_precision(-right, labels).tolist() == pytest.approx([(1 / 3 + 2 / 4) / 2] * 2)
+
+
+def test_nan_and_infinity_keep_their_places():
+    scores = torch.tensor([[math.nan], [math.inf], [1.0], [-math.inf]])
+    assert average_precision(scores, [(), (0,), (), ()]).tolist() == [1.0]
+    assert average_precision(scores, [(0,), (), (), ()]).tolist() == [0.25]
+
+
+def test_average_precision_of_no_rows():
+    assert average_precision(torch.empty(0, 2), []).isnan().all()
+
+
+def test_multi_hot():
+    assert multi_hot([(2, 0), (), (1,)], classes=3).tolist() == [
+        [True, False, True], [False, False, False], [False, True, False]
+    ]  # fmt: skip
+
+
+def test_scores_of_logits():
+    logits = torch.tensor([[0.0, math.log(3.0)]], dtype=torch.float64)
+    assert to_scores(logits, kind="softmax").tolist() == [pytest.approx([0.25, 0.75])]
+    assert to_scores(logits, kind="sigmoid").tolist() == [pytest.approx([0.5, 0.75])]
 
 
 def test_confusion_counts_rows_by_label():

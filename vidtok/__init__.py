@@ -1,1 +1,31 @@
-"""vidtok: video classification with ViViT, TokenLearner and a registry of spatio-temporal token mixers."""
+"""vidtok: video classification with ViViT, TokenLearner and a registry of spatio-temporal token mixers.
+
+The three functions below are imported when they are first asked for, so `import vidtok` itself takes no time.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidtok.build import load_model as load
+    from vidtok.models.create import create_model
+    from vidtok.models.presets import list_models
+
+__all__ = ["create_model", "list_models", "load"]
+
+_HOMES = {
+    "create_model": ("vidtok.models.create", "create_model"),
+    "list_models": ("vidtok.models.presets", "list_models"),
+    "load": ("vidtok.build", "load_model"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vidtok' has no attribute {name!r}")
+    module, function = _HOMES[name]
+    return getattr(importlib.import_module(module), function)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

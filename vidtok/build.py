@@ -9,17 +9,19 @@ import timm
 import torch
 
 from vidtok.config import Config, DataConfig
-from vidtok.config_io import network_options
+from vidtok.config_io import load_config_text
 from vidtok.data.dataset import ClipRule, TestViews, TrainViews, VideoDataset
 from vidtok.data.lists import Records, check_files, check_labels, read_classes, read_folder, read_list
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
 from vidtok.errors import CheckpointError, ConfigError
-from vidtok.models import network_class
-from vidtok.models.classifier import Classifier
+from vidtok.models.architecture import Architecture
+from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.presets import network_and_options
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.models.weights.files import read_weights
 from vidtok.models.weights.timm_vit import load_timm_vit
-from vidtok.train.checkpoint import find_checkpoint, load_body, load_checkpoint
+from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.parallel import Parallel
 from vidtok.types import Batch
 
@@ -33,8 +35,9 @@ class Lists:
     classes: tuple[str, ...]
 
 
-def build_lists(data: DataConfig) -> Lists:
-    """Read and check both lists: labels within the classes, files where they should be."""
+def build_lists(config: Config) -> Lists:
+    """Read and check both lists: labels within the classes, as many as the loss takes, files where they should be."""
+    data = config.data
     if Path(data.train).is_dir():
         names = read_classes(data.classes) if data.classes is not None else None
         train, classes = read_folder(data.train, classes=names)
@@ -43,18 +46,19 @@ def build_lists(data: DataConfig) -> Lists:
         if data.classes is None:
             raise ConfigError("data.classes: a list file needs it; name a file with one class name per line")
         classes = read_classes(data.classes)
-    check_labels(train, classes)
+    check_labels(train, classes, several=config.train.loss == "sigmoid")
     check_files(train)
-    return Lists(train=train, val=build_val(data, classes), classes=classes)
+    return Lists(train=train, val=build_val(config, classes), classes=classes)
 
 
-def build_val(data: DataConfig, classes: Sequence[str]) -> Records:
+def build_val(config: Config, classes: Sequence[str]) -> Records:
     """The validation list alone, checked against the classes that a model was trained for."""
+    data = config.data
     if Path(data.val).is_dir():
         val, _ = read_folder(data.val, classes=classes)
     else:
         val = read_list(data.val, root=data.root)
-    check_labels(val, classes)
+    check_labels(val, classes, several=config.train.loss == "sigmoid")
     check_files(val)
     return val
 
@@ -64,13 +68,17 @@ def build_model(config: Config, classes: Sequence[str], *, device: torch.device 
 
     With `device="meta"` nothing is computed or held: enough to count and to compare.
     """
-    network = network_class(config.model["name"])
+    network, options = network_and_options(config.model)
+    architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
     torch.manual_seed(config.run.seed)
     with torch.device(device):
-        built = network(
-            classes=len(classes), frames=config.data.frames, size=config.data.size, **network_options(config.model)
+        return Classifier(
+            architecture.build(classes=len(classes)),
+            mean=config.data.mean,
+            std=config.data.std,
+            classes=tuple(classes),
+            architecture=architecture,
         )
-        return Classifier(built, mean=config.data.mean, std=config.data.std, classes=tuple(classes))
 
 
 def loader_workers(wanted: int | None) -> int:
@@ -99,7 +107,7 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         world=parallel.world,
     )
     dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
-    return make_loader(dataset, batches, workers=loader_workers(data.workers))
+    return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 
 
 def eval_views(config: Config, *, single: bool = False) -> TestViews:
@@ -117,16 +125,17 @@ def eval_views(config: Config, *, single: bool = False) -> TestViews:
 
 def build_eval_batches(config: Config, records: Records, parallel: Parallel, views: TestViews) -> Iterable[Batch]:
     """This process's share of the list, every record once."""
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=config.data.backend)
+    data = config.data
+    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
     batches = EvalBatches(records=len(records), batch=config.eval.batch, rank=parallel.rank, world=parallel.world)
-    return make_loader(dataset, batches, workers=loader_workers(config.data.workers))
+    return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 
 
 def init_weights(model: Classifier, source: str) -> str:
     """Put initial weights into a new model; says in words what they are and what was left as it was.
 
-    `source` is a checkpoint of vidtok (its last layer is taken where the classes are the same), or `timm:NAME`.
-    Raises CheckpointError where nothing fits.
+    `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, or `timm:NAME`. The last
+    layer is taken where the classes are the same. Raises CheckpointError where nothing fits.
     """
     if source.startswith("timm:"):
         name = source.removeprefix("timm:")
@@ -140,6 +149,21 @@ def init_weights(model: Classifier, source: str) -> str:
             )
         report = load_timm_vit(model.network, image_model.state_dict())
     else:
-        checkpoint = load_checkpoint(find_checkpoint(source))
-        report = load_body(model, checkpoint, source=source)
-    return f"initial weights of {source} ({report})"
+        report = read_weights(source if is_pretrained(source) else find_checkpoint(source)).load_into(model)
+    whole = not (report.resized or report.skipped or report.missing or report.notes)
+    return f"initial weights of {source} ({'all weights' if whole else report})"
+
+
+def load_model(path: str | Path) -> Classifier:
+    """A trained model in evaluation mode, from the folder of a run, one of its checkpoints, or a saved model's folder.
+
+    A run's model is the newest checkpoint's. Raises CheckpointError for anything else; models on the Hugging Face hub
+    come by `Classifier.from_pretrained(id)`.
+    """
+    if is_pretrained(path):
+        return Classifier.from_pretrained(path)
+    file = find_checkpoint(path)
+    checkpoint = load_checkpoint(file)
+    model = build_model(load_config_text(checkpoint.config, source=f"config in {file}"), checkpoint.classes)
+    load_weights(model, checkpoint.model, source=file)
+    return model.eval()

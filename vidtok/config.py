@@ -32,8 +32,8 @@ class DataConfig(Section):
     """File with one class name per line, in the order of the labels; not needed for folders."""
     root: str | None = None
     """Folder that relative paths of a list belong to. Default: the list's own folder."""
-    backend: Literal["pyav"] = "pyav"
-    """Video decoder."""
+    backend: Literal["pyav", "torchcodec", "decord", "frames"] = "pyav"
+    """Video decoder; `frames` reads folders of pictures."""
     frames: int = Field(ge=1)
     """Frames of a clip."""
     stride: int = Field(ge=1)
@@ -59,6 +59,8 @@ class DataConfig(Section):
     workers: int | None = Field(default=None, ge=0)
     """Processes that decode, for each training process; 0 decodes in the training process itself. Default: one for
     each core that a training process has for itself, 8 at most."""
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """A run ends, naming the files that are being read, when its worker processes give no batch for so many seconds."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
     """Training stops when more than this share of the list's videos cannot be decoded."""
 
@@ -87,16 +89,26 @@ class TrainConfig(Section):
     """Steps in which the rate rises linearly from zero, before the cosine."""
     clip_norm: float | None = Field(default=1.0, gt=0)
     """Largest gradient norm; null: no clipping."""
+    loss: Literal["softmax", "sigmoid"] = "softmax"
+    """softmax: every video has one label; cross-entropy, tested by top-1 and top-5. sigmoid: any number of labels, but
+    one at least; binary cross-entropy, the mean over the classes, tested by mean average precision."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target that is spread evenly over all classes."""
+    """Share of the target that is spread evenly over all classes; with `loss: softmax` only."""
     precision: Literal["float32", "bf16"] = "float32"
     """Arithmetic of the forward pass; weights stay in float32."""
     init: str | None = None
-    """Initial weights: a checkpoint of this project, or `timm:NAME` for an image ViT that timm fetches from its hub."""
+    """Initial weights: a run's or a saved model's folder, any file of weights that tools/convert_weights.py reads, or
+    `timm:NAME` for an image ViT that timm fetches from its hub."""
     log_every: int = Field(default=20, ge=1)
     """Steps between two lines of the log."""
     save_every: int = Field(default=500, ge=1)
     """Steps between two checkpoints; the newest two are kept."""
+
+    @model_validator(mode="after")
+    def _smoothing_needs_softmax(self) -> "TrainConfig":
+        if self.loss == "sigmoid" and self.label_smoothing:
+            raise ValueError(f"label_smoothing {self.label_smoothing} belongs to loss softmax; set it to 0 for sigmoid")
+        return self
 
 
 class EvalConfig(Section):

@@ -12,7 +12,7 @@ import yaml
 from vidtok.config import Config
 from vidtok.errors import ConfigError, ModelError
 from vidtok.models.options import check_options, find_problems
-from vidtok.models.presets import find_preset
+from vidtok.models.presets import network_and_options
 
 
 class _Loader(yaml.SafeLoader):
@@ -129,12 +129,6 @@ def _model_problems(model: Mapping[str, Any]) -> list[str]:
     except ModelError as error:
         return [f"model.name: {error}"]
     return check_options(network, options, at=("model",))[0]
-
-
-def network_and_options(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The network and the plain options of a checked `model` section; a preset's options stand under its own."""
-    preset = find_preset(str(model.get("name")))
-    return preset.network, {**preset.options, **{key: value for key, value in model.items() if key != "name"}}
 
 
 def to_yaml(config: Config) -> str:

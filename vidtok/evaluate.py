@@ -1,7 +1,7 @@
 """Multi-view testing: every video decoded once, all its views through the network, one prediction per video."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vidtok.metrics import top_k_hits
+from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
 from vidtok.types import Batch, Failure
 
 Aggregate = Literal["logits", "scores", "max"]
@@ -30,42 +30,63 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def scores(self, aggregate: Aggregate, *, view: int | None = None) -> Float[Tensor, "n k"]:
+    def scores(self, aggregate: Aggregate, *, kind: ScoreKind, view: int | None = None) -> Float[Tensor, "n k"]:
         """One row of scores per video, from all views or from a single one."""
-        return aggregate_views(self.logits if view is None else self.logits[:, view : view + 1], aggregate)
+        return aggregate_views(self.logits if view is None else self.logits[:, view : view + 1], aggregate, kind=kind)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """Top-k figures. A video that failed counts as wrong in `top1` and `top5`; the others are over readable ones.
+class Figures:
+    """What a test found, by name: `mAP` of sigmoid scores; `top1`, and above five classes `top5`, of single labels.
 
-    `top5` is None where there are at most five classes.
+    A video that failed counts as wrong in `values`; `readable` are the same figures over the others.
     """
 
     n: int
     failed: int
-    top1: float
-    top5: float | None
-    top1_readable: float
-    top5_readable: float | None
+    values: Mapping[str, float]
+    readable: Mapping[str, float]
+    empty_classes: int = 0
+    """Classes that no video has, which the mean over classes leaves out."""
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Everything on one level: n, failed, top1, …, top1_readable, …"""
+        readable = {f"{name}_readable": value for name, value in self.readable.items()}
+        empty = {"empty_classes": self.empty_classes} if self.empty_classes else {}
+        return {"n": self.n, "failed": self.failed, **self.values, **readable, **empty}
 
 
-def aggregate_views(logits: Float[Tensor, "b v k"], aggregate: Aggregate) -> Float[Tensor, "b k"]:
-    """Mean of logits (scenic's rule), mean of softmax scores (PySlowFast, VideoMAE) or highest softmax score."""
+def aggregate_views(logits: Float[Tensor, "b v k"], aggregate: Aggregate, *, kind: ScoreKind) -> Float[Tensor, "b k"]:
+    """Mean of logits (scenic's rule), mean of scores (PySlowFast, VideoMAE) or highest score (Charades, by custom)."""
     if aggregate == "logits":
-        return reduce(logits, "b v k -> b k", "mean").softmax(-1)
-    return reduce(logits.softmax(-1), "b v k -> b k", "mean" if aggregate == "scores" else "max")
+        return to_scores(reduce(logits, "b v k -> b k", "mean"), kind=kind)
+    return reduce(to_scores(logits, kind=kind), "b v k -> b k", "mean" if aggregate == "scores" else "max")
 
 
-def accuracy(scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, ...]], *, failed: int) -> Accuracy:
-    """Top-1 and top-5 with and without the videos that failed."""
-    n, classes = len(scores), scores.shape[1]
-    hits = {k: int(top_k_hits(scores, labels, k=k).sum()) for k in (1, 5) if k == 1 or classes > k}
-    share = {k: (count / max(n + failed, 1), count / max(n, 1)) for k, count in hits.items()}
-    top5 = share.get(5, (None, None))
-    return Accuracy(
-        n=n + failed, failed=failed, top1=share[1][0], top5=top5[0], top1_readable=share[1][1], top5_readable=top5[1]
-    )
+def measure(
+    scores: Float[Tensor, "n k"],
+    labels: Sequence[tuple[int, ...]],
+    *,
+    kind: ScoreKind,
+    missed: Sequence[tuple[int, ...]],
+) -> Figures:
+    """Mean average precision of sigmoid scores; top-1 and top-5 of softmax ones, and wherever each video has one label.
+
+    `missed` are the labels of the videos that failed: they hit nothing, and every class ranks them last.
+    """
+    n, failed, classes = len(scores), len(missed), scores.shape[1]
+    values, readable, empty_classes = {}, {}, 0
+    if kind == "sigmoid":
+        last = torch.full((failed, classes), -torch.inf, dtype=scores.dtype)
+        precisions = average_precision(torch.cat([scores, last]), [*labels, *missed])
+        values["mAP"] = float(precisions.nanmean().nan_to_num(0))
+        readable["mAP"] = float(average_precision(scores, labels).nanmean().nan_to_num(0))
+        empty_classes = int(precisions.isnan().sum())
+    if all(len(own) == 1 for own in (*labels, *missed)):
+        for k in (1, 5) if classes > 5 else (1,):
+            hits = int(top_k_hits(scores, labels, k=k).sum())
+            values[f"top{k}"], readable[f"top{k}"] = hits / max(n + failed, 1), hits / max(n, 1)
+    return Figures(n=n + failed, failed=failed, values=values, readable=readable, empty_classes=empty_classes)
 
 
 def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> contextlib.AbstractContextManager[object]:

@@ -1,5 +1,6 @@
 """The training tool as a person runs it: resume, many processes, broken videos, messages."""
 
+import itertools
 import json
 import re
 import signal
@@ -8,6 +9,7 @@ import time
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.conftest import ROOT, small_run, tool, tool_command, tool_options
 from vidtok.cli import train
@@ -198,6 +200,81 @@ def test_fewer_classes_than_labels_is_told(motion, tmp_path, monkeypatch):
     (tmp_path / "four.txt").write_text("a\nb\nc\nd\n")
     with pytest.raises(VidtokError, match="is too high: there are 4 classes, so labels go from 0 to 3"):
         train.run([*small_run(motion, tmp_path / "run"), f"data.classes={tmp_path / 'four.txt'}"])
+
+
+def two_labels(motion, folder):
+    """The small set with a second label for every video, and a validation video that is none."""
+    for name in ("train", "val"):
+        lines = [line.rsplit(maxsplit=1) for line in (motion / f"{name}.csv").read_text().splitlines()]
+        rows = [f"{motion / path} {label} {8 + (int(label) < 4)}\n" for path, label in lines]
+        rows += [f"{folder / 'text.mp4'} 0 9\n"] * (name == "val")
+        (folder / f"{name}.csv").write_text("".join(rows))
+    (folder / "text.mp4").write_text("no video")
+    (folder / "classes.txt").write_text((motion / "classes.txt").read_text() + "turns or grows\nmoves along\n")
+    return [f"data.{name}={folder / name}.csv" for name in ("train", "val")] + [f"data.classes={folder}/classes.txt"]
+
+
+def test_videos_with_several_labels(motion, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    arguments = [*small_run(motion, tmp_path / "run"), *two_labels(motion, tmp_path), "data.workers=0"]
+    with pytest.raises(VidtokError, match=r"has 2 labels; one is needed\. For videos with several labels"):
+        train.run(arguments)
+    settings = ["train.loss=sigmoid", "eval.every=6", "eval.after_train=true", "eval.aggregate=max", "eval.clips=2"]
+    assert train.run([*arguments, *settings]) == 1  # for the video that failed
+    line = capsys.readouterr().out.splitlines()[-2]
+    figures = r"mAP 0\.\d{3} \| 1 view mAP 0\.\d{3} \| readable only mAP 0\.\d{3}"
+    assert re.search(r" val n=18 failed=1 \| 2x3 views, max score \| " + figures, line)
+    results = json.loads((tmp_path / "run" / "test" / "results.json").read_text())
+    assert 0 < results["figures"]["mAP"] < results["figures"]["mAP_readable"] <= 1
+    assert results["figures"].keys() <= {"n", "failed", "mAP", "mAP_readable", "empty_classes"}
+    rows = (tmp_path / "run" / "test" / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 18
+    assert all(row.split(",")[1].split(";")[1] in ("turns or grows", "moves along") for row in rows[1:])
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    checks = [line for line in lines if line["event"] == "val"]
+    assert [check["step"] for check in checks] == [6, 12]
+    assert all(check.keys() == {"event", "time", "step", "mAP"} for check in checks)
+
+
+def write_pictures(folder):
+    """Folders of red and of blue pictures, in several formats and sizes."""
+    for split, name, colour in itertools.product(("train", "val"), ("blue", "red"), range(4)):
+        path = folder / split / name / f"{colour}{('.jpg', '.JPEG', '.png', '.webp')[colour]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shade = 150 + 30 * colour
+        Image.new("RGB", (40 + colour, 36), (shade, 20, 20) if name == "red" else (20, 20, shade)).save(path)
+
+
+PICTURES = ["data.frames=1", "data.stride=1", "model.tubelet=[1, 8, 8]", "data.workers=0", "train.lr=0.01"]
+
+
+def test_pictures_are_clips_of_one_frame(motion, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    write_pictures(tmp_path)
+    folders = [f"data.train={tmp_path / 'train'}", f"data.val={tmp_path / 'val'}", "data.classes=null"]
+    settings = [
+        *PICTURES,
+        "train.steps=24",
+        "eval.opposites=[]",
+        "eval.after_train=true",
+        "eval.clips=1",
+        "eval.crops=1",
+    ]
+    assert train.run([*small_run(motion, tmp_path / "run"), *folders, *settings]) == 0
+    assert "val n=8 failed=0 | 1x1 views, mean logits | top1 1.000 | 1 view top1 1.000" in capsys.readouterr().out
+    assert tuple(final(tmp_path / "run", step=24)["classes"]) == ("blue", "red")
+
+
+def test_a_list_of_pictures(motion, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    write_pictures(tmp_path)
+    files = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("*/*/*"))
+    (tmp_path / "list.csv").write_text("".join(f"{path} {int(path.parts[1] == 'red')}\n" for path in files))
+    (tmp_path / "classes.txt").write_text("blue\nred\n")
+    settings = [f"data.{name}={tmp_path / 'list.csv'}" for name in ("train", "val")]
+    settings += [f"data.classes={tmp_path / 'classes.txt'}", *PICTURES, "train.steps=2"]
+    assert train.run([*small_run(motion, tmp_path / "run"), *settings]) == 0
+    assert losses(tmp_path / "run").keys() == {1, 2}
 
 
 def test_a_second_interrupt_leaves_at_once(motion, tmp_path):

@@ -41,8 +41,12 @@ def test_quotes_around_a_path_go(tmp_path):
 def test_several_labels(tmp_path):
     records = read_list(write(tmp_path, "a.mp4 3 5\nb.mp4 1\n"))
     assert [r.labels for r in records] == [(3, 5), (1,)]
-    with pytest.raises(DataError, match=r"a.mp4.* 2 labels; one is needed"):
-        check_labels(records, [str(i) for i in range(6)])
+    classes = [str(i) for i in range(6)]
+    with pytest.raises(DataError, match=r"a.mp4.* 2 labels; one is needed.*set train.loss=sigmoid"):
+        check_labels(records, classes)
+    check_labels(records, classes, several=True)
+    with pytest.raises(DataError, match=r"label 5 of 'a.mp4' is too high"):
+        check_labels(records, classes[:5], several=True)
 
 
 def test_root_moves_relative_paths_only(tmp_path):
@@ -109,8 +113,19 @@ def test_folders_without_classes_or_videos(tmp_path):
     with pytest.raises(DataError, match="no sub-folders"):
         read_folder(tmp_path)
     (tmp_path / "run").mkdir()
-    with pytest.raises(DataError, match="no videos"):
+    (tmp_path / "run" / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"no videos or pictures.*\.mp4 .*\.jpg"):
         read_folder(tmp_path)
+
+
+def test_pictures_are_videos_too(tmp_path):
+    (tmp_path / "n01").mkdir()
+    names = ["a.JPEG", "b.jpg", "c.png", "d.webp", "e.bmp", "f.mp4"]
+    for name in [*names, "g.xml"]:
+        (tmp_path / "n01" / name).touch()
+    records, classes = read_folder(tmp_path)
+    assert classes == ("n01",)
+    assert [r.video_id for r in records] == [os.path.join("n01", name) for name in names]
 
 
 def test_classes(tmp_path):

@@ -1,12 +1,18 @@
 import pytest
 import torch
+from einops import rearrange
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.models.families import OVER_TIME, TINY, clips, tiny
+from vidtok.models import casvit, maxvit, stvit
+from vidtok.models.casvit import CASViT
 from vidtok.models.cost import count_cost
+from vidtok.models.maxvit import MaxViT
+from vidtok.models.stvit import STViT
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
-from vidtok.nn.mixers import MIXERS
+from vidtok.nn.mixers import MIXERS, make_mixer
 from vidtok.nn.token_learner import TokenLearnerOptions
 
 TIME, SPACE = {"name": "mhsa", "axes": "time"}, {"name": "mhsa", "axes": "space"}
@@ -88,3 +94,115 @@ def test_a_layer_used_twice_counts_twice_but_has_its_parameters_once():
     cost = count_cost(Twice(), frames=2, size=(5, 4))
     assert cost[""].macs == 2 * (2 * 3 * 5) * 16
     assert cost[""].parameters == 20
+
+
+class OnGrid(nn.Module):
+    """A mixer alone: each pixel of the clip is a token as wide as there are colours."""
+
+    def __init__(self, width, **spec):
+        super().__init__()
+        self.mixer = make_mixer(width, heads=2, spec=spec)
+
+    def forward(self, x):
+        return self.mixer(rearrange(x, "b t d h w -> b t h w d"))
+
+
+def mixer_macs(grid, c, **spec):
+    return count_cost(OnGrid(c, **spec), frames=grid[0], size=grid[1:], colours=c)[""].macs
+
+
+def test_super_token_attention_is_the_paper_s_formula():
+    """2 m² C + 4 m C² + 28 N C, of which sampling 19 N C (Huang et al., arXiv 2211.11167, section 3.3).
+
+    The paper counts the N C additions of the cells' first means; here pooling is left out, as everywhere.
+    """
+    h, w, c, cell = 24, 40, 16, 4
+    n, m = h * w, h * w // cell**2
+    macs = mixer_macs((1, h, w), c, name="super_token", cells=(1, cell, cell))
+    means = n * c
+    assert macs + means == 2 * m**2 * c + 4 * m * c**2 + 28 * n * c
+    among = mixer_macs((1, h // cell, w // cell), c, name="mhsa")
+    assert among == 2 * m**2 * c + 4 * m * c**2
+    giving_back = 9 * n * c
+    assert macs + means - among - giving_back == 19 * n * c
+
+
+def test_super_token_attention_over_time_has_27_neighbours_in_place_of_9():
+    t, h, w, c = 4, 24, 40, 16
+    n, m = t * h * w, t * h * w // (2 * 4 * 4)
+    macs = mixer_macs((t, h, w), c, name="super_token", cells=(2, 4, 4))
+    assert macs == 2 * m**2 * c + 4 * m * c**2 + 3 * 27 * n * c
+
+
+def test_multi_axis_attention_costs_its_window_for_each_token():
+    """4 N C² + 2 N P C for windows of P tokens: linear in N (Tu et al., arXiv 2204.01697, section 3.2)."""
+    t, h, w, c = 4, 14, 21, 16
+    n, p = t * h * w, 2 * 7 * 7
+    for partition in ("block", "grid"):
+        macs = mixer_macs((t, h, w), c, name="multi_axis", window=(2, 7, 7), partition=partition)
+        assert macs == 4 * n * c**2 + 2 * n * p * c
+
+
+def test_additive_attention_has_no_product_of_tokens_with_tokens():
+    """Convolutional additive: O(N C (C + k²)) (Zhang et al., arXiv 2408.03703, section 3.3).
+
+    Queries, keys and values, four depth-wise convolutions, two scores for each token, and the gates of the channels.
+    """
+    t, h, w, c = 4, 6, 10, 16
+    n = t * h * w
+    assert mixer_macs((t, h, w), c, name="conv_additive") == 3 * n * c**2 + 4 * n * c * 27 + 2 * n * c + 2 * c**2
+    assert mixer_macs((t, h, w), c, name="separable") == 3 * n * c**2 + n * c
+    assert mixer_macs((t, h, w), c, name="efficient_additive") == 4 * n * c**2 + n * c
+
+
+@pytest.mark.parametrize(
+    ("name", "linear"),
+    [
+        ("mhsa", False),
+        ("super_token", False),
+        ("multi_axis", True),
+        ("conv_additive", True),
+        ("separable", True),
+        ("efficient_additive", True),
+    ],
+)
+def test_growth_with_the_number_of_tokens(name, linear):
+    one, two, three = (mixer_macs((2, 14, 14 * times), 16, name=name) for times in (1, 2, 3))
+    assert (three - two == two - one) == linear
+    assert three - two >= two - one
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("family", sorted(TINY))
+def test_hierarchical_networks_cost_what_the_tracer_sees(family, frames):
+    options = {"temporal_kernel": 3, **OVER_TIME[family]} if frames > 1 else {}
+    network = tiny(family, frames=frames, **options)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(clips(frames))
+    assert count_cost(network, frames=frames, size=64)[""].macs * 2 == counter.get_total_flops()
+
+
+# Multiply-adds of an image of 224 × 224 pixels in G, counted by hand from the papers' architectures.
+COUNTED = {
+    **{name: (STViT, options) for name, options in stvit.SIZES.items()},
+    **{name: (MaxViT, options) for name, options in maxvit.SIZES.items()},
+    **{name: (CASViT, options) for name, options in casvit.SIZES.items()},
+}
+GIGA = (4.35, 9.84, 15.56, 5.55, 11.58, 23.9, 43.49, 97.21, 0.5468, 0.912, 1.859, 3.557)
+
+
+LARGE = {"stvit_base", "maxvit_small_tf_224", "maxvit_base_tf_224", "maxvit_large_tf_224", "maxvit_xlarge_tf_224"}
+
+
+@pytest.mark.parametrize(
+    ("name", "giga"),
+    [
+        pytest.param(name, giga, marks=[pytest.mark.slow] * (name in LARGE))
+        for name, giga in zip(COUNTED, GIGA, strict=True)
+    ],
+)
+def test_published_image_networks_cost_what_was_counted_by_hand(name, giga):
+    cls, options = COUNTED[name]
+    with torch.device("meta"):
+        network = cls(classes=1000, **options)
+    assert count_cost(network, frames=1, size=224)[""].macs / 1e9 == pytest.approx(giga, rel=0.01)

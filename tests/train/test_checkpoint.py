@@ -11,7 +11,6 @@ from vidtok.train.checkpoint import (
     Checkpoint,
     find_checkpoint,
     list_checkpoints,
-    load_body,
     load_checkpoint,
     load_weights,
     save_checkpoint,
@@ -105,16 +104,3 @@ def test_weights_of_another_model_are_refused_key_by_key():
     assert "missing: network.head.bias" in text
     assert "not in this model: extra" in text
     assert "network.body.weight: (4, 5) in the file, (4, 3) in this model" in text
-
-
-def test_a_start_from_other_classes_leaves_the_last_layer():
-    source = checkpoint(model=Net())
-    same, other = Net(), Net(classes=("a", "c", "d"))
-    head = other.network["head"].weight.clone()
-    assert load_body(same, source, source="x.pt") == "all weights"
-    assert "network.head.weight" in load_body(other, source, source="x.pt")
-    assert torch.equal(same.network["head"].weight, source.model["network.head.weight"])
-    assert torch.equal(other.network["body"].weight, source.model["network.body.weight"])
-    assert torch.equal(other.network["head"].weight, head)
-    with pytest.raises(CheckpointError, match=r"network.body.weight"):
-        load_body(Net(classes=("c",), width=9), source, source="x.pt")

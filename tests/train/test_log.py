@@ -2,17 +2,18 @@
 
 import json
 
+import pytest
 from PIL import Image
 
 from vidtok.train.log import Log, clock, plot_curves, read_log
 
 
-def write(folder, first_step=0, losses=(3.0, 2.0, 1.0)):
+def write(folder, first_step=0, losses=(3.0, 2.0, 1.0), figure="top1"):
     log = Log(folder, steps=30, first_step=first_step)
     for i, loss in enumerate(losses):
         step = first_step + 10 * (i + 1)
         log.progress(step, loss=loss, lr=0.1, clips_per_second=5.0, waiting=0.25, eta_seconds=75.0)
-    log.scalars("val", first_step + 10, top1=0.5)
+    log.scalars("val", first_step + 10, **{figure: 0.5})
     log.close()
 
 
@@ -37,8 +38,9 @@ def test_other_processes_say_nothing(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_curves_are_drawn(tmp_path):
-    write(tmp_path)
+@pytest.mark.parametrize("figure", ["top1", "mAP"])
+def test_curves_are_drawn(tmp_path, figure):
+    write(tmp_path, figure=figure)
     with Image.open(plot_curves(tmp_path)) as picture:
         assert picture.size == (1200, 432)
         assert len(picture.convert("L").histogram()) - picture.convert("L").histogram().count(0) > 50

@@ -52,11 +52,24 @@ def test_the_loss_follows_its_formula(smoothing):
         for k, value in enumerate(row):
             target = (1 - smoothing) * (k == label) + smoothing / 3
             expected -= target * math.log(math.exp(value) / total)
-    assert float(class_loss(logits, [(2,), (0,)], label_smoothing=smoothing)) == pytest.approx(expected, rel=1e-6)
+    loss = class_loss(logits, [(2,), (0,)], kind="softmax", label_smoothing=smoothing)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_loss_of_nothing_is_zero_and_has_a_gradient():
+def test_the_loss_of_several_labels_follows_its_formula():
+    logits, labels = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]]), [(2, 0), (1,)]
+    expected = 0.0
+    for row, own in zip(logits.tolist(), labels, strict=True):
+        for k, value in enumerate(row):
+            score = 1 / (1 + math.exp(-value))
+            expected -= math.log(score if k in own else 1 - score) / 3
+    loss = class_loss(logits, labels, kind="sigmoid", label_smoothing=0.0)
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_the_loss_of_nothing_is_zero_and_has_a_gradient(kind):
     logits = torch.zeros(0, 3, requires_grad=True)
-    loss = class_loss(logits, [], label_smoothing=0.1)
+    loss = class_loss(logits, [], kind=kind, label_smoothing=0.0)
     loss.backward()
     assert loss.item() == 0.0

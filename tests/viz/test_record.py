@@ -38,6 +38,12 @@ def test_learned_tokens_hand_their_weight_to_their_places():
     assert torch.allclose(seen.scores, built.eval()(clip()[None])[0].softmax(-1), atol=1e-6)
 
 
+def test_scores_of_several_labels():
+    built = model()
+    seen = record_attention(built, clip(), grid=GRID, kind="sigmoid")
+    assert torch.allclose(seen.scores, built.eval()(clip()[None])[0].sigmoid(), atol=1e-6)
+
+
 def test_the_way_back_to_the_grid_is_a_plain_sum():
     heads, s = 2, 3
     generator = torch.Generator().manual_seed(0)
@@ -63,6 +69,13 @@ def test_a_class_token_is_left_out():
     seen = record_attention(model(pool="cls"), clip(), grid=GRID)
     assert seen.last.shape == GRID
     assert 0.5 < seen.last.sum().item() < 1
+
+
+@pytest.mark.parametrize("name", ["super_token", "multi_axis", "conv_additive", "separable", "efficient_additive"])
+def test_every_mixer_can_be_shown(name):
+    seen = record_attention(model(mixer={"name": name}), clip(), grid=GRID)
+    assert seen.last.shape == GRID
+    assert seen.last.isfinite().all()
 
 
 def test_a_network_without_attention_is_told():

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from vidtok.config import Config
 from vidtok.data.lists import Records
-from vidtok.evaluate import AGGREGATE_WORDS, Accuracy, Predictions
+from vidtok.evaluate import AGGREGATE_WORDS, Figures, Predictions
 
 
-def result_line(config: Config, val: Records, figures: Accuracy, single: Accuracy, opposite: float | None) -> str:
+def result_line(config: Config, val: Records, figures: Figures, single: Figures, opposite: float | None) -> str:
     """Figures that carry their protocol: `motion val n=400 failed=0 | 4x3 views, mean logits | top1 0.985 …`"""
     protocol = f"{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
     if config.eval.control != "none":
@@ -24,18 +24,20 @@ def result_line(config: Config, val: Records, figures: Accuracy, single: Accurac
     parts = [
         f"{val.source.resolve().parent.name} {val.source.stem} n={figures.n} failed={figures.failed}",
         protocol,
-        words(figures.top1, figures.top5),
-        f"1 view {words(single.top1, single.top5)}",
+        words(figures.values),
+        f"1 view {words(single.values)}",
     ]
     if figures.failed:
-        parts.append(f"readable only {words(figures.top1_readable, figures.top5_readable)}")
+        parts.append(f"readable only {words(figures.readable)}")
+    if figures.empty_classes:
+        parts.append(f"{figures.empty_classes} classes without a video left out")
     if opposite is not None and config.eval.opposites:
         parts.append(f"opposite {opposite:.3f}")
     return " | ".join(parts)
 
 
-def words(top1: float, top5: float | None) -> str:
-    return f"top1 {top1:.3f}" + (f" top5 {top5:.3f}" if top5 is not None else "")
+def words(figures: Mapping[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in figures.items())
 
 
 def opposite_share(
@@ -45,7 +47,8 @@ def opposite_share(
     pairs = {name: other for one, two in config.eval.opposites for name, other in ((one, two), (two, one))}
     counted = [
         (classes[int(row.argmax())], pairs[classes[label]])
-        for row, (label,) in zip(scores, predictions.labels, strict=True)
+        for row, own in zip(scores, predictions.labels, strict=True)
+        for label in own
         if classes[label] in pairs
     ]
     return sum(predicted == wanted for predicted, wanted in counted) / len(counted) if counted else None
@@ -54,11 +57,11 @@ def opposite_share(
 def write_predictions(
     path: Path, predictions: Predictions, scores: Float[Tensor, "n k"], classes: Sequence[str]
 ) -> None:
-    """One row per readable video: its label, and the five (or fewer) best classes with their scores."""
+    """One row per readable video: its label (several joined by `;`), and the five or fewer best classes with scores."""
     best = scores.topk(min(5, len(classes)))
     rows: list[list[Any]] = []
-    for i, (video_id, (label,)) in enumerate(zip(predictions.video_ids, predictions.labels, strict=True)):
-        row: list[Any] = [video_id, classes[label]]
+    for i, (video_id, own) in enumerate(zip(predictions.video_ids, predictions.labels, strict=True)):
+        row: list[Any] = [video_id, ";".join(classes[label] for label in own)]
         for score, k in zip(best.values[i].tolist(), best.indices[i].tolist(), strict=True):
             row += [classes[k], f"{score:.6f}"]
         rows.append(row)

@@ -1,7 +1,6 @@
 """Test a checkpoint on the validation list with many views per video."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from vidtok.build import build_eval_batches, build_model, build_val, eval_views
@@ -11,7 +10,7 @@ from vidtok.config import Config
 from vidtok.config_io import load_config, load_config_text
 from vidtok.data.lists import Records, read_classes
 from vidtok.errors import CheckpointError, ConfigError
-from vidtok.evaluate import Accuracy, Predictions, accuracy, merge, predict_views
+from vidtok.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.models.classifier import Classifier
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.parallel import Parallel, start_parallel
@@ -30,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, checkpoint.classes).to(parallel.device)
         load_weights(model, checkpoint.model, source=args.checkpoint)
-        val = build_val(config.data, checkpoint.classes)
+        val = build_val(config, checkpoint.classes)
         out = Path(args.out) if args.out else Path(str(config.run.dir)) / "test"
         figures = test(config, model, val, parallel, out=out, checkpoint=str(args.checkpoint))
     return 1 if figures.failed and not args.allow_missing else 0
@@ -77,27 +76,35 @@ def predict(
     return merge(parallel.gather(own))
 
 
-def test(
-    config: Config, model: Classifier, val: Records, parallel: Parallel, *, out: Path, checkpoint: str
-) -> Accuracy:
+def measure_predictions(
+    config: Config, predictions: Predictions, val: Records, *, aggregate: Aggregate, view: int | None = None
+) -> Figures:
+    """The figures that belong to the loss that the model was trained with; failed videos count as wrong."""
+    kind = config.train.loss
+    scores = predictions.scores(aggregate, kind=kind, view=view)
+    missed = [val[failure.index].labels for failure in predictions.failures]
+    return measure(scores, predictions.labels, kind=kind, missed=missed)
+
+
+def test(config: Config, model: Classifier, val: Records, parallel: Parallel, *, out: Path, checkpoint: str) -> Figures:
     """Test, print the result line, and write results.json, predictions.csv and failed.csv into `out`."""
     names = {name for pair in config.eval.opposites for name in pair}
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
     predictions = predict(config, model, val, parallel)
-    views = eval_views(config)
-    failed = len(predictions.failures)
-    scores = predictions.scores(config.eval.aggregate)
-    figures = accuracy(scores, predictions.labels, failed=failed)
-    single = accuracy(predictions.scores(config.eval.aggregate, view=views.single), predictions.labels, failed=failed)
+    aggregate, middle = config.eval.aggregate, eval_views(config).single
+    scores = predictions.scores(aggregate, kind=config.train.loss)
+    figures = measure_predictions(config, predictions, val, aggregate=aggregate)
+    single = measure_predictions(config, predictions, val, aggregate=aggregate, view=middle)
     opposite = opposite_share(scores, predictions, model.classes, config) if config.eval.control == "reverse" else None
     if parallel.is_main:
         line = result_line(config, val, figures, single, opposite)
         print(line, flush=True)
-        figures_by_name = {"figures": asdict(figures), "single_view": asdict(single), "opposite": opposite}
+        figures_by_name = {"figures": figures.as_dict(), "single_view": single.as_dict(), "opposite": opposite}
         write_results(out, config, val, figures_by_name, line=line, checkpoint=checkpoint)
         write_predictions(out / "predictions.csv", predictions, scores, model.classes)
         write_failed(out / "failed.csv", predictions)
-        if failed:
-            print(f"{failed} videos could not be decoded and count as wrong; they are listed in {out / 'failed.csv'}")
+        if figures.failed:
+            failed = out / "failed.csv"
+            print(f"{figures.failed} videos could not be decoded and count as wrong; they are listed in {failed}")
     return figures

@@ -7,11 +7,10 @@ from torch import nn
 
 from vidtok.build import Lists, build_lists, build_model, build_train_batches, init_weights
 from vidtok.cli import add_overrides, parser
-from vidtok.cli.test import predict, test
+from vidtok.cli.test import measure_predictions, predict, test
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, load_config_text, to_yaml
 from vidtok.errors import CheckpointError
-from vidtok.evaluate import accuracy
 from vidtok.models.classifier import Classifier
 from vidtok.train.checkpoint import (
     Checkpoint,
@@ -51,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     args = cli.parse_args(arguments)
 
     config = load_config(args.cfg, args.overrides)
-    lists = build_lists(config.data)
+    lists = build_lists(config)
     with start_parallel(config.run.device) as parallel:
         return run_training(config, lists, parallel, resume=args.resume, allow_missing=args.allow_missing)
 
@@ -104,8 +103,9 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     def validate(trained: nn.Module) -> Mapping[str, float]:
         assert isinstance(trained, Classifier)
         predictions = predict(config, trained, lists.val, parallel, single=True)
-        figures = accuracy(predictions.scores("logits"), predictions.labels, failed=len(predictions.failures))
-        return {"top1": figures.top1}
+        figures = measure_predictions(config, predictions, lists.val, aggregate="logits")
+        name, value = next(iter(figures.values.items()))  # the first is the one that is followed
+        return {name: value}
 
     try:
         ended = train(
@@ -122,6 +122,7 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
             validate=validate,
             seed=config.run.seed,
             precision=settings.precision,
+            score_kind=settings.loss,
             label_smoothing=settings.label_smoothing,
             clip_norm=settings.clip_norm,
             max_bad_fraction=config.data.max_bad_fraction,

@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
             frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
             rate = (config.data.target_fps or reader.fps) / config.data.stride
         clip = views.crop(frames.pixels, view, rng).to(parallel.device)
-        pictures = attention_clip(model, clip, heading=Path(args.video).name)
+        pictures = attention_clip(model, clip, heading=Path(args.video).name, kind=config.train.loss)
         write_video(args.out, pictures, fps=rate)
     print(f"{args.out}: {len(pictures)} frames of {pictures.shape[3]} x {pictures.shape[2]} at {rate:.4g} per second")
     return 0

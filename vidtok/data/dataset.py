@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from vidtok.data.transforms import crop_resize, random_box, spatial_crop
 from vidtok.errors import DecodeError
 from vidtok.types import Failure, Frames, Record, Sample, View
-from vidtok.video.reader import open_video
+from vidtok.video.reader import check_backend, open_video
 from vidtok.video.sample import clip_indices, linspace_starts, random_start, resample, span
 
 Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
@@ -126,6 +126,7 @@ class VideoDataset(Dataset[Sample | Failure]):
     def __init__(
         self, records: Sequence[Record], *, views: TrainViews | TestViews, seed: int = 0, backend: str = "pyav"
     ):
+        check_backend(backend)
         self.records = records
         self.views = views
         self.seed = seed

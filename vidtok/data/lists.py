@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = (
     *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")  # videos of one frame
 SEPARATORS = {"tab": r"\t", "comma": r"[ ]*,[ ]*", "semicolon": r"[ ]*;[ ]*", "space": r"[ \t]+"}
 
 
@@ -118,7 +119,10 @@ def _line_pattern(lines: Sequence[str], path: Path) -> re.Pattern[str]:
 
 
 def read_folder(folder: str | Path, *, classes: Sequence[str] | None = None) -> tuple[Records, tuple[str, ...]]:
-    """One sub-folder per class. Without `classes`, the sub-folders in alphabetical order are the classes."""
+    """One sub-folder of videos or pictures per class; a picture is a video of one frame.
+
+    Without `classes`, the sub-folders in alphabetical order are the classes.
+    """
     folder = Path(folder)
     found = sorted(sub.name for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
     if not found:
@@ -129,14 +133,14 @@ def read_folder(folder: str | Path, *, classes: Sequence[str] | None = None) -> 
         raise DataError(
             f"{folder}: sub-folder {strange[0]!r} is none of the {len(known)} classes ({', '.join(known[:8])} …)"
         )
-    files = [
-        (f, known.index(f.relative_to(folder).parts[0])) for name in found for f in sorted((folder / name).rglob("*"))
-    ]
-    videos = [
-        (str(file.relative_to(folder)), [label]) for file, label in files if file.suffix.lower() in VIDEO_SUFFIXES
-    ]
+    endings = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
+    videos: list[tuple[str, list[int]]] = []
+    for name in found:
+        label = [known.index(name)]
+        files = [f for f in sorted((folder / name).rglob("*")) if f.suffix.lower() in endings]
+        videos += [(str(file.relative_to(folder)), label) for file in files]
     if not videos:
-        raise DataError(f"{folder}: no videos in its sub-folders (known endings: {' '.join(VIDEO_SUFFIXES)})")
+        raise DataError(f"{folder}: no videos or pictures in its sub-folders (known endings: {' '.join(endings)})")
     names, labels = zip(*videos, strict=True)
     return Records(names, labels, root=folder, source=folder), known
 
@@ -161,12 +165,15 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_labels(records: Records, classes: Sequence[str]) -> None:
-    """Raise DataError for a label that has no class name, and for a video that has not exactly one label."""
+def check_labels(records: Records, classes: Sequence[str], *, several: bool = False) -> None:
+    """Raise DataError for a label that has no class name, and for a video with more than one label unless `several`."""
     counts = records.label_counts()
-    if (counts != 1).any():
+    if not several and (counts != 1).any():
         row = int((counts != 1).argmax())
-        raise DataError(f"{records.source}: {records[row].video_id!r} has {counts[row]} labels; one is needed")
+        raise DataError(
+            f"{records.source}: {records[row].video_id!r} has {counts[row]} labels; one is needed. "
+            "For videos with several labels set train.loss=sigmoid"
+        )
     row, highest = records.label_range()
     if highest >= len(classes):
         raise DataError(

@@ -9,9 +9,8 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from vidtok.data.dataset import VideoDataset
+from vidtok.data.watch import Key, WatchedLoader
 from vidtok.types import Batch, Failure, Sample
-
-Key = tuple[int, int]
 
 
 class TrainBatches(Sampler[list[Key]]):
@@ -90,15 +89,23 @@ def start_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def make_loader(dataset: VideoDataset, batches: Sampler[list[Key]], *, workers: int) -> Iterable[Batch]:
-    """Batches in the sampler's order, decoded by `workers` processes (0: in this one)."""
+def make_loader(
+    dataset: VideoDataset, batches: Sampler[list[Key]], *, workers: int, timeout_seconds: float = 120.0
+) -> Iterable[Batch]:
+    """Batches in the sampler's order, decoded by `workers` processes (0: in this one, which nothing watches).
+
+    Raises TrainingError, which names the file, for a worker that died, and after `timeout_seconds` without a batch.
+    """
     views = dataset.views
-    empty = (views.count, views.clip.frames, 3, views.size, views.size)
-    loader: DataLoader = DataLoader(
+    collate = Collate(empty=(views.count, views.clip.frames, 3, views.size, views.size))
+    if workers == 0:
+        loader: DataLoader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate)
+        return loader
+    return WatchedLoader(
         dataset,
-        batch_sampler=batches,
-        collate_fn=Collate(empty=empty),
-        num_workers=workers,
-        worker_init_fn=start_worker if workers else None,
+        batches,
+        workers=workers,
+        timeout_seconds=timeout_seconds,
+        collate=collate,
+        start_worker=start_worker,
     )
-    return loader

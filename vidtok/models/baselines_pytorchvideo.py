@@ -4,6 +4,8 @@ The library's own network is `body`: its published checkpoints load into that. p
 is built, since the import takes seconds.
 """
 
+import importlib
+import warnings
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
@@ -19,6 +21,13 @@ from vidtok.nn.encoder import Encoder
 from vidtok.nn.token_learner import TokenLearnerOptions
 
 NO_STRIDES: PerStage = (1, 1, 1, 1)
+
+
+def library(module: str) -> Any:
+    """A module of `pytorchvideo.models`, imported without its warning that torch.jit.script, which it uses, is old."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.script")
+        return importlib.import_module(f"pytorchvideo.models.{module}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +59,8 @@ class X3D(nn.Module):
     stay as they are, TokenLearner stands once, behind a stage, and nothing is brought back to the grid.
 
     `width_factor`, `depth_factor`: the paper's expansion factors γ_w and γ_d. The head pools over windows of
-    `frames` × `size`, so larger clips are scored window by window and averaged, as in the paper's tests.
+    `frames` × `size`, so larger clips are scored window by window and averaged, as in the paper's tests; with
+    `token_learner` clips have exactly this size.
     Takes normalised clips, gives logits (pytorchvideo's own default gives softmax scores).
     Raises ModelError for sizes and options that cannot work.
     """
@@ -67,17 +77,17 @@ class X3D(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        from pytorchvideo.models.x3d import create_x3d, create_x3d_head
-
+        x3d = library("x3d")
         grids = stage_grids(frames, size, temporal_strides=NO_STRIDES)
-        body: Any = create_x3d(
+        body: Any = x3d.create_x3d(
             input_clip_length=frames,
             input_crop_size=224,  # sets the head's window alone, which follows below: the builder knows squares only
             model_num_class=classes,
             dropout_rate=dropout,
             width_factor=width_factor,
             depth_factor=depth_factor,
-            head_activation=None,  # pyright: ignore[reportArgumentType]
+            inner_act=nn.SiLU,  # the library's own form of it calls what torch is about to drop
+            head_activation=None,
         )
         self.body = body
         self.encoder = self.head = None
@@ -103,14 +113,14 @@ class X3D(nn.Module):
                 after_block=0, tokens=token_learner.tokens, version=token_learner.version
             ),
         )
-        self.head = create_x3d_head(
+        self.head = x3d.create_x3d_head(
             dim_in=width,
             dim_inner=inner,
             dim_out=body.blocks[5].proj.in_features,
             num_classes=classes,
-            pool_kernel_size=(frames, token_learner.tokens, 1),  # pyright: ignore[reportArgumentType]
+            pool_kernel_size=(frames, token_learner.tokens, 1),
             dropout_rate=dropout,
-            activation=None,  # pyright: ignore[reportArgumentType]
+            activation=None,
         )
         body.blocks = body.blocks[: last + 1]
 
@@ -140,15 +150,13 @@ class Slow(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        from pytorchvideo.models.resnet import create_resnet
-
         self.grid = stage_grids(frames, size, temporal_strides=NO_STRIDES)[-1]
-        self.body = create_resnet(
+        self.body = library("resnet").create_resnet(
             model_depth=depth,
             model_num_class=classes,
             dropout_rate=dropout,
-            stem_conv_kernel_size=(1, 7, 7),  # pyright: ignore[reportArgumentType]
-            head_pool_kernel_size=self.grid,  # pyright: ignore[reportArgumentType]
+            stem_conv_kernel_size=(1, 7, 7),
+            head_pool_kernel_size=self.grid,
         )
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
@@ -181,8 +189,6 @@ class SlowFast(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        from pytorchvideo.models.slowfast import create_slowfast
-
         if alpha < 1 or frames % alpha:
             fit = ", ".join(str(n) for n in range(1, frames + 1) if frames % n == 0)
             raise ModelError(f"slowfast: alpha={alpha} does not divide {frames} frames; these do: {fit}")
@@ -191,13 +197,13 @@ class SlowFast(nn.Module):
         fast = stage_grids(frames, size, temporal_strides=NO_STRIDES)[-1]
         slow = frames // alpha
         self.grid = (slow, *fast[1:])
-        self.body = create_slowfast(
+        self.body = library("slowfast").create_slowfast(
             model_depth=depth,
             model_num_class=classes,
             dropout_rate=dropout,
-            slowfast_fusion_conv_kernel_size=(fusion_kernel, 1, 1),  # pyright: ignore[reportArgumentType]
-            slowfast_fusion_conv_stride=(alpha, 1, 1),  # pyright: ignore[reportArgumentType]
-            head_pool_kernel_sizes=(self.grid, fast),  # pyright: ignore[reportArgumentType]
+            slowfast_fusion_conv_kernel_size=(fusion_kernel, 1, 1),
+            slowfast_fusion_conv_stride=(alpha, 1, 1),
+            head_pool_kernel_sizes=(self.grid, fast),
         )
         kept = torch.tensor([step * (frames - 1) // max(slow - 1, 1) for step in range(slow)])
         self.register_buffer("slow_frames", kept, persistent=False)
@@ -228,8 +234,6 @@ class MViTv1(nn.Module):
         drop_path: float = 0.2,
     ):
         super().__init__()
-        from pytorchvideo.models.vision_transformers import create_multiscale_vision_transformers
-
         rows, columns = mvit_clip(frames, size)
         self.grid = stage_grids(frames, size, temporal_strides=(2, 1, 1, 1))[-1]
         starts = list(accumulate(depths[:3]))
@@ -237,17 +241,17 @@ class MViTv1(nn.Module):
         device = torch.get_default_device()
         # The builder asks tensors for their values, which tensors on the meta device do not have.
         with torch.device("cpu"):
-            body = create_multiscale_vision_transformers(
+            body = library("vision_transformers").create_multiscale_vision_transformers(
                 spatial_size=(rows, columns),
                 temporal_size=frames,
                 depth=sum(depths),
                 patch_embed_dim=width,
                 num_heads=heads,
-                embed_dim_mul=doubled,  # pyright: ignore[reportArgumentType]
-                atten_head_mul=doubled,  # pyright: ignore[reportArgumentType]
+                embed_dim_mul=doubled,
+                atten_head_mul=doubled,
                 pool_q_stride_size=[[block, 1, 2, 2] for block in starts],
-                pool_kv_stride_adaptive=[1, 8, 8],  # pyright: ignore[reportArgumentType]
-                pool_kvq_kernel=[3, 3, 3],  # pyright: ignore[reportArgumentType]
+                pool_kv_stride_adaptive=[1, 8, 8],
+                pool_kvq_kernel=[3, 3, 3],
                 droppath_rate_block=drop_path,
                 head_dropout_rate=dropout,
                 head_num_classes=classes,

@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ def count_cost(network: nn.Module, *, frames: int, size: int | tuple[int, int], 
     often: `own_macs(*shapes of the inputs)`. The network runs on the meta device, where nothing is computed.
     """
     rows, columns = (size, size) if isinstance(size, int) else size
-    shadow = copy.deepcopy(network).to("meta").eval()
+    shadow = copy.deepcopy(network).to("meta", torch.float32).eval()
     macs = dict.fromkeys((name for name, _ in shadow.named_modules()), 0)
 
     def count(name: str, module: nn.Module, inputs: tuple[object, ...], out: object) -> None:
@@ -48,12 +49,13 @@ def count_cost(network: nn.Module, *, frames: int, size: int | tuple[int, int], 
         shadow(torch.empty(1, frames, colours, rows, columns, device="meta"))
     for hook in hooks:
         hook.remove()
+    whole = dict.fromkeys(macs, 0)
+    for name, own in macs.items():
+        whole[""] += own
+        # "a.b.c" is part of "a", of "a.b" and of itself.
+        for part in accumulate(name.split(".") if name else (), "{}.{}".format):
+            whole[part] += own
     return {
-        name: Cost(
-            parameters=sum(p.numel() for p in module.parameters()),
-            macs=sum(
-                count for other, count in macs.items() if other == name or other.startswith(f"{name}." * bool(name))
-            ),
-        )
+        name: Cost(parameters=sum(p.numel() for p in module.parameters()), macs=whole[name])
         for name, module in shadow.named_modules()
     }

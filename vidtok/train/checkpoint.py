@@ -115,19 +115,3 @@ def load_weights(model: torch.nn.Module, state: Mapping[str, torch.Tensor], *, s
             f"{source}: this checkpoint belongs to another model:\n  " + "\n  ".join(problems[:8]) + more
         )
     model.load_state_dict(dict(state))
-
-
-def load_body(model: torch.nn.Module, checkpoint: Checkpoint, *, source: str | Path) -> str:
-    """Weights of another run as the start of this one; says what was taken.
-
-    The last layer is taken where both runs have the same classes in the same order; else it keeps its own start. All
-    else must fit: CheckpointError lists what does not.
-    """
-    own = model.state_dict()
-    state = dict(checkpoint.model)
-    if checkpoint.classes == getattr(model, "classes", None):
-        load_weights(model, state, source=source)
-        return "all weights"
-    head = [key for key in own if key.startswith("network.head.")]
-    load_weights(model, {**state, **{key: own[key] for key in head}}, source=source)
-    return f"all but the last layer, since the classes are others: {', '.join(head)}"

@@ -93,14 +93,15 @@ def plot_curves(folder: Path) -> Path:
     left.plot([e["step"] for e in steps], [e["loss"] for e in steps], color="tab:blue")
     left.set(xlabel="step", ylabel="training loss (mean since the last point)", title="loss")
     if checks:
+        figure_name = next(name for name in checks[0] if name not in ("event", "time", "step"))
         right.plot(
             [e["step"] for e in checks],
-            [e["top1"] for e in checks],
+            [e[figure_name] for e in checks],
             marker=".",
             color="tab:green",
-            label="val top-1, one view",
+            label=f"val {figure_name}, one view",
         )
-        right.set(ylabel="top-1", ylim=(0, 1.02))
+        right.set(ylabel=figure_name, ylim=(0, 1.02))
         right.legend(loc="center right", frameon=False)
     rate = right.twinx()
     rate.plot([e["step"] for e in steps], [e["lr"] for e in steps], color="tab:orange", linewidth=1)

@@ -15,6 +15,7 @@ from torch import nn
 
 from vidtok.errors import TrainingError
 from vidtok.evaluate import autocast
+from vidtok.metrics import ScoreKind
 from vidtok.train.log import Log
 from vidtok.train.optim import class_loss
 from vidtok.train.parallel import Parallel
@@ -70,6 +71,7 @@ def train(
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     seed: int = 0,
     precision: Literal["float32", "bf16"] = "float32",
+    score_kind: ScoreKind = "softmax",
     label_smoothing: float = 0.0,
     clip_norm: float | None = 1.0,
     max_bad_fraction: float = 0.01,
@@ -110,7 +112,7 @@ def train(
             schedule.step_update(progress.step)
             with autocast(device, precision):
                 logits = wrapped(views)
-            loss = class_loss(logits, batch.labels, label_smoothing=label_smoothing)
+            loss = class_loss(logits, batch.labels, kind=score_kind, label_smoothing=label_smoothing)
             # DistributedDataParallel divides the gradients by the number of processes; the loss is a mean over clips.
             (loss * parallel.world / max(clips, 1)).backward()
             if clip_norm is not None:

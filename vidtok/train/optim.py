@@ -10,6 +10,8 @@ from timm.optim._param_groups import param_groups_weight_decay
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import Tensor, nn
 
+from vidtok.metrics import ScoreKind, multi_hot
+
 # Beside biases and norms (everything with one axis), these are spared by weight decay, as in ViT's own code.
 NO_DECAY = ("*position*", "*class_token*", "*relative_bias*")
 
@@ -35,8 +37,16 @@ def make_schedule(optimizer: torch.optim.Optimizer, *, lr: float, steps: int, wa
 
 
 def class_loss(
-    logits: Float[Tensor, "b k"], labels: Sequence[tuple[int, ...]], *, label_smoothing: float
+    logits: Float[Tensor, "b k"], labels: Sequence[tuple[int, ...]], *, kind: ScoreKind, label_smoothing: float
 ) -> Float[Tensor, ""]:
-    """Sum over the clips of the cross-entropy; every clip has one label. The caller divides by the step's clips."""
+    """Sum over the clips of the loss of each; the caller divides by the step's clips.
+
+    softmax: the cross-entropy; every clip has one label. sigmoid: the mean over the classes of the binary
+    cross-entropy; a clip has any number of labels, and `label_smoothing` is not used. PySlowFast takes this mean too,
+    scenic the sum over the classes.
+    """
+    if kind == "sigmoid":
+        hot = multi_hot(labels, classes=logits.shape[1]).to(logits.device, torch.float32)
+        return F.binary_cross_entropy_with_logits(logits.float(), hot, reduction="none").mean(1).sum()
     target = torch.tensor([label for (label,) in labels], dtype=torch.long, device=logits.device)
     return F.cross_entropy(logits.float(), target, label_smoothing=label_smoothing, reduction="sum")

@@ -1,6 +1,6 @@
 """Opening a video: one protocol, one file per backend."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -8,7 +8,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from vidtok.types import Frames
+from vidtok.video.decord import DecordReader, check_decord
+from vidtok.video.frames import FramesReader
 from vidtok.video.pyav import PyAVReader
+from vidtok.video.torchcodec import TorchCodecReader, check_torchcodec
 
 
 @runtime_checkable
@@ -49,15 +52,36 @@ class VideoReader(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-BACKENDS: dict[str, type[PyAVReader]] = {"pyav": PyAVReader}
+BACKENDS: dict[str, Callable[..., VideoReader]] = {
+    "pyav": PyAVReader,
+    "torchcodec": TorchCodecReader,
+    "decord": DecordReader,
+    "frames": FramesReader,
+}
 
 
-def open_video(path: str | Path, *, backend: str = "pyav", timeout_seconds: float = 30.0) -> VideoReader:
+def check_backend(backend: str) -> None:
+    """Raises ConfigError, which says how to mend it, where this backend cannot be loaded on this machine."""
+    if backend == "torchcodec":
+        check_torchcodec()
+    elif backend == "decord":
+        check_decord()
+
+
+def open_video(
+    path: str | Path, *, backend: str = "pyav", timeout_seconds: float = 30.0, fps: float | int | None = None
+) -> VideoReader:
     """Open a video for reading; use it as a context manager, which closes it in every case.
 
     Open it in the process that reads it: a decoder does not survive a fork. `timeout_seconds` bounds the opening
-    and each `frames_at` by itself. Raises DecodeError for a file that is not a readable video, or too slow.
+    and each `frames_at` by itself. `fps` is for folders of pictures (backend `frames`), which have no times; 25 where
+    it is not given. Raises DecodeError for a file that is not a readable video, or too slow; ConfigError for a backend
+    that cannot be loaded; ValueError for an unknown one, and for `fps` beside a backend whose files say their own.
     """
     if backend not in BACKENDS:
         raise ValueError(f"no backend is called {backend!r}; there are: {', '.join(BACKENDS)}")
-    return BACKENDS[backend](path, timeout_seconds=timeout_seconds)
+    if fps is None:
+        return BACKENDS[backend](path, timeout_seconds=timeout_seconds)
+    if backend != "frames":
+        raise ValueError(f"fps={fps:g} is for folders of pictures: backend {backend!r} reads the times of the file")
+    return FramesReader(path, fps=fps, timeout_seconds=timeout_seconds)

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.metrics import ScoreKind, to_scores
 from vidtok.nn.token_learner import TokenLearner
 
 
@@ -26,12 +27,14 @@ class Attention:
 
 
 @torch.inference_mode()
-def record_attention(model: nn.Module, clip: UInt8[Tensor, "f c y x"], *, grid: tuple[int, int, int]) -> Attention:
+def record_attention(
+    model: nn.Module, clip: UInt8[Tensor, "f c y x"], *, grid: tuple[int, int, int], kind: ScoreKind = "softmax"
+) -> Attention:
     """Run the model on one clip and recompute the maps that its kernels do not keep. `grid`: of the tokenizer, `t h w`.
 
     Raises ModelError for a network without a mixer that can show its attention.
     """
-    mixers: list[Any] = [module for module in model.modules() if hasattr(module, "attention_map")]
+    mixers = outer_mixers(model)
     if not mixers:
         raise ModelError(f"{type(model).__name__} has no mixer with an attention map to show")
     learners = [module for module in model.modules() if isinstance(module, TokenLearner)]
@@ -53,7 +56,15 @@ def record_attention(model: nn.Module, clip: UInt8[Tensor, "f c y x"], *, grid: 
         for handle in handles:
             handle.remove()
     last = to_grid(attention[0], learned, grid_of(seen[mixers[-1]], learned, grid))
-    return Attention(scores=logits[0].float().softmax(-1), learned=learned, last=last)
+    return Attention(scores=to_scores(logits[0].float(), kind=kind), learned=learned, last=last)
+
+
+def outer_mixers(model: nn.Module) -> list[Any]:
+    """The modules that can show their attention, in their order; not those that are part of another such module."""
+    shown = {name: module for name, module in model.named_modules() if hasattr(module, "attention_map")}
+    return [
+        module for name, module in shown.items() if not any(name.startswith(f"{outer}.") for outer in shown if outer)
+    ]
 
 
 def grid_of(
@@ -75,11 +86,11 @@ def to_grid(
     """Bring a mixer's map to the places of the grid.
 
     `heads n n`: mean over heads and queries is the weight of each token; a learned token hands its weight on to the
-    places through its own map. A class token, the first of `n = 1 + t h w`, is left out. `t h w d`: mean over d.
+    places through its own map. A class token, the first of `n = 1 + t h w`, is left out. `t h w d`: mean magnitude.
     """
     t, h, w = grid
     if attention.dim() == 4:
-        return reduce(attention, "t h w d -> t h w", "mean")
+        return reduce(attention.abs(), "t h w d -> t h w", "mean")
     weight = reduce(attention, "heads q n -> n", "mean")
     if learned is not None:
         tokens = rearrange(weight, "(t s) -> t s", t=t)

@@ -1,0 +1,82 @@
+"""Whose weights a set of keys is."""
+
+import pytest
+import timm
+import torch
+from transformers import (
+    VideoMAEConfig,
+    VideoMAEForPreTraining,
+    VideoMAEForVideoClassification,
+    VivitConfig,
+    VivitForVideoClassification,
+)
+
+from tests.golden.case import Case
+from vidtok.models.weights.schemes import find_scheme, unknown_scheme
+
+FROM_CASES = {
+    "vivit_m1_tiny": "scenic",
+    "vivit_m2_tiny": "scenic",
+    "vivit_m2_tiny_spatial_only": "scenic",
+    "tokenlearner_vit_video": "scenic",
+    "stvit_s_224": "STViT",
+    "maxvit_tiny_tf_224": "timm MaxViT",
+    "casvit_xs_224_dist": "CAS-ViT",
+    "hf_vivit_tiny": "transformers ViViT",
+}
+
+
+@pytest.mark.parametrize("name", FROM_CASES)
+def test_the_official_keys_are_known(name, golden_folder):
+    case = Case.read(golden_folder / f"{name}.json")
+    state = {key: torch.zeros(()).expand(shape) for key, shape in case.meta["checkpoint_keys"].items()}
+    scheme = find_scheme(state)
+    assert scheme is not None
+    assert scheme.name.startswith(FROM_CASES[name])
+    hyper = case.meta["hyper_parameters"]
+    assert scheme.classes(state) == hyper.get("num_classes", hyper.get("num_labels"))
+    depths = {
+        "vivit_m2_tiny": {"time_depth": hyper.get("temporal_num_layers")},
+        "vivit_m2_tiny_spatial_only": {"time_depth": 0},
+    }
+    assert scheme.options(state) == depths.get(name, {})
+
+
+def tiny(config, model):
+    sizes = {"image_size": 32, "num_frames": 2, "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return model(config(**sizes, intermediate_size=24, num_labels=5)).state_dict()
+
+
+def test_libraries_keys_are_known():
+    found = {
+        "transformers ViViT": tiny(VivitConfig, VivitForVideoClassification),
+        "transformers VideoMAE": tiny(VideoMAEConfig, VideoMAEForVideoClassification),
+        "timm ViT": timm.create_model("vit_tiny_patch16_224", depth=1, num_classes=5).state_dict(),
+    }
+    for name, state in found.items():
+        scheme = find_scheme(state)
+        assert scheme is not None
+        assert (scheme.name, scheme.classes(state)) == (name, 5)
+    pretraining = find_scheme(tiny(VideoMAEConfig, VideoMAEForPreTraining))
+    assert pretraining is not None
+    assert pretraining.name == "transformers VideoMAE"
+
+
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_videomae_is_told_from_an_image_vit_by_its_kernel(prefix):
+    state = {
+        f"{prefix}blocks.0.attn.qkv.weight": torch.zeros(6, 2),
+        f"{prefix}patch_embed.proj.weight": torch.zeros(2, 3, 2, 8, 8),
+    }
+    scheme = find_scheme(state)
+    assert scheme is not None
+    assert scheme.name == "VideoMAE or UMT"
+    assert scheme.classes(state) is None
+
+
+def test_what_was_looked_for_is_told():
+    assert find_scheme({"conv1.weight": torch.zeros(1)}) is None
+    text = str(unknown_scheme({"conv1.weight": torch.zeros(1)}))
+    assert text.startswith("these 1 keys (conv1.weight …)")
+    assert "timm MaxViT (tf): stem.conv1." in text
+    assert "scenic" in text

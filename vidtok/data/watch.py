@@ -1,0 +1,145 @@
+"""Worker processes under watch: one that dies, or is silent too long, ends the run, and the message names the file.
+
+A decoder can crash, or hang inside of native code, where no exception and no deadline of ours reaches it. So each
+worker notes in shared memory which record it reads before it opens the video, and the training process looks there.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+
+from vidtok.data.dataset import VideoDataset
+from vidtok.errors import TrainingError
+from vidtok.types import Batch, Failure, Sample
+
+Key = tuple[int, int]
+NOTHING = -1
+
+
+class NotingDataset(Dataset[Sample | Failure]):
+    """A dataset whose workers note in `notes` (a row of process id, record, nanoseconds) what they read since when."""
+
+    def __init__(self, dataset: VideoDataset, *, notes: Int64[Tensor, "workers 3"]):
+        self.dataset = dataset
+        self.notes = notes
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: Key) -> Sample | Failure:
+        worker = get_worker_info()
+        if worker is None:
+            raise RuntimeError("a NotingDataset is for worker processes")
+        self.notes[worker.id] = torch.tensor([os.getpid(), key[0], monotonic_ns()])
+        item = self.dataset[key]
+        self.notes[worker.id, 1] = NOTHING
+        return item
+
+
+class WatchedLoader:
+    """Batches in the sampler's order from `workers` processes, one or more.
+
+    Raises TrainingError, which names the files that were being read, as soon as a worker has died, and when no batch
+    has come for `timeout_seconds`.
+    """
+
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        batches: Sampler[list[Key]],
+        *,
+        workers: int,
+        timeout_seconds: float,
+        collate: Callable[[Sequence[Sample | Failure]], Batch],
+        start_worker: Callable[[int], None],
+    ):
+        self.dataset = dataset
+        self.timeout_seconds = timeout_seconds
+        self._notes = torch.full((workers, 3), NOTHING, dtype=torch.int64).share_memory_()
+        self._loader: DataLoader = DataLoader(
+            NotingDataset(dataset, notes=self._notes),
+            batch_sampler=batches,
+            num_workers=workers,
+            timeout=timeout_seconds,
+            collate_fn=collate,
+            worker_init_fn=start_worker,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        self._notes.fill_(NOTHING)
+        batches = iter(self._loader)
+        with self._deaths_named():
+            while True:
+                try:
+                    batch = next(batches, None)
+                except RuntimeError as error:
+                    # torch's own words; errors of the dataset begin with "Caught".
+                    if str(error).startswith("DataLoader timed out"):
+                        raise self._silence() from error
+                    if str(error).startswith("DataLoader worker"):
+                        raise self._death(str(error)) from error
+                    raise
+                if batch is None:
+                    return
+                yield batch
+
+    @contextmanager
+    def _deaths_named(self) -> Iterator[None]:
+        """While in here, torch's SIGCHLD handler, which ends the run at any point of it, raises our message."""
+        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+            yield  # torch sets no handler either; a death is seen when the next batch is waited for
+            return
+        before = signal.getsignal(signal.SIGCHLD)
+
+        def handler(number: int, frame: Any) -> None:
+            try:
+                if callable(before):
+                    before(number, frame)
+            except RuntimeError as error:
+                raise self._death(str(error)) from error
+
+        signal.signal(signal.SIGCHLD, handler)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGCHLD) is handler:
+                signal.signal(signal.SIGCHLD, before)
+
+    def _death(self, words: str) -> TrainingError:
+        alive = {process.pid for process in multiprocessing.active_children()}
+        files = [file for process, file, _ in self._reading() if process not in alive]
+        while_reading = f", while reading {', '.join(map(str, files))}" if files else ", between two videos"
+        return TrainingError(
+            f"a worker process that decodes videos has died{while_reading} ({words.splitlines()[0].strip()}). If it is "
+            f"the same file each time, the decoder crashes on it: remove the file from the list, or choose another "
+            f"data.backend. If not, memory may have run out: lower data.workers."
+        )
+
+    def _silence(self) -> TrainingError:
+        now = monotonic_ns()
+        reading = sorted(((now - since) / 1e9, file) for _, file, since in self._reading())[::-1]
+        listed = "".join(f"\n  {file} (for {seconds:.0f} s)" for seconds, file in reading) or " nothing"
+        return TrainingError(
+            f"no batch came from the {len(self._notes)} worker processes for {self.timeout_seconds:g} s "
+            f"(data.timeout_seconds). If one file hangs, remove it from the list; if the disk or the videos are slow, "
+            f"raise data.timeout_seconds. They were reading:{listed}"
+        )
+
+    def _reading(self) -> list[tuple[int, Path, int]]:
+        """Of each worker that reads: its process, the file, and since when in nanoseconds."""
+        return [
+            (process, self.dataset.records[record].path, since)
+            for process, record, since in self._notes.tolist()
+            if record != NOTHING
+        ]

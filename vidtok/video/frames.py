@@ -1,0 +1,62 @@
+"""The backend `frames`: a folder of pictures."""
+
+import re
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from jaxtyping import UInt8
+from numpy import array
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from vidtok.errors import DecodeError
+from vidtok.video.indexed import IndexedReader
+
+DEFAULT_FPS = 25.0
+
+
+def natural_order(name: str) -> list[tuple[int, int | str]]:
+    """A key that sorts numbers within names by value: `img_2.jpg` comes before `img_10.jpg`."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Files with an extension of any picture format that Pillow opens, in natural order; hidden ones are left out."""
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    found = [p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith(".") and p.is_file()]
+    return sorted(found, key=lambda path: (natural_order(path.name), path.name))
+
+
+class FramesReader(IndexedReader):
+    """The pictures of a folder, in natural order, as a video; a single picture file is a video of one frame.
+
+    Pictures have no times: frame i is shown at i / `fps` seconds. Turned upright as their EXIF data ask, to 8-bit RGB
+    (the high byte of 16 bits), transparency dropped; pictures of another size are scaled to that of the first.
+    """
+
+    def __init__(self, path: str | Path, *, fps: float | int = DEFAULT_FPS, timeout_seconds: float = 30.0):
+        if fps <= 0:
+            raise ValueError(f"fps is above 0, got {fps}")
+        path = Path(path)
+        try:
+            self._files = pictures_in(path) if path.is_dir() else [path]
+        except OSError as error:
+            raise DecodeError(f"{path}: {error.strerror}") from error
+        if not self._files:
+            raise DecodeError(f"{path}: has no pictures in it, such as .jpg, .png or .webp files")
+        y, x = self._picture(0).shape[1:]
+        pts_seconds = torch.arange(len(self._files), dtype=torch.float64) / fps
+        super().__init__(path, pts_seconds=pts_seconds, fps=float(fps), size=(y, x), timeout_seconds=timeout_seconds)
+
+    def _picture(self, index: int) -> UInt8[Tensor, "c y x"]:
+        file = self._files[index]
+        try:
+            with Image.open(file) as opened:
+                image = ImageOps.exif_transpose(opened)
+                if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                    image = image.convert("I").point(lambda value: value / 256).convert("L")
+                pixels = array(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            raise DecodeError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        return rearrange(torch.from_numpy(pixels), "y x c -> c y x")
