@@ -14,7 +14,7 @@ def test_the_tree_is_the_tree():
 def test_every_module_says_what_it_is():
     silent = [
         str(path.relative_to(ROOT))
-        for folder in ("vidtok", "tools", "tests")
+        for folder in ("vidtok", "tools")
         for path in (ROOT / folder).rglob("*.py")
         if path.stat().st_size and not path.read_text(encoding="utf-8").startswith('"""')
     ]
