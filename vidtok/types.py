@@ -12,15 +12,28 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One line of a list file: a video and its labels."""
+    """One line of a list file: a video, or a part of one, and its labels."""
 
     path: Path
     labels: tuple[int, ...]
     video_id: str
+    start_seconds: float | None = None
+    """Only what is shown from here on belongs to the record; None: from the beginning."""
+    end_seconds: float | None = None
+    """Only what is shown before this time belongs to the record; None: to the end."""
+    intervals: tuple[tuple[float, float], ...] = ()
+    """When each label happens, (start, end) in seconds of the video, in the order of `labels`; empty: all the time."""
+    fps: float | None = None
+    """Rate of a folder of pictures, which has no times of its own."""
 
     def __post_init__(self):
         if any(label < 0 for label in self.labels):
             raise ValueError(f"labels count from 0, got {self.labels} for {self.path}")
+        if self.intervals and len(self.intervals) != len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels, but {len(self.intervals)} intervals for {self.path}")
+        for start, end in ((self.start_seconds or 0.0, self.end_seconds), *self.intervals):
+            if start < 0 or (end is not None and end < start):
+                raise ValueError(f"a part of a video goes from a time to a later one, got {start} to {end} s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,17 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A rectangle of the upright picture in pixels, and whether it is mirrored."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

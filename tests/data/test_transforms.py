@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.data.transforms import Box, crop_resize, random_box, spatial_crop
+from vidtok.data.transforms import crop_resize, random_box, spatial_crop
+from vidtok.types import Box
 
 
 def picture(height, width, frames=2):

@@ -1,7 +1,6 @@
 """Crops, scales and flips: one draw for all frames of a clip, uint8 in and uint8 out."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
@@ -9,19 +8,10 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from vidtok.types import Box
+
 Pixels = UInt8[Tensor, "f c y x"]
 Square = UInt8[Tensor, "f c {size} {size}"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """A rectangle of the picture in pixels, and whether it is mirrored."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-    flip: bool = False
 
 
 def random_box(
