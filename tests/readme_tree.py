@@ -11,6 +11,7 @@ FOLDERS = {
     "vidtok/nn": "layers",
     "vidtok/nn/mixers": "token mixers, one file each",
     "vidtok/data": "lists, views, crops, batches",
+    "vidtok/data/formats": "forms of lists, a file for each kind",
     "vidtok/models": "networks and what they cost",
     "vidtok/models/weights": "foreign weights in, one file for each format",
     "vidtok/viz": "what a network looks at",

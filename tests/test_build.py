@@ -1,5 +1,6 @@
 """From a config to objects: lists with classes, models that follow from the seed, initial weights."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,18 +8,34 @@ import timm
 import torch
 
 from tests.conftest import ROOT, small_run
+from tests.data.formats.samples import SAMPLES
 from vidtok.build import (
+    build_augment,
+    build_crop,
     build_eval_batches,
     build_lists,
+    build_loss,
+    build_mixing,
     build_model,
+    build_optimizer,
+    build_scaler,
+    build_schedule,
     build_train_batches,
+    describe_start,
     eval_views,
     init_weights,
     load_model,
+    prepare_training,
+    set_head_bias,
 )
 from vidtok.config_io import load_config, to_yaml
+from vidtok.data.augment import Augment
+from vidtok.data.mixing import Mixing
+from vidtok.data.rand_augment import RandAugment
+from vidtok.data.views import JitteredCrop, ResizedCrop
 from vidtok.errors import CheckpointError, ConfigError, DataError
 from vidtok.train.checkpoint import Checkpoint, save_checkpoint
+from vidtok.train.loss import ClassLoss
 from vidtok.train.parallel import Parallel
 
 ALONE = Parallel(device=torch.device("cpu"))
@@ -35,7 +52,7 @@ def test_lists_and_classes(motion):
 
 
 def test_a_list_needs_a_class_file(motion):
-    with pytest.raises(ConfigError, match=r"data.classes: a list file needs it"):
+    with pytest.raises(ConfigError, match=r"data.classes: .*train.csv writes labels as numbers"):
         build_lists(config(motion, "data.classes=null"))
 
 
@@ -49,6 +66,81 @@ def test_folders_name_their_classes(motion, tmp_path):
     (tmp_path / "val" / "sideways").mkdir()
     with pytest.raises(DataError, match="'sideways' is none of the 2 classes"):
         build_lists(config(motion, *settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [("charades", "Charades, videos"), ("avid", "AViD"), ("ssv2", "Something-Something v2")],
+)
+def test_official_lists_are_read_as_they_come(tmp_path, name, sample):
+    """The config's own keys, and the lists and videos of the data set where they would lie, in small."""
+    cfg = ROOT / "configs" / f"{name}_vivit_tl8.yaml"
+    data = load_config(cfg).data
+    source, root = SAMPLES[sample].write(tmp_path / "in")
+    (tmp_path / data.train).parent.mkdir(parents=True)
+    for wanted in (data.train, data.val):
+        shutil.copy(source, tmp_path / wanted)
+    for beside in source.parent.glob("*labels*"):
+        shutil.copy(beside, (tmp_path / data.train).parent)
+    shutil.copytree(root, tmp_path / str(data.root))
+    overrides = [f"data.{key}={tmp_path / getattr(data, key)}" for key in ("train", "val", "root")]
+    lists = build_lists(load_config(cfg, [*overrides, "data.classes=null"]))
+    assert lists.train.form == lists.val.form == SAMPLES[sample].form
+    assert [record.labels for record in lists.val] == [record.labels for record in SAMPLES[sample].records(root)]
+    assert lists.classes == SAMPLES[sample].classes
+
+
+def test_the_form_of_lists_can_be_forced(motion, tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.csv").write_text(f"{motion}/val/00000.mp4,6,3\n{motion}/val/00001.mp4,7,1\n")
+    settings = [f"data.{split}={tmp_path / split}.csv" for split in ("train", "val")]
+    with pytest.raises(DataError, match=r"train.csv: may be of several forms; say which one with data.format"):
+        build_lists(config(motion, *settings))
+    lists = build_lists(config(motion, *settings, "data.format=pyslowfast"))
+    assert [record.labels for record in lists.val] == [(3,), (1,)]
+
+
+def test_augmentation_and_mixing_are_off_until_they_are_set(motion):
+    settings = config(motion, "data.scale=null", "data.ratio=null")
+    assert build_augment(settings.data) == Augment()
+    assert build_mixing(settings) is None
+    assert build_crop(settings.data) == ResizedCrop(scale=(0.25, 1.0), ratio=(0.75, 1.3333))
+
+
+def test_every_key_of_augmentation_and_mixing_arrives(motion):
+    keys = "color_jitter_prob: 0.8, grey_prob: 0.1, erase_prob: 0.25, "
+    rand = "rand_augment: {layers: 3, magnitude: 15, magnitude_std: 0.5, prob: 0.7, geometric: false}"
+    settings = config(
+        motion,
+        f"data.augment={{{keys}{rand}}}",
+        "data.scale=null",
+        "data.ratio=null",
+        "data.scale_jitter=[32, 40]",
+        "data.scale_jitter_independent=true",
+        "train.mixup_alpha=0.8",
+    )
+    rand_augment = RandAugment(layers=3, magnitude=15.0, magnitude_std=0.5, prob=0.7, geometric=False)
+    assert build_augment(settings.data) == Augment(
+        color_jitter_prob=0.8, grey_prob=0.1, erase_prob=0.25, rand_augment=rand_augment
+    )
+    assert build_crop(settings.data) == JitteredCrop(short_side=(32.0, 40.0), independent=True)
+    assert build_mixing(settings) == Mixing(mixup_alpha=0.8)
+    assert build_mixing(config(motion, "train.cutmix_alpha=1.0")) == Mixing(cutmix_alpha=1.0)
+    assert build_augment(config(motion, "data.augment.auto_augment=true").data) == Augment(auto_augment=True)
+
+
+def test_augmented_batches_are_other_batches_made_again(motion):
+    def first(*overrides):
+        settings = config(motion, "data.workers=0", *overrides)
+        return next(iter(build_train_batches(settings, build_lists(settings).train, ALONE, first_step=3)))
+
+    plain, erased, again = first(), first("data.augment.erase_prob=1.0"), first("data.augment.erase_prob=1.0")
+    assert torch.equal(erased.views, again.views)
+    assert erased.labels == plain.labels
+    same = (plain.views == erased.views).double().mean((1, 2, 3, 4, 5))
+    assert ((same > 0.6) & (same < 0.999)).all()  # a box of each clip, and the same crop around it
+    jittered = first("data.scale=null", "data.ratio=null", "data.scale_jitter=[32, 40]")
+    assert not torch.equal(jittered.views, plain.views)
 
 
 def test_initial_weights_follow_from_the_seed(motion):
@@ -72,6 +164,25 @@ def test_a_batch_goes_through_the_model(motion):
     tested = next(iter(build_eval_batches(settings, lists.val, ALONE, views)))
     assert tested.views.shape == (8, 12, 8, 3, 32, 32)
     assert eval_views(settings, single=True).count == 1
+
+
+def test_repeats_sizes_and_the_rest_reach_the_loader(motion):
+    keys = ["data.repeats=2", "data.sizes=[16, 32, 48]", "data.crop_in=yuv", "data.augment.grey_prob=1.0"]
+    network = "model={name: casvit, widths: [8, 8, 8, 8], depths: [1, 1, 1, 1]}"
+    settings = config(motion, "data.workers=0", "train.steps=8", "data.sampling=scenic", network, *keys)
+    batches = list(build_train_batches(settings, build_lists(settings).train, ALONE, first_step=0))
+    shapes = {(len(batch), batch.views.shape[-1]) for batch in batches}
+    assert shapes == {(16, 16), (4, 32), (2, 48)}
+    for batch in batches:
+        assert batch.indices[::2] == batch.indices[1::2]
+        assert torch.equal(batch.views[:, :, :, 0], batch.views[:, :, :, 2])  # grey
+    assert eval_views(settings).clip.sampling == "scenic"
+
+
+def test_sizes_that_the_network_cannot_take_are_refused_before_training(motion):
+    settings = config(motion, "data.workers=0", "data.sizes=[32, 40]", "model.position=learned")
+    with pytest.raises(ConfigError, match=r"data\.sizes: vivit, made for 32 x 32 pixels, cannot take 40 x 40"):
+        build_train_batches(settings, build_lists(settings).train, ALONE, first_step=0)
 
 
 def test_twelve_views_of_motion_are_twelve_different_ones(motion):
@@ -100,7 +211,8 @@ def test_an_image_vit_starts_a_vivit(motion, monkeypatch):
         "model.position=learned",
     ]
     model = build_model(config(motion, *sizes, "model.token_learner.after_block=6"), "abcdefgh")
-    said = init_weights(model, "timm:vit_tiny_patch16_224")
+    source = "timm:vit_tiny_patch16_224"
+    said = describe_start(source, init_weights(model, source))
     assert created == [("vit_tiny_patch16_224", True)]
     assert "timm:vit_tiny_patch16_224" in said
     kernel = model.network.tokenizer.projection.weight
@@ -150,10 +262,10 @@ def test_a_run_starts_from_any_file_of_weights(motion, tmp_path):
     for source in ("run", "run/checkpoints/step_00000005.pt", "saved", "saved/model.safetensors", "network.pth"):
         other = build_model(config(motion, "run.seed=9"), "abcdefgh")
         assert not same_weights(model, other)
-        assert init_weights(other, str(tmp_path / source)).endswith("(all weights)")
+        assert describe_start(source, init_weights(other, str(tmp_path / source))).endswith("(all weights)")
         assert same_weights(model, other)
     other = build_model(config(motion, "run.seed=9"), "abc")
-    assert "missing: head.logits.weight" in init_weights(other, str(tmp_path / "run"))
+    assert init_weights(other, str(tmp_path / "run")).missing == ("head.logits.bias", "head.logits.weight")
 
 
 def test_a_model_may_be_a_published_one_with_changes(motion):
@@ -166,3 +278,80 @@ def test_a_model_may_be_a_published_one_with_changes(motion):
     assert model.architecture.options["depth"] == 2
     with pytest.raises(ConfigError, match=r"model.dpeth: unknown key; did you mean 'depth'"):
         load_config(ROOT / "configs/motion_vivit_tl8.yaml", ["model={name: vivit_b16x2_fsa, dpeth: 2}"])
+
+
+def test_every_key_of_training_arrives(motion, tmp_path):
+    settings = config(
+        motion,
+        "train.betas=null",
+        *("train.optimizer=momentum", "train.momentum=0.8", "train.lr=0.2", "train.lr_batch=8"),
+        *("train.weight_decay=0.3", "train.layer_decay=0.5"),
+        *("train.lr_scale={new: 10.0}", "train.freeze=[tokenizer.*]"),
+        *("train.schedule=linear", "train.min_lr=0.01", "train.warmup_steps=0", "train.steps=10"),
+        *("train.loss=sigmoid", "train.over_classes=sum", "train.checkpoint_blocks=true", "train.head_bias=-10.0"),
+    )
+    model = build_model(settings, "abcdefgh")
+    set_head_bias(model, -10.0, new=None)
+    assert model.network.head.logits.bias.tolist() == [-10.0] * 8
+    prepare_training(settings, model, torch.device("cpu"))
+    optimizer = build_optimizer(settings, model, new={"head.logits.weight"})
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    assert not any(name.startswith("tokenizer") for name in rates)
+    schedule = build_schedule(settings, optimizer)
+    schedule.step_update(5)
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    middle = (0.2 * 4 / 8 + 0.01) / 2
+    assert rates["head.logits.weight"] == pytest.approx(10 * middle)
+    assert rates["head.logits.bias"] == pytest.approx(middle)
+    assert rates["encoder.blocks.0.mlp.expand.weight"] == pytest.approx(middle / 4)
+    assert (optimizer.defaults["momentum"], optimizer.defaults["nesterov"]) == (0.8, False)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.3}
+    assert build_loss(settings, "abc") == ClassLoss(classes=3, kind="sigmoid", over_classes="sum")
+    assert "forward" in vars(model.network.blocks[0])
+    smooth = config(motion, "train.label_smoothing=0.1")
+    assert build_loss(smooth, "abc") == ClassLoss(classes=3, label_smoothing=0.1)
+
+
+def test_the_head_bias_is_set_where_no_weights_came(motion):
+    model = build_model(config(motion), "abcdefgh")
+    set_head_bias(model, -10.0, new={"tokenizer.projection.bias"})
+    assert not model.network.head.logits.bias.any()
+    assert model.network.tokenizer.projection.bias.min() > -10
+    set_head_bias(model, -10.0, new={"head.logits.bias", "head.logits.weight"})
+    assert (model.network.head.logits.bias == -10).all()
+    assert not model.network.head.logits.weight.any()
+
+
+def test_what_needs_a_gpu_says_so(motion):
+    with pytest.raises(ConfigError, match=r"train.precision=fp16 needs a GPU; on a CPU set train.precision=bf16"):
+        build_scaler(config(motion, "train.precision=fp16"), torch.device("cpu"))
+    settings = config(motion, "train.batch_norm=sync")
+    with pytest.raises(ConfigError, match=r"train.batch_norm=sync: torch synchronises"):
+        prepare_training(settings, build_model(settings, "abcdefgh"), torch.device("cpu"))
+
+
+def test_blocks_that_are_not_known_are_told(motion):
+    changes = ["model={name: x3d_xs}", "data.frames=4", "data.size=64", "data.short_side=80"]
+    settings = config(motion, *changes, "train.checkpoint_blocks=true")
+    with pytest.raises(ConfigError, match=r"train.checkpoint_blocks: the blocks of .* are not known"):
+        prepare_training(settings, build_model(settings, "abcdefgh", device="meta"), torch.device("meta"))
+
+
+def test_a_run_with_averages_is_used_by_its_averages(motion, tmp_path):
+    settings = config(motion, "train.ema_decay=0.9")
+    model = build_model(settings, "abcdefgh")
+    averages = {name: value + 1 for name, value in model.state_dict().items()}
+    state = Checkpoint(
+        step=5,
+        model=model.state_dict(),
+        optimizer={},
+        config=to_yaml(settings),
+        classes=tuple("abcdefgh"),
+        bad={},
+        ema=averages,
+    )
+    save_checkpoint(state, tmp_path / "run" / "checkpoints")
+    other = build_model(config(motion, "run.seed=9"), "abcdefgh")
+    init_weights(other, str(tmp_path / "run"))
+    for found in (load_model(tmp_path / "run"), other):
+        assert all(torch.equal(value, averages[name]) for name, value in found.state_dict().items())

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from vidtok.evaluate import aggregate_views, measure, merge, predict_views
+from vidtok.evaluate import aggregate_views, autocast, measure, merge, predict_views
 from vidtok.types import Batch, Failure
 
 CPU = torch.device("cpu")
@@ -135,3 +135,12 @@ def test_one_view_beside_all():
     got = predict_views(MeanColour(), [batch([0, 1])], classes=3, device=CPU)
     assert torch.allclose(got.scores("logits", kind="softmax", view=1), got.logits[:, 1].softmax(-1))
     assert torch.allclose(got.scores("max", kind="sigmoid", view=1), got.logits[:, 1].sigmoid())
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float32)]
+)
+def test_the_arithmetic_of_a_forward_pass_on_a_processor(precision, dtype):
+    linear = torch.nn.Linear(2, 2)
+    with autocast(torch.device("cpu"), precision):
+        assert linear(torch.zeros(1, 2)).dtype == dtype

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidtok.types import Batch, Frames, Record, View
+from vidtok.types import Batch, Frames, Record, Sample, View
 
 
 def test_record_refuses_negative_labels():
@@ -23,6 +23,13 @@ def test_frames_need_one_time_each():
 def test_view_refuses_negative_indices():
     with pytest.raises(ValueError, match="from 0 on"):
         View(clip=0, crop=0, indices=torch.tensor([3, -1]))
+
+
+def test_samples_have_labels_for_each_view():
+    views = torch.zeros(2, 1, 3, 4, 4, dtype=torch.uint8)
+    assert Sample(index=0, views=views, labels=((0,), ()), video_id="a").labels[1] == ()
+    with pytest.raises(ValueError, match="2 views, but labels for 1"):
+        Sample(index=0, views=views, labels=((0, 1),), video_id="a")
 
 
 def test_batch_columns_have_one_length():

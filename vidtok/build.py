@@ -1,18 +1,24 @@
 """From a configuration to objects. Below this file nothing knows what a config is."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import timm
 import torch
+from timm.scheduler.scheduler import Scheduler
+from torch import nn
 
 from vidtok.config import Config, DataConfig
 from vidtok.config_io import load_config_text
-from vidtok.data.dataset import ClipRule, TestViews, TrainViews, VideoDataset
-from vidtok.data.lists import Records, check_files, check_labels, read_classes, read_folder, read_list
+from vidtok.data.augment import Augment
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
+from vidtok.data.mixing import Mixing
+from vidtok.data.rand_augment import RandAugment
+from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier, is_pretrained
@@ -20,10 +26,19 @@ from vidtok.models.presets import network_and_options
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.models.weights.files import read_weights
+from vidtok.models.weights.report import Report
 from vidtok.models.weights.timm_vit import load_timm_vit
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
+from vidtok.train.checks import input_remedy
+from vidtok.train.depth import network_blocks
+from vidtok.train.groups import freeze, parameter_groups
+from vidtok.train.loss import ClassLoss
+from vidtok.train.memory import checkpoint_blocks
+from vidtok.train.norms import synchronise_norms
+from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
 from vidtok.train.parallel import Parallel
 from vidtok.types import Batch
+from vidtok.video.protocols import ClipRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +53,12 @@ class Lists:
 def build_lists(config: Config) -> Lists:
     """Read and check both lists: labels within the classes, as many as the loss takes, files where they should be."""
     data = config.data
-    if Path(data.train).is_dir():
-        names = read_classes(data.classes) if data.classes is not None else None
-        train, classes = read_folder(data.train, classes=names)
-    else:
-        train = read_list(data.train, root=data.root)
-        if data.classes is None:
-            raise ConfigError("data.classes: a list file needs it; name a file with one class name per line")
-        classes = read_classes(data.classes)
+    names = read_classes(data.classes) if data.classes is not None else None
+    train, classes = open_list(data.train, root=data.root, classes=names, format=data.format, part="train")
+    if classes is None:
+        raise ConfigError(
+            f"data.classes: {data.train} writes labels as numbers; name a file with one class name per line"
+        )
     check_labels(train, classes, several=config.train.loss == "sigmoid")
     check_files(train)
     return Lists(train=train, val=build_val(config, classes), classes=classes)
@@ -54,10 +67,7 @@ def build_lists(config: Config) -> Lists:
 def build_val(config: Config, classes: Sequence[str]) -> Records:
     """The validation list alone, checked against the classes that a model was trained for."""
     data = config.data
-    if Path(data.val).is_dir():
-        val, _ = read_folder(data.val, classes=classes)
-    else:
-        val = read_list(data.val, root=data.root)
+    val, _ = open_list(data.val, root=data.root, classes=classes, format=data.format, part="val")
     check_labels(val, classes, several=config.train.loss == "sigmoid")
     check_files(val)
     return val
@@ -83,20 +93,95 @@ def build_model(config: Config, classes: Sequence[str], *, device: torch.device 
 
 def loader_workers(wanted: int | None) -> int:
     """As many as wanted; else one for each core of this machine that a training process has for itself, 8 at most."""
-    if wanted is not None:
-        return wanted
-    cores = os.cpu_count() or 1
-    return min(8, max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+    return min(8, cores_per_process()) if wanted is None else wanted
+
+
+def cores_per_process() -> int:
+    """The cores of this machine that a training process has for itself, one at least."""
+    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def build_input_remedy(config: Config) -> str:
+    """What a run with this config can do when it waits for its data."""
+    data = config.data
+    return input_remedy(
+        workers=loader_workers(data.workers),
+        cores=cores_per_process(),
+        can_prepare=data.backend != "frames",
+        can_crop_in_yuv=data.backend == "pyav" and data.crop_in != "yuv",
+        can_repeat=data.repeats == 1 and config.train.batch % 2 == 0,
+    )
 
 
 def clip_rule(data: DataConfig) -> ClipRule:
-    return ClipRule(frames=data.frames, stride=data.stride, target_fps=data.target_fps, short=data.short)
+    return ClipRule(
+        frames=data.frames, stride=data.stride, target_fps=data.target_fps, sampling=data.sampling, short=data.short
+    )
+
+
+def build_crop(data: DataConfig) -> ResizedCrop | JitteredCrop:
+    """Where the crops of training lie."""
+    if data.scale_jitter is not None:
+        return JitteredCrop(short_side=data.scale_jitter, independent=data.scale_jitter_independent)
+    return ResizedCrop(scale=data.scale or (0.25, 1.0), ratio=data.ratio or (0.75, 1.3333))
+
+
+def build_augment(data: DataConfig) -> Augment:
+    """What happens to training clips after the crop; nothing by default."""
+    settings = data.augment
+    rand = settings.rand_augment
+    return Augment(
+        color_jitter_prob=settings.color_jitter_prob,
+        grey_prob=settings.grey_prob,
+        auto_augment=settings.auto_augment,
+        rand_augment=None if rand is None else RandAugment(**rand.model_dump()),
+        erase_prob=settings.erase_prob,
+    )
+
+
+def build_mixing(config: Config) -> Mixing | None:
+    """Mixup, CutMix, or both in turn; None where both are off."""
+    settings = config.train
+    if not (settings.mixup_alpha or settings.cutmix_alpha):
+        return None
+    return Mixing(mixup_alpha=settings.mixup_alpha, cutmix_alpha=settings.cutmix_alpha)
+
+
+def train_views(data: DataConfig) -> TrainViews:
+    """What training sees of a video."""
+    return TrainViews(
+        clip=clip_rule(data),
+        size=data.size,
+        crop=build_crop(data),
+        flip=data.flip,
+        repeats=data.repeats,
+        crop_in=data.crop_in,
+        augment=build_augment(data),
+    )
+
+
+def check_sizes(config: Config) -> None:
+    """Raise ConfigError for a size of `data.sizes` that the network cannot take; nothing is computed or held."""
+    if config.data.sizes is None:
+        return
+    model = build_model(config, ("one", "other"), device="meta").eval()
+    for size in config.data.sizes:
+        try:
+            model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"data.sizes: {config.model['name']}, made for {config.data.size} x {config.data.size} pixels, cannot "
+                f"take {size} x {size}: {str(error).splitlines()[0]}"
+            ) from error
 
 
 def build_train_batches(config: Config, records: Records, parallel: Parallel, *, first_step: int) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on."""
+    """This process's share of every step from `first_step` on.
+
+    Raises ConfigError for a size of `data.sizes` that the network cannot take.
+    """
     data = config.data
-    views = TrainViews(clip=clip_rule(data), size=data.size, scale=data.scale, ratio=data.ratio, flip=data.flip)
+    check_sizes(config)
     batches = TrainBatches(
         records=len(records),
         batch=config.train.batch,
@@ -105,8 +190,11 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         first_step=first_step,
         rank=parallel.rank,
         world=parallel.world,
+        repeats=data.repeats,
+        size=None if data.sizes is None else data.size,
+        sizes=data.sizes,
     )
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
+    dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
     return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 
 
@@ -131,8 +219,88 @@ def build_eval_batches(config: Config, records: Records, parallel: Parallel, vie
     return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 
 
-def init_weights(model: Classifier, source: str) -> str:
-    """Put initial weights into a new model; says in words what they are and what was left as it was.
+def prepare_training(config: Config, model: Classifier, device: torch.device) -> Classifier:
+    """The model on its device; batch norm, frozen parameters, recomputed blocks, compilation as in `config.train`."""
+    settings = config.train
+    model.to(device)
+    if settings.batch_norm == "sync":
+        synchronise_norms(model, device=device)
+    freeze(model, settings.freeze)
+    if settings.checkpoint_blocks:
+        checkpoint_blocks(network_blocks(model.network, key="train.checkpoint_blocks"))
+    if settings.compile:
+        model.compile()
+    return model
+
+
+def highest_rate(config: Config) -> float:
+    """The highest learning rate, for the batch that is used."""
+    return scaled_rate(config.train.lr, batch=config.train.batch, lr_batch=config.train.lr_batch)
+
+
+def build_optimizer(config: Config, model: Classifier, *, new: Collection[str]) -> torch.optim.Optimizer:
+    """The optimizer of what is to be trained; `new` are the parameters to which no initial weights came."""
+    settings = config.train
+    groups = parameter_groups(
+        model,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        lr_scale=settings.lr_scale,
+        new=new,
+    )
+    return make_optimizer(
+        groups,
+        name=settings.optimizer,
+        lr=highest_rate(config),
+        betas=settings.betas,
+        momentum=settings.momentum,
+    )
+
+
+def build_schedule(config: Config, optimizer: torch.optim.Optimizer) -> Scheduler:
+    """The learning rate of every step."""
+    settings = config.train
+    return make_schedule(
+        optimizer,
+        kind=settings.schedule,
+        lr=highest_rate(config),
+        min_lr=settings.min_lr,
+        steps=settings.steps,
+        warmup_steps=settings.warmup_steps,
+        lr_steps=settings.lr_steps,
+    )
+
+
+def build_loss(config: Config, classes: Sequence[str]) -> ClassLoss:
+    """What is made small."""
+    return ClassLoss(
+        classes=len(classes),
+        kind=config.train.loss,
+        label_smoothing=config.train.label_smoothing,
+        over_classes=config.train.over_classes,
+    )
+
+
+def build_scaler(config: Config, device: torch.device) -> torch.amp.GradScaler | None:
+    """The loss scaler that fp16 needs; ConfigError where there is no GPU."""
+    if config.train.precision != "fp16":
+        return None
+    if device.type != "cuda":
+        raise ConfigError("train.precision=fp16 needs a GPU; on a CPU set train.precision=bf16 or float32")
+    return torch.amp.GradScaler(device.type)
+
+
+def set_head_bias(model: Classifier, value: float, *, new: Collection[str] | None) -> None:
+    """Start the biases of the last layer at `value`: all of them, or those named in `new`."""
+    assert model.architecture is not None
+    parameters = dict(model.network.named_parameters())
+    for name in model.architecture.last_layers(parameters, classes=len(model.classes)):
+        if parameters[name].ndim == 1 and (new is None or name in new):
+            nn.init.constant_(parameters[name], value)
+
+
+def init_weights(model: Classifier, source: str) -> Report:
+    """Put initial weights into a new model; says which of them were used, and which parameters keep their start.
 
     `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, or `timm:NAME`. The last
     layer is taken where the classes are the same. Raises CheckpointError where nothing fits.
@@ -150,6 +318,11 @@ def init_weights(model: Classifier, source: str) -> str:
         report = load_timm_vit(model.network, image_model.state_dict())
     else:
         report = read_weights(source if is_pretrained(source) else find_checkpoint(source)).load_into(model)
+    return report
+
+
+def describe_start(source: str, report: Report) -> str:
+    """What the initial weights are, and what was left as it was, in words."""
     whole = not (report.resized or report.skipped or report.missing or report.notes)
     return f"initial weights of {source} ({'all weights' if whole else report})"
 
@@ -165,5 +338,5 @@ def load_model(path: str | Path) -> Classifier:
     file = find_checkpoint(path)
     checkpoint = load_checkpoint(file)
     model = build_model(load_config_text(checkpoint.config, source=f"config in {file}"), checkpoint.classes)
-    load_weights(model, checkpoint.model, source=file)
+    load_weights(model, checkpoint.weights, source=file)
     return model.eval()

@@ -5,6 +5,23 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Triple = tuple[float, float, float]
+ListForm = Literal[
+    "auto",
+    "paths",
+    "csv",
+    "folder",
+    "pyslowfast",
+    "rawframes",
+    "rawframes_offset",
+    "kinetics",
+    "charades",
+    "charades_frames",
+    "avid",
+    "something_v1",
+    "something_v2",
+    "ucf101",
+    "hmdb51",
+]
 Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
 
 
@@ -23,15 +40,54 @@ class RunConfig(Section):
     """auto: CUDA where there is a device, else the CPU."""
 
 
+class RandAugmentConfig(Section):
+    """RandAugment. timm's `rand-m9-mstd0.5-inc1` is {magnitude: 9, magnitude_std: 0.5, prob: 0.5}."""
+
+    layers: int = Field(default=2, ge=1)
+    """Operations, one after the other."""
+    magnitude: float = Field(ge=0, le=30)
+    """Their strength: 0 is the weakest, 10 the full range of each operation; Google's recipes go beyond it."""
+    magnitude_std: float = Field(default=0.0, ge=0)
+    """Scatter of the strength from operation to operation (normal)."""
+    prob: float = Field(default=1.0, ge=0, le=1)
+    """Each operation is done with this probability."""
+    geometric: bool = True
+    """With rotation, shear and translation; false: colours and sharpness only, as in ViViT's recipe."""
+
+
+class AugmentConfig(Section):
+    """Changes of training clips after the crop, in this order; one draw for all frames of a clip. Default: none."""
+
+    color_jitter_prob: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips whose brightness, saturation, contrast and hue change at random, in ViViT's ranges."""
+    grey_prob: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips that lose their colours."""
+    auto_augment: bool = False
+    """AutoAugment with its policy for ImageNet: two operations in sequence, of 25 pairs."""
+    rand_augment: RandAugmentConfig | None = None
+    """RandAugment: random operations at one strength; in place of `auto_augment`."""
+    erase_prob: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips in which a box of 0.02 to 1/3 of the picture, the same in all frames, becomes noise."""
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> "AugmentConfig":
+        if self.auto_augment and self.rand_augment is not None:
+            raise ValueError("auto_augment and rand_augment are two policies for the same clip: leave one out")
+        return self
+
+
 class DataConfig(Section):
     train: str
-    """List file (`path label` lines) or a folder with one sub-folder per class."""
+    """List file of any form of docs/lists.md, or a folder with one sub-folder per class."""
     val: str
     """The same for validation and testing."""
     classes: str | None = None
-    """File with one class name per line, in the order of the labels; not needed for folders."""
+    """File with one class name per line, in the order of the labels. Not needed for folders, nor for lists that write
+    names: the names, sorted, are then the classes."""
     root: str | None = None
     """Folder that relative paths of a list belong to. Default: the list's own folder."""
+    format: ListForm = "auto"
+    """Form of both lists, see docs/lists.md; auto finds it, says it, and asks where a list may be of several forms."""
     backend: Literal["pyav", "torchcodec", "decord", "frames"] = "pyav"
     """Video decoder; `frames` reads folders of pictures."""
     frames: int = Field(ge=1)
@@ -39,19 +95,43 @@ class DataConfig(Section):
     stride: int = Field(ge=1)
     """Source frames (frames at `target_fps`, where that is set) from one kept frame to the next."""
     target_fps: float | None = Field(default=None, gt=0)
-    """Resample by presentation time to this rate before the stride counts. Default: the source's own frames."""
-    short: Literal["repeat", "loop"] = "loop"
-    """A video shorter than the span: repeat its last frame, or start again from its first."""
+    """Resample by presentation time to this rate before the stride counts (the sampling of mmaction2 and PySlowFast
+    stretches the clip instead). Default: the source's own frames."""
+    sampling: Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"] = "vidtok"
+    """Where clips lie, in training and testing, and what a video shorter than a clip gives. vidtok: starts over the
+    whole video, a single clip in the middle. The next four are the rules of these frameworks, to run their protocols
+    again; segments: one frame from each of `frames` equal parts (TSN, Something-Something), with `stride: 1`. The
+    table in vidtok/video/protocols.py has the formulas."""
+    short: Literal["repeat", "loop"] | None = None
+    """A video shorter than the span: repeat its last frame, or start again from its first (the default). With
+    `sampling: vidtok` only; the other rules bring their own."""
     size: int = Field(ge=1)
     """Rows and columns of the square crop that the network sees, in pixels."""
     short_side: int = Field(ge=1)
     """In testing the shorter side of the picture is scaled to this many pixels before cropping."""
-    scale: tuple[float, float] = (0.25, 1.0)
-    """In training the random crop takes this range of the picture's area."""
-    ratio: tuple[float, float] = (0.75, 1.3333)
-    """In training the random crop has this range of width over height."""
+    scale: tuple[float, float] | None = None
+    """In training the random crop takes this range of the picture's area. Default: [0.25, 1.0]."""
+    ratio: tuple[float, float] | None = None
+    """In training the random crop has this range of width over height. Default: [0.75, 1.3333]."""
+    scale_jitter: tuple[float, float] | None = None
+    """In training, in place of the crop of `scale` and `ratio`: scale the shorter side to a length drawn from this
+    range, in pixels, and cut a square of `size` out at random. PySlowFast: [256, 320]."""
+    scale_jitter_independent: bool = False
+    """Draw the length of `scale_jitter` for rows and columns separately, which changes shapes. ViViT: factors of 0.9 to
+    1.33 on a short side of 256, which is `scale_jitter: [230.4, 340.48]`."""
     flip: bool
     """In training mirror every second clip. Leave it off where classes tell left from right."""
+    augment: AugmentConfig = AugmentConfig()
+    """Augmentation of training clips after the crop."""
+    crop_in: Literal["rgb", "yuv"] = "rgb"
+    """In training crop and scale RGB pictures, or have the decoder do it before it turns them into RGB, which is faster
+    and differs by a few grey levels; yuv needs the backend pyav. Folders of pictures are RGB in any case."""
+    repeats: int = Field(default=1, ge=1)
+    """In training several clips of a video each time that it is opened and decoded (repeated augmentation);
+    `train.batch` counts clips, so a step has batch / repeats videos."""
+    sizes: tuple[int, ...] | None = None
+    """In training the size of the crop changes from step to step among these, and the number of clips with it, so that
+    about as many pixels stay in a step: `train.batch` belongs to `size`. For networks that take any size."""
     mean: Triple = (0.5, 0.5, 0.5)
     """Per-channel mean that is subtracted, for pixels in 0..1."""
     std: Triple = (0.5, 0.5, 0.5)
@@ -68,9 +148,48 @@ class DataConfig(Section):
     def _sizes_fit(self) -> "DataConfig":
         if self.short_side < self.size:
             raise ValueError(f"short_side {self.short_side} must be at least size {self.size}, the crop cut from it")
-        for name, (low, high), most in (("scale", self.scale, 1.0), ("ratio", self.ratio, float("inf"))):
+        for name, most in (("scale", 1.0), ("ratio", float("inf"))):
+            if (interval := getattr(self, name)) is None:
+                continue
+            low, high = interval
             if not 0 < low <= high <= most:
                 raise ValueError(f"{name} is a range from low to high within 0 to {most:g}, got [{low}, {high}]")
+            if self.scale_jitter is not None:
+                raise ValueError(
+                    f"{name} belongs to the resized crop, which scale_jitter replaces: leave one of the two out (null)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sampling_fits(self) -> "DataConfig":
+        if self.short is not None and self.sampling != "vidtok":
+            raise ValueError(f"short belongs to sampling vidtok; {self.sampling} has a rule of its own: leave it out")
+        if self.sampling == "segments" and self.stride != 1:
+            raise ValueError(f"sampling segments takes one frame of each part, without a stride: 1, not {self.stride}")
+        if self.sampling == "segments" and self.target_fps is not None:
+            raise ValueError("sampling segments covers the whole video, whatever its rate: leave target_fps out")
+        return self
+
+    @model_validator(mode="after")
+    def _loading_fits(self) -> "DataConfig":
+        if self.crop_in == "yuv" and self.backend != "pyav":
+            raise ValueError(f"crop_in yuv needs the backend pyav, whose decoder can crop, not {self.backend}")
+        if self.sizes is not None and (len(set(self.sizes)) < len(self.sizes) or min(self.sizes, default=0) < 1):
+            raise ValueError(f"sizes are different numbers of pixels, one at least, got {list(self.sizes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _jitter_fits(self) -> "DataConfig":
+        if self.scale_jitter is None:
+            if self.scale_jitter_independent:
+                raise ValueError("scale_jitter_independent needs scale_jitter, the range of lengths to draw from")
+            return self
+        low, high = self.scale_jitter
+        if not self.size <= low <= high:
+            raise ValueError(
+                f"scale_jitter is a range from low to high of at least size {self.size}, the crop cut from it, "
+                f"got [{low}, {high}]"
+            )
         return self
 
 
@@ -79,41 +198,125 @@ class TrainConfig(Section):
     """Optimizer updates of the whole run; the learning-rate schedule ends with them."""
     batch: int = Field(ge=1)
     """Clips per step, over all processes."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts in which each process's share of a step goes through the network, one after the other: less memory, the
+    same gradient (batch norm aside, which sees one part at a time)."""
+    optimizer: str = "adamw"
+    """timm's name of the optimizer: adamw, momentum (stochastic gradient descent), sgd (with Nesterov's momentum), …"""
     lr: float = Field(gt=0)
-    """Highest learning rate, for this batch size."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """AdamW's two averages."""
+    """Highest learning rate."""
+    lr_batch: int | None = Field(default=None, ge=1)
+    """Clips per step that `lr` is meant for; the rate that is used is lr * batch / lr_batch, which the run states when
+    it starts. Default: the batch as it is."""
+    betas: tuple[float, float] | None = None
+    """The two averages of Adam and its kin. Default: the optimizer's own, which are 0.9 and 0.999 for AdamW."""
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Momentum of stochastic gradient descent. Default: 0.9."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """AdamW's decay; biases, norms and positions are spared."""
+    """The optimizer's weight decay; biases, norms and positions are spared."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Factor of the rate from each block to the one before it, so that the first layers of a pretrained network change
+    least: BEiT's layer-wise decay. 1: the same rate for all."""
+    lr_scale: dict[str, float] = {}
+    """Factors of the rate, by patterns of parameter names such as `head.*`. The pattern `new` stands for the parameters
+    to which `init` brought nothing: TokenLearner in a pretrained ViT, a last layer for other classes."""
+    freeze: tuple[str, ...] = ()
+    """Patterns of the parameters that are not trained; batch norms whose weights are frozen keep their statistics. A
+    pattern with a `!` before it takes out again: ["*", "!head.*"] trains the last layer alone (a linear probe)."""
+    schedule: Literal["cosine", "linear", "step"] = "cosine"
+    """How the rate falls: along half a cosine over all steps, in a straight line from the end of the warm-up on, or to
+    a tenth at each of `lr_steps`."""
+    lr_steps: tuple[int, ...] = ()
+    """Steps at which the rate falls to a tenth; with `schedule: step`."""
+    min_lr: float = Field(default=0.0, ge=0)
+    """The rate at the end of `cosine` and `linear`."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Steps in which the rate rises linearly from zero, before the cosine."""
+    """Steps in which the rate rises linearly from zero, before the schedule."""
     clip_norm: float | None = Field(default=1.0, gt=0)
     """Largest gradient norm; null: no clipping."""
     loss: Literal["softmax", "sigmoid"] = "softmax"
-    """softmax: every video has one label; cross-entropy, tested by top-1 and top-5. sigmoid: any number of labels, but
-    one at least; binary cross-entropy, the mean over the classes, tested by mean average precision."""
+    """softmax: every video has one label; cross-entropy, tested by top-1 and top-5. sigmoid: any number of labels,
+    or none; binary cross-entropy for each class, tested by mean average precision."""
+    over_classes: Literal["mean", "sum"] = "mean"
+    """With `loss: sigmoid`, what becomes of the classes' losses: PySlowFast takes the mean, TokenLearner the sum."""
+    head_bias: float | None = None
+    """Start of the last layer's biases, where `init` brings none. With `loss: sigmoid` -10 says that nearly all classes
+    are absent, which is nearly true. Default: as the network has it, 0 for all of ours."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target that is spread evenly over all classes; with `loss: softmax` only."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Arithmetic of the forward pass; weights stay in float32."""
+    mixup_alpha: float = Field(default=0.0, ge=0)
+    """Mixup: every clip and its target blended with another clip of the batch, in shares drawn from Beta(alpha, alpha);
+    0: off. Where CutMix is on too, each batch gets one of the two, with equal chances."""
+    cutmix_alpha: float = Field(default=0.0, ge=0)
+    """CutMix: a box of every clip, the same in all frames, replaced by another clip's; Beta as for mixup. 0: off."""
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    """Decay per step of the exponential average of the weights, which is then what is validated, tested and loaded from
+    the run. The decay itself rises towards this value, (1 + n) / (10 + n) after n steps. Default: no average."""
+    batch_norm: Literal["train", "frozen", "sync"] = "train"
+    """train: each process normalises by its own clips; frozen: by the statistics that `init` brought, for batches of a
+    few clips; sync: by the clips of all processes (GPUs only)."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """Arithmetic of the forward pass; weights stay in float32. fp16 scales the loss and needs a GPU."""
+    checkpoint_blocks: bool = False
+    """Compute each block a second time in the backward pass instead of keeping what is inside it: the same gradients
+    with less memory, in about a third more time."""
+    compile: bool = False
+    """Compile the network (torch.compile): minutes at the start, then faster steps on a GPU."""
     init: str | None = None
     """Initial weights: a run's or a saved model's folder, any file of weights that tools/convert_weights.py reads, or
     `timm:NAME` for an image ViT that timm fetches from its hub."""
     log_every: int = Field(default=20, ge=1)
     """Steps between two lines of the log."""
     save_every: int = Field(default=500, ge=1)
-    """Steps between two checkpoints; the newest two are kept."""
+    """Steps between two checkpoints."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """How many of the newest checkpoints are kept. The one with the best validation stays beside them, as best.pt."""
+    parallel: Literal["ddp", "fsdp2"] = "ddp"
+    """How the processes of torchrun share the model. ddp: each has all of it. fsdp2: each keeps a part of every weight,
+    its gradient and the optimizer's state, for models that outgrow a card; the same result."""
+    sharded_checkpoints: bool = False
+    """With `parallel: fsdp2`, every process writes its own part of a checkpoint into a folder; false: the parts are put
+    together in one file, as without fsdp2. A run goes on from either with any number of processes."""
 
     @model_validator(mode="after")
-    def _smoothing_needs_softmax(self) -> "TrainConfig":
+    def _settings_fit_the_loss(self) -> "TrainConfig":
         if self.loss == "sigmoid" and self.label_smoothing:
             raise ValueError(f"label_smoothing {self.label_smoothing} belongs to loss softmax; set it to 0 for sigmoid")
+        if self.loss == "softmax" and self.over_classes == "sum":
+            raise ValueError("over_classes=sum belongs to loss sigmoid; leave it out for softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit_the_sharding(self) -> "TrainConfig":
+        if self.parallel == "fsdp2":
+            if self.precision == "fp16":
+                raise ValueError("precision fp16 does not work with parallel fsdp2; take bf16")
+            if self.compile:
+                raise ValueError("compile does not work with parallel fsdp2; leave one of them out")
+        elif self.sharded_checkpoints:
+            raise ValueError("sharded_checkpoints belongs to parallel fsdp2; leave it out for ddp")
+        return self
+
+    @model_validator(mode="after")
+    def _settings_fit_the_schedule(self) -> "TrainConfig":
+        if (self.schedule == "step") != bool(self.lr_steps):
+            raise ValueError(
+                f"lr_steps {list(self.lr_steps)} and schedule {self.schedule} do not go together: "
+                "schedule step needs lr_steps, the steps at which the rate falls, and the others have none"
+            )
+        if list(self.lr_steps) != sorted({step for step in self.lr_steps if step >= self.warmup_steps}):
+            raise ValueError(f"lr_steps rise, and begin behind the warm-up; got {list(self.lr_steps)}")
+        if self.schedule == "step" and self.min_lr:
+            raise ValueError(f"min_lr {self.min_lr} belongs to schedule cosine or linear; leave it out for step")
+        highest = self.lr * self.batch / (self.lr_batch or self.batch)
+        if self.min_lr > highest:
+            raise ValueError(f"min_lr {self.min_lr:g} is above the highest rate, {highest:g} for this batch")
         return self
 
 
 class EvalConfig(Section):
     clips: int = Field(default=4, ge=1)
-    """Clips per video, evenly spaced from the first to the last possible start."""
+    """Clips per video, spread over it as `data.sampling` says: evenly from the first to the last possible start."""
     crops: Literal[1, 3] = 3
     """1: the centre; 3: left, centre and right (top, centre and bottom of an upright picture)."""
     aggregate: Literal["logits", "scores", "max"] = "logits"
@@ -142,3 +345,12 @@ class Config(Section):
     eval: EvalConfig = EvalConfig()
     plugins: tuple[str, ...] = ()
     """Modules to import before building, such as one that registers a mixer of your own."""
+
+    @model_validator(mode="after")
+    def _repeats_fit(self) -> "Config":
+        if self.train.batch % self.data.repeats:
+            raise ValueError(
+                f"data.repeats {self.data.repeats} must divide train.batch {self.train.batch}: a step has "
+                f"batch / repeats videos, each with so many clips"
+            )
+        return self

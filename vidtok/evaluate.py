@@ -14,6 +14,7 @@ from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
 from vidtok.types import Batch, Failure
 
 Aggregate = Literal["logits", "scores", "max"]
+Precision = Literal["float32", "bf16", "fp16"]
 AGGREGATE_WORDS = {"logits": "mean logits", "scores": "mean scores", "max": "max score"}
 
 
@@ -89,11 +90,11 @@ def measure(
     return Figures(n=n + failed, failed=failed, values=values, readable=readable, empty_classes=empty_classes)
 
 
-def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> contextlib.AbstractContextManager[object]:
-    """The arithmetic of a forward pass."""
-    if precision == "float32":
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of a forward pass. A model of fp16 is computed in float32 where there is no GPU."""
+    if precision == "float32" or (precision == "fp16" and device.type == "cpu"):
         return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
 
 
 @torch.inference_mode()
@@ -103,7 +104,7 @@ def predict_views(
     *,
     classes: int,
     device: torch.device,
-    precision: Literal["float32", "bf16"] = "float32",
+    precision: Precision = "float32",
     max_views: int = 96,
 ) -> Predictions:
     """Run the model, in eval mode, over all views of all batches; `max_views` of them at a time."""

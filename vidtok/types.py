@@ -12,7 +12,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One line of a list file: a video, or a part of one, and its labels."""
+    """One line of a list file: a video, or a part of one, and its labels.
+
+    Seconds count from the presentation of the video's first frame.
+    """
 
     path: Path
     labels: tuple[int, ...]
@@ -79,12 +82,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """All views of one record. `index` is the record's row in its list."""
+    """All views of one record. `index` is the record's row in its list; `labels` has a tuple for each view."""
 
     index: int
     views: UInt8[Tensor, "v f c y x"]
-    labels: tuple[int, ...]
+    labels: tuple[tuple[int, ...], ...]
     video_id: str
+
+    def __post_init__(self):
+        if len(self.views) != len(self.labels):
+            raise ValueError(f"{len(self.views)} views, but labels for {len(self.labels)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +107,7 @@ class Failure:
 class Batch:
     """The samples of one step on one process, and the records that could not be decoded.
 
+    In training a row is a clip with the labels of its own time, and `v` is 1; in evaluation a row is a video.
     A batch may be empty (`views` is then `0 v f c y x`): every process takes every step.
     """
 

@@ -47,6 +47,14 @@ def test_the_checkpoint_alone_is_enough(trained, tmp_path):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_the_form_of_the_lists_is_said(trained, motion, tmp_path):
+    run, said = trained
+    words = [f"{motion / name}.csv: {n} records, read as paths" for name, n in (("train", 24), ("val", 17))]
+    assert all(each in said for each in words)
+    done = tool("test_net", "--checkpoint", run, "--out", tmp_path, processes=2)
+    assert done.stdout.count(words[1]) == 1
+
+
 @pytest.mark.parametrize("processes", [2, 3])
 def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     run, _ = trained

@@ -10,10 +10,15 @@ import time
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import ROOT, small_run, tool, tool_command, tool_options
+from vidtok.build import build_lists
+from vidtok.cli import test as test_tool
 from vidtok.cli import train
+from vidtok.config_io import load_config
 from vidtok.errors import VidtokError
+from vidtok.train.checkpoint import load_checkpoint
 
 
 def losses(run):
@@ -211,7 +216,8 @@ def two_labels(motion, folder):
         (folder / f"{name}.csv").write_text("".join(rows))
     (folder / "text.mp4").write_text("no video")
     (folder / "classes.txt").write_text((motion / "classes.txt").read_text() + "turns or grows\nmoves along\n")
-    return [f"data.{name}={folder / name}.csv" for name in ("train", "val")] + [f"data.classes={folder}/classes.txt"]
+    lists = [f"data.{name}={folder / name}.csv" for name in ("train", "val")]
+    return [*lists, f"data.classes={folder}/classes.txt", "data.format=paths"]
 
 
 def test_videos_with_several_labels(motion, tmp_path, monkeypatch, capsys):
@@ -287,3 +293,149 @@ def test_a_second_interrupt_leaves_at_once(motion, tmp_path):
         process.stdout.read()
     assert process.returncode in (130, -signal.SIGINT)
     assert len(list((tmp_path / "run").glob("checkpoints/*.tmp"))) <= 1
+
+
+def test_mirroring_left_and_right_is_warned_of(motion, tmp_path):
+    _, cfg, *settings = small_run(motion, tmp_path)
+    for flip, wanted in (("true", ["2 of 8 class names tell left from right: right, left; "]), ("false", [])):
+        config = load_config(ROOT / cfg, [*settings, f"data.flip={flip}"])
+        found = [text for text in train.start_warnings(config, build_lists(config), None) if "left from right" in text]
+        assert [sign in text for sign, text in zip(wanted, found, strict=True)] == [True] * len(wanted)
+
+
+PARTS = [
+    *("train.lr_scale={new: 10.0}", "train.layer_decay=0.8", "train.freeze=[tokenizer.*]", "train.accumulate=2"),
+    *("train.ema_decay=0.9", "train.mixup_alpha=0.8", "train.checkpoint_blocks=true", "train.lr_batch=8"),
+]
+
+
+@pytest.fixture
+def fine_tuning(motion, whole, tmp_path, monkeypatch):
+    """Arguments of a run with many parts that starts from another run's weights, for classes with other names."""
+    monkeypatch.chdir(ROOT)
+    names = (motion / "classes.txt").read_text().replace("right", "east").replace("left", "west")
+    (tmp_path / "classes.txt").write_text(names)
+    (tmp_path / "start.pt").write_bytes((whole / "checkpoints" / "step_00000012.pt").read_bytes())
+    settings = [f"data.classes={tmp_path / 'classes.txt'}", f"train.init={tmp_path / 'start.pt'}", "data.workers=0"]
+    return lambda run: [*small_run(motion, run), *settings, *PARTS, "eval.opposites=[]", "train.batch=5"]
+
+
+def interrupted_at(step, monkeypatch):
+    """Ctrl-C while the batch of this step (from 0) is waited for."""
+    build = train.build_train_batches
+
+    def batches(*args, **options):
+        for number, batch in enumerate(build(*args, **options)):
+            if number == step:
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(train, "build_train_batches", batches)
+
+
+def test_every_part_goes_on_bitwise_and_needs_no_initial_weights_again(fine_tuning, whole, tmp_path, capsys):
+    assert train.run([*fine_tuning(tmp_path / "once"), "eval.after_train=true", "eval.clips=1"]) == 0
+    said = capsys.readouterr().out
+    assert "learning rate: 0.001 for 8 clips per step is 0.000625 for 5" in said
+    assert "2 new parameters have 10 times the rate of the others" in said
+    assert "M parameters" in re.search(r"frozen: all but .*", said)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        interrupted_at(4, patch)
+        assert train.run(fine_tuning(tmp_path / "twice")) == 130
+    (tmp_path / "start.pt").unlink()
+    assert train.run(fine_tuning(tmp_path / "twice")) == 0
+    once, twice = (final(tmp_path / name) for name in ("once", "twice"))
+    for part in ("model", "ema", "optimizer"):
+        assert_same(once[part], twice[part])
+    frozen = "network.tokenizer.projection.weight"
+    assert torch.equal(once["model"][frozen], final(whole)["model"][frozen])
+    kernel = "network.encoder.blocks.0.mlp.expand.weight"
+    assert not torch.equal(once["model"][kernel], final(whole)["model"][kernel])
+    assert not torch.equal(once["model"][kernel], once["ema"][kernel])
+
+    # What is tested, at the end of a run and later, are the averages.
+    assert (
+        test_tool.run(["--checkpoint", str(tmp_path / "once"), "--out", str(tmp_path / "later"), "eval.clips=1"]) == 0
+    )
+    predictions = [(tmp_path / name / "predictions.csv").read_text() for name in ("once/test", "later")]
+    assert predictions[0] == predictions[1]
+
+
+def test_a_linear_probe_is_a_config(motion, whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    settings = [f"train.init={whole}", 'train.freeze=["*", "!head.*"]', "data.workers=0", "train.steps=3"]
+    assert train.run([*small_run(motion, tmp_path / "run"), *settings]) == 0
+    before, behind = final(whole)["model"], final(tmp_path / "run", step=3)["model"]
+    assert {name for name in before if not torch.equal(before[name], behind[name])} == {
+        "network.head.logits.weight",
+        "network.head.logits.bias",
+    }
+
+
+def test_what_is_probably_not_meant_is_said_at_the_start(motion, tmp_path):
+    (tmp_path / "classes.txt").write_text((motion / "classes.txt").read_text() + "never seen\n")
+    _, cfg, *settings = small_run(motion, tmp_path / "run")
+    settings += [f"data.classes={tmp_path / 'classes.txt'}", "train.lr=0.5", "train.lr_scale={new: 10.0}"]
+    config = load_config(ROOT / cfg, settings)
+    rate, empty, new = train.start_warnings(config, build_lists(config), None)
+    assert "the highest learning rate is 0.5, far above what adamw is used with" in rate
+    assert "1 of 9 classes have no video in" in empty
+    assert "never seen" in empty
+    assert "train.lr_scale.new has no effect without train.init" in new
+
+
+def test_the_best_validation_is_kept_and_can_be_tested(motion, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    run = tmp_path / "run"
+    arguments = [*small_run(motion, run), "eval.every=3", "train.save_every=2", "data.workers=0"]
+    assert train.run(arguments) == 0
+    checks = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    checks = [(line["top1"], -line["step"]) for line in checks if line["event"] == "val"]
+    best = load_checkpoint(run / "checkpoints" / "best.pt")
+    assert (best.best["top1"], -best.best["step"]) == max(checks)
+    assert best.best["step"] == best.step
+    assert test_tool.run(["--checkpoint", str(run / "checkpoints" / "best.pt"), "eval.clips=1", "eval.crops=1"]) == 0
+    results = json.loads((run / "test" / "results.json").read_text())
+    assert results["figures"]["top1"] == best.best["top1"]
+
+    # A damaged newest checkpoint: the run goes on from the one before, says so, and comes to the same end.
+    expected, newest = final(run)["model"], run / "checkpoints" / "step_00000012.pt"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    capsys.readouterr()
+    assert train.run(arguments) == 0
+    said = capsys.readouterr().out
+    assert f"warning: {newest}: damaged" in said
+    assert "the run goes on from the one before: " in said
+    assert "step_00000010.pt" in said
+    assert_same(final(run)["model"], expected)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_as_the_other_does(motion, tmp_path):
+    runs = {}
+    for name, changes in (("plain", []), ("compiled", ["train.compile=true", "train.checkpoint_blocks=true"])):
+        settings = ["model.dropout=0.0", "train.steps=4", "data.workers=0", *changes]
+        done = tool("train_net", *small_run(motion, tmp_path / name), *settings, timeout=560)
+        assert done.returncode == 0, done.stderr
+        runs[name] = losses(tmp_path / name)
+    assert runs["plain"].keys() == runs["compiled"].keys() == set(range(1, 5))
+    for step, loss in runs["plain"].items():
+        assert runs["compiled"][step] == pytest.approx(loss, abs=1e-5)
+
+
+def test_tensorboard_shows_clips_and_confusions(motion, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run = tmp_path / "run"
+    settings = ["train.steps=2", "eval.every=1", "eval.after_train=true", "eval.clips=1", "eval.crops=1"]
+    assert train.run([*small_run(motion, run), "data.workers=0", *settings]) == 0
+    board = EventAccumulator(str(run / "tensorboard"))
+    board.Reload()
+    steps = {name: [picture.step for picture in board.Images(name)] for name in board.Tags()["images"]}
+    assert steps == {"train/examples": [0], "val/confusion": [1, 2], "test/confusion": [2]}
+    with Image.open(run / "test" / "confusion.png") as kept:
+        (shown,) = board.Images("test/confusion")
+        assert kept.size == (shown.width, shown.height)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    (tested,) = (line for line in lines if line["event"] == "test")
+    assert tested["n"] == 17
+    assert tested["top1"] == json.loads((run / "test" / "results.json").read_text())["figures"]["top1"]

@@ -1,20 +1,30 @@
 """Samples as pure functions of (seed, record, epoch), from one decode, with failures named."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from vidtok.data.dataset import ClipRule, TestViews, TrainViews, VideoDataset
+from vidtok.data.augment import Augment
+from vidtok.data.dataset import VideoDataset, part, shown_labels
 from vidtok.data.lists import read_list
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
+from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import DecodeError
-from vidtok.types import Failure
+from vidtok.types import Failure, Record, View
+from vidtok.video.protocols import ClipRule
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.write import write_video
 
 FRAMES = 30
 CLIP = ClipRule(frames=4, stride=3)
-TRAIN = TrainViews(clip=CLIP, size=32, scale=(0.5, 1.0), ratio=(0.8, 1.25), flip=True)
+CROP = ResizedCrop(scale=(0.5, 1.0), ratio=(0.8, 1.25))
+AUGMENT = Augment(color_jitter_prob=0.8, grey_prob=0.3, erase_prob=0.5)
+TRAIN = TrainViews(clip=CLIP, size=32, crop=CROP, flip=True)
+MANY = replace(TRAIN, repeats=3, augment=AUGMENT)
 
 
 def views(**options):
@@ -118,15 +128,14 @@ def test_short_videos_loop_or_repeat(folder):
 
 def test_a_video_is_decoded_once_and_only_what_is_wanted(folder, monkeypatch):
     asked = []
-    decode = PyAVReader.frames_at
+    decode = PyAVReader.each_at
 
     def counting(self, indices, *, short_side=None):
-        asked.append(list(indices))
+        asked.append(sorted(indices))
         return decode(self, indices, short_side=short_side)
 
-    monkeypatch.setattr(PyAVReader, "frames_at", counting)
+    monkeypatch.setattr(PyAVReader, "each_at", counting)
     sample = dataset(folder, views=views()).sample(record=0)
-    asked = [indices for indices in asked if indices != [0]]  # the type check of the reader looks at its `size`
     assert len(asked) == 1
     seen = sorted({number for view in sample.views for number in frame_numbers(view)})
     assert asked[0] == seen
@@ -134,7 +143,7 @@ def test_a_video_is_decoded_once_and_only_what_is_wanted(folder, monkeypatch):
 
 def test_a_broken_video_is_a_failure_that_names_it(folder):
     data = dataset(folder)
-    failure = data[(2, 0)]
+    failure = data[(2, 0, None)]
     assert isinstance(failure, Failure)
     assert failure.path.name == "broken.mp4"
     assert "broken.mp4" in failure.cause
@@ -142,17 +151,228 @@ def test_a_broken_video_is_a_failure_that_names_it(folder):
         data.sample(record=2)
 
 
-def test_batches_do_not_depend_on_the_workers(folder):
-    def batches(workers):
-        keys = TrainBatches(records=4, batch=3, steps=4, seed=5)
-        return list(make_loader(dataset(folder), keys, workers=workers))
+def batches(folder, views, *, workers=0, batch=3, steps=4, **options):
+    keys = TrainBatches(records=4, batch=batch, steps=steps, seed=5, repeats=views.repeats, **options)
+    return list(make_loader(dataset(folder, views=views), keys, workers=workers))
 
-    alone, helped = batches(0), batches(2)
-    assert sum(len(batch.failures) for batch in alone) == 3
-    for one, other in zip(alone, helped, strict=True):
+
+def assert_same(batches, others):
+    for one, other in zip(batches, others, strict=True):
         assert torch.equal(one.views, other.views)
         assert (one.indices, one.labels, one.failures) == (other.indices, other.labels, other.failures)
-        assert len(one) + len(one.failures) == 3
+
+
+def test_batches_do_not_depend_on_the_workers(folder):
+    alone = batches(folder, TRAIN)
+    assert sum(len(batch.failures) for batch in alone) == 3
+    assert all(len(batch) + len(batch.failures) == 3 for batch in alone)
+    assert_same(alone, batches(folder, TRAIN, workers=2))
+
+
+KINDS = {
+    "repeats and augmentation": (MANY, {}),
+    "sizes": (replace(MANY, repeats=1), {"size": 32, "sizes": (16, 24, 48)}),
+    "repeats and sizes": (MANY, {"size": 32, "sizes": (16, 24, 48)}),
+    "cut before colour": (replace(MANY, crop_in="yuv"), {}),
+    "jittered": (replace(MANY, crop=JitteredCrop(short_side=(32, 48), independent=True)), {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_depend_on_neither_workers_nor_resuming(folder, kind):
+    views, options = KINDS[kind]
+    whole = batches(folder, views, batch=6, steps=4, **options)
+    assert any(len(batch) for batch in whole)
+    assert_same(whole, batches(folder, views, workers=2, batch=6, steps=4, **options))
+    assert_same(whole[3:], batches(folder, views, workers=1, batch=6, steps=4, first_step=3, **options))
+    ranks = [batches(folder, views, batch=6, steps=4, rank=rank, world=2, **options) for rank in range(2)]
+    for step, batch in enumerate(whole):
+        seen = sorted(index for part in ranks for index in part[step].indices)
+        assert seen == sorted(batch.indices)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_epochs_differ_and_samples_can_be_made_again(folder, kind):
+    views, options = KINDS[kind]
+    size = options.get("sizes", (None,))[0]
+    one, again = dataset(folder, views=views), dataset(folder, views=views)
+    clips = [one[(1, epoch, size)].views for epoch in range(5)]
+    assert all(not torch.equal(clips[0], clip) for clip in clips[1:])
+    for view in range(views.count):
+        sample = again.sample(record=1, epoch=3, view=view, size=size)
+        assert torch.equal(sample.views, clips[3][view : view + 1])
+        assert len(sample.labels) == 1
+
+
+def test_several_clips_of_one_video_come_from_one_decode_and_differ(folder, monkeypatch):
+    asked = []
+    decode = PyAVReader.frames_at
+    monkeypatch.setattr(
+        PyAVReader, "frames_at", lambda self, i, *, short_side=None: (asked.append(list(i)), decode(self, i))[1]
+    )
+    sample = dataset(folder, views=replace(TRAIN, repeats=3)).sample(record=0, epoch=1)
+    assert sample.views.shape == (3, 4, 3, 32, 32)
+    assert sample.labels == ((0,),) * 3
+    numbers = [frame_numbers(view) for view in sample.views]
+    assert asked == [sorted({number for clip in numbers for number in clip})]
+    assert len({tuple(clip) for clip in numbers}) > 1
+
+
+def test_a_first_clip_is_the_same_however_many_follow(folder):
+    """Its box is drawn after all the starts, so that only the frames are the same."""
+    one = dataset(folder).sample(record=0, epoch=2).views[0]
+    first = dataset(folder, views=replace(TRAIN, repeats=2)).sample(record=0, epoch=2).views[0]
+    assert frame_numbers(one) == frame_numbers(first)
+
+
+def test_training_batches_have_a_row_for_each_clip(folder):
+    (batch,) = batches(folder, replace(TRAIN, repeats=2), batch=8, steps=1)
+    assert batch.views.shape == (6, 1, 4, 3, 32, 32)
+    assert len(batch.failures) == 1
+    assert all(batch.indices[i] == batch.indices[i + 1] for i in (0, 2, 4))
+    assert batch.labels == tuple((min(index, 2),) for index in batch.indices)
+
+
+def test_a_step_has_its_size(folder):
+    data = dataset(folder)
+    whole, small = data.sample(record=0, epoch=1), data.sample(record=0, epoch=1, size=16)
+    assert small.views.shape == (1, 4, 3, 16, 16)
+    # The same frames and the same box, scaled to another size.
+    assert frame_numbers(whole.views[0]) == frame_numbers(small.views[0])
+    halved = torch.nn.functional.avg_pool2d(whole.views[0].float(), 2)
+    assert (halved - small.views[0].float()).abs().mean() < 1.5
+    with pytest.raises(ValueError, match="32 pixels, got size 16"):
+        dataset(folder, views=views()).sample(record=0, size=16)
+
+
+def test_cutting_before_colour_takes_the_same_frames_and_boxes(folder):
+    for epoch in range(6):
+        rgb, yuv = (
+            dataset(folder, views=replace(TRAIN, repeats=2, crop_in=way)).sample(record=0, epoch=epoch).views
+            for way in ("rgb", "yuv")
+        )
+        assert (rgb.float() - yuv.float()).abs().mean() < 2
+        assert [frame_numbers(view) for view in rgb] == [frame_numbers(view) for view in yuv]
+
+
+def test_jittered_crops_show_less_than_the_whole(folder):
+    jittered = replace(TRAIN, crop=JitteredCrop(short_side=(48, 64), independent=False), flip=False)
+    resized = replace(TRAIN, crop=ResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0)), flip=False)
+
+    def spread(views, epoch):  # the brightness rises from left to right
+        return float(dataset(folder, views=views).sample(record=0, epoch=epoch).views.float().std(-1).mean())
+
+    assert max(spread(jittered, epoch) for epoch in range(4)) < spread(resized, 0)
+
+
+PTS = torch.arange(FRAMES, dtype=torch.float64) / 25
+
+
+def record(**options):
+    return Record(**{"path": Path("a.mp4"), "video_id": "a", "labels": (3,), **options})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "frames"),
+    [
+        (None, None, (0, 30)),
+        (0.4, None, (10, 30)),
+        (None, 0.4, (0, 10)),
+        (0.41, 0.79, (11, 20)),
+        (0.4001, 0.8, (10, 20)),
+    ],
+)
+def test_parts_of_videos(start, end, frames):
+    row = record(start_seconds=start, end_seconds=end)
+    assert part(row, PTS) == frames
+    assert part(row, PTS + 3000) == frames  # seconds count from the first frame
+
+
+def test_a_part_without_frames_is_named():
+    with pytest.raises(DecodeError, match=r"a\.mp4: no frame is shown from 2 s to 3 s; its 30 frames .* 0 to 1\.160 s"):
+        part(record(start_seconds=2.0, end_seconds=3.0), PTS)
+    with pytest.raises(DecodeError, match="from 5 s to the end"):
+        part(record(start_seconds=5.0), PTS)
+
+
+def one_record(folder, *, views, **options):
+    return VideoDataset([record(**{"path": folder / "0.mp4", **options})], views=views, seed=5)
+
+
+def test_clips_lie_inside_of_their_part(folder):
+    seen = set()
+    for epoch in range(40):
+        data = one_record(folder, views=TRAIN, start_seconds=0.4, end_seconds=0.96)
+        seen.add(tuple(frame_numbers(data.sample(record=0, epoch=epoch).views[0])))
+    assert {clip[0] for clip in seen} == set(range(10, 15))  # 14 frames, of which a clip spans 10
+    data = one_record(folder, views=views(clips=2, crops=1), start_seconds=0.4, end_seconds=0.96)
+    assert [frame_numbers(view) for view in data.sample(record=0).views] == [[10, 13, 16, 19], [14, 17, 20, 23]]
+    short = one_record(folder, views=views(clips=1, crops=1), start_seconds=0.4, end_seconds=0.6)
+    assert frame_numbers(short.sample(record=0).views[0]) == [10, 13, 11, 14]  # looped inside of the part
+    gone = one_record(folder, views=TRAIN, start_seconds=9.0)
+    assert isinstance(gone[(0, 0, None)], Failure)
+
+
+def test_folders_of_pictures_have_the_rate_of_their_record(folder):
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for number in range(FRAMES):
+        grey = np.full((48, 64, 3), 8 * number + 8, np.uint8)
+        Image.fromarray(grey).save(pictures / f"{number}.png")
+    data = one_record(folder, views=views(clips=1, crops=1), path=pictures, fps=10.0, start_seconds=1.0)
+    assert frame_numbers(data.sample(record=0).views[0]) == [15, 18, 21, 24]  # the middle of frames 10 to 29
+    yuv = one_record(folder, views=replace(TRAIN, crop_in="yuv"), path=pictures, fps=10.0)
+    rgb = one_record(folder, views=TRAIN, path=pictures, fps=10.0)
+    assert torch.equal(yuv.sample(record=0, epoch=1).views, rgb.sample(record=0, epoch=1).views)
+    with pytest.raises(DecodeError, match=r"0\.mp4: the list gives it 10 frames per second, .* is a video"):
+        one_record(folder, views=TRAIN, fps=10.0).sample(record=0)
+
+
+def naive_labels(row, first, last, rate=25):
+    """Over the frames from the first to the last, each shown for 1 / rate, those whose interval they overlap."""
+    seen = set()
+    for label, (start, stop) in zip(row.labels, row.intervals, strict=True):
+        for frame in range(first, last + 1):
+            if start < (frame + 1) / rate and stop > frame / rate:
+                seen.add(label)
+    return seen
+
+
+def test_labels_of_a_clip_are_those_that_happen_during_it():
+    row = record(labels=(7, 8, 9, 7), intervals=((0.0, 0.2), (0.4, 0.61), (1.0, 9.0), (0.8, 0.81)))
+    for first, last in ((0, 9), (5, 14), (6, 9), (10, 10), (15, 29), (16, 19), (24, 29), (29, 29), (0, 29)):
+        view = View(clip=0, crop=0, indices=torch.tensor([first, (first + last) // 2, last]))
+        labels = shown_labels(row, PTS + 7, view)
+        assert set(labels) == naive_labels(row, first, last)
+        assert len(labels) == len(set(labels))
+    nothing = View(clip=0, crop=0, indices=torch.tensor([6, 7]))
+    assert shown_labels(row, PTS, nothing) == ()
+    assert shown_labels(record(), PTS, nothing) == (3,)
+
+
+def test_the_last_frame_of_a_video_is_shown_for_a_while():
+    row = record(intervals=((1.19, 2.0),))  # the last frame comes at 1.16 and is shown until 1.2
+    assert shown_labels(row, PTS, View(clip=0, crop=0, indices=torch.tensor([29]))) == (3,)
+    assert shown_labels(row, PTS, View(clip=0, crop=0, indices=torch.tensor([28]))) == ()
+
+
+def test_training_sees_the_labels_of_the_clip_and_testing_those_of_the_video(folder):
+    options = {"labels": (1, 2, 1), "intervals": ((0.0, 0.1), (0.5, 0.6), (1.1, 1.2))}
+    data = one_record(folder, views=replace(TRAIN, repeats=2), **options)
+    row = data.records[0]
+    kinds = set()
+    for epoch in range(30):
+        sample = data.sample(record=0, epoch=epoch)
+        for view, labels in zip(sample.views, sample.labels, strict=True):
+            numbers = frame_numbers(view)
+            assert set(labels) == naive_labels(row, numbers[0], numbers[-1])
+            kinds.add(labels)
+    assert {(1, 2), (2,), (2, 1)} & kinds
+    assert len(kinds) > 1
+    tested = one_record(folder, views=views(), **options)
+    assert tested.sample(record=0).labels == ((1, 2),) * 12
+    (batch,) = make_loader(tested, EvalBatches(records=1, batch=2), workers=0)
+    assert batch.labels == ((1, 2),)
 
 
 def test_a_batch_of_failures_is_empty(folder):
@@ -161,8 +381,3 @@ def test_a_batch_of_failures_is_empty(folder):
     (batch,) = make_loader(data, EvalBatches(records=1, batch=2), workers=0)
     assert batch.views.shape == (0, 1, 4, 3, 32, 32)
     assert len(batch.failures) == 1
-
-
-def test_a_crop_larger_than_the_short_side_is_refused():
-    with pytest.raises(ValueError, match="short_side 24 is smaller"):
-        views(short_side=24)

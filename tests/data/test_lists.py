@@ -1,11 +1,8 @@
-"""List files: separators, oddities, and errors that name the line."""
-
-import os
-import pickle
+"""Lists of any form: `path label…` lines in all their oddities, and what is checked of every list."""
 
 import pytest
 
-from vidtok.data.lists import check_files, check_labels, read_classes, read_folder, read_list
+from vidtok.data.lists import check_files, check_labels, describe, open_list, read_list
 from vidtok.errors import DataError
 
 
@@ -15,7 +12,7 @@ def write(folder, text, name="train.csv", encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("separator", [" ", "\t", ",", ", ", ";", "   "])
+@pytest.mark.parametrize("separator", [" ", "\t", ",", ", ", ";", "   ", "::", " :: "])
 def test_separators(tmp_path, separator):
     records = read_list(write(tmp_path, f"a.mp4{separator}0\nb/c d.mp4{separator}11\n"))
     assert [(r.video_id, r.labels) for r in records] == [("a.mp4", (0,)), ("b/c d.mp4", (11,))]
@@ -84,63 +81,6 @@ def test_text_of_another_encoding(tmp_path):
         read_list(path)
 
 
-def test_records_behave_as_a_sequence_and_travel(tmp_path):
-    records = pickle.loads(pickle.dumps(read_list(write(tmp_path, "a.mp4 0\nb.mp4 1\nc.mp4 2\n"))))
-    assert len(records) == 3
-    assert records[-1] == records[2]
-    assert [r.video_id for r in records] == ["a.mp4", "b.mp4", "c.mp4"]
-    with pytest.raises(IndexError):
-        records[3]
-
-
-def test_folder_per_class(tmp_path):
-    for name in ("run/b.mp4", "run/deep/a.AVI", "jump/x.webm", "jump/notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    records, classes = read_folder(tmp_path)
-    assert classes == ("jump", "run")
-    assert [(r.video_id, r.labels[0]) for r in records] == [
-        (os.path.join("jump", "x.webm"), 0),
-        (os.path.join("run", "b.mp4"), 1),
-        (os.path.join("run", "deep", "a.AVI"), 1),
-    ]
-    assert [r.labels[0] for r in read_folder(tmp_path, classes=["run", "walk", "jump"])[0]] == [2, 0, 0]
-    with pytest.raises(DataError, match="'run' is none of the 1 classes"):
-        read_folder(tmp_path, classes=["jump"])
-
-
-def test_folders_without_classes_or_videos(tmp_path):
-    with pytest.raises(DataError, match="no sub-folders"):
-        read_folder(tmp_path)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"no videos or pictures.*\.mp4 .*\.jpg"):
-        read_folder(tmp_path)
-
-
-def test_pictures_are_videos_too(tmp_path):
-    (tmp_path / "n01").mkdir()
-    names = ["a.JPEG", "b.jpg", "c.png", "d.webp", "e.bmp", "f.mp4"]
-    for name in [*names, "g.xml"]:
-        (tmp_path / "n01" / name).touch()
-    records, classes = read_folder(tmp_path)
-    assert classes == ("n01",)
-    assert [r.video_id for r in records] == [os.path.join("n01", name) for name in names]
-
-
-def test_classes(tmp_path):
-    assert read_classes(write(tmp_path, "a\nb c\r\n\n", "classes.txt")) == ("a", "b c")
-    for text, message in [
-        ("a\n\nb\n", r":2: an empty line"),
-        ("a\nb\na\n", r":3: .* line 1 already"),
-        ("", "no class names"),
-    ]:
-        with pytest.raises(DataError, match=message):
-            read_classes(write(tmp_path, text, "classes.txt"))
-    with pytest.raises(DataError, match="no such class file"):
-        read_classes(tmp_path / "none.txt")
-
-
 def test_labels_beyond_the_classes_name_the_video(tmp_path):
     records = read_list(write(tmp_path, "a.mp4 0\nb.mp4 4\nc.mp4 1\n"))
     check_labels(records, list("abcde"))
@@ -155,3 +95,50 @@ def test_missing_files_are_named(tmp_path):
     assert str(error.value).count(".mp4") == 3
     (tmp_path / "v0.mp4").touch()
     check_files(records, most=1)
+
+
+def test_a_pattern_of_pictures_is_there_where_its_folder_is(tmp_path):
+    records = read_list(write(tmp_path, "one/img_*.jpg 0\n"))
+    with pytest.raises(DataError, match=r"1 of 1 files looked for are missing"):
+        check_files(records)
+    (tmp_path / "one").mkdir()
+    check_files(records)
+
+
+def test_videos_without_labels(tmp_path):
+    path = write(tmp_path, "path,labels\na.mp4,\nb.mp4,1\n")
+    records = read_list(path)
+    check_labels(records, "ab", several=True)
+    with pytest.raises(DataError, match=r"'a.mp4' has no labels; one is needed.* or none, set train.loss=sigmoid"):
+        check_labels(records, "ab")
+    with pytest.raises(DataError, match="none of the 1 videos has a label"):
+        check_labels(records.subset([0]), "ab", several=True)
+
+
+def test_a_list_is_described(tmp_path):
+    path = write(tmp_path, "a.mp4 0\nb.mp4 1\n")
+    assert describe(read_list(path)) == f"{path}: 2 records, read as paths (`path label…` lines)"
+    path = write(tmp_path, '{"a.mp4": "none", "b.mp4": "run"}', "avid_val.json")
+    assert describe(read_list(path)).endswith(
+        "read as avid (AViD's JSON object); 1 videos that show no action (class none or empty) make the class 'none'"
+    )
+
+
+def test_classes_come_from_the_list_or_to_it(tmp_path):
+    path = write(tmp_path, "path,label\na.mp4,run\nb.mp4,jump\n")
+    records, classes = open_list(path)
+    assert (classes, [record.labels for record in records]) == (("jump", "run"), [(1,), (0,)])
+    records, classes = open_list(path, classes=["run", "walk", "jump"])
+    assert (classes, [record.labels for record in records]) == (("run", "walk", "jump"), [(0,), (2,)])
+    with pytest.raises(DataError, match=r"train.csv:3: 'jump' is none of the 2 classes \(the nearest: 'jumps'\)"):
+        open_list(path, classes=["run", "jumps"])
+    assert open_list(write(tmp_path, "a.mp4 0\n"))[1] is None
+
+
+def test_a_single_label_holds_all_the_time(tmp_path):
+    """A clip outside of its time would have no label, and the softmax nothing to aim at."""
+    (tmp_path / "list.csv").write_text("path,labels\na.mp4,0\nb.mp4,1:2.5-4\n")
+    records = read_list(tmp_path / "list.csv")
+    check_labels(records, "ab", several=True)
+    with pytest.raises(DataError, match=r"label of 'b.mp4' has a time of its own.*start and end, or set train\.loss"):
+        check_labels(records, "ab")

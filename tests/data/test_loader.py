@@ -14,8 +14,8 @@ def test_epochs_lie_end_to_end():
     keys = [key for batch in stream() for key in batch]
     assert all(len(batch) == 4 for batch in stream())
     for epoch in range(4):
-        assert sorted(record for record, e in keys if e == epoch) == list(range(10))
-    orders = [[record for record, e in keys if e == epoch] for epoch in range(4)]
+        assert sorted(record for record, e, _ in keys if e == epoch) == list(range(10))
+    orders = [[record for record, e, _ in keys if e == epoch] for epoch in range(4)]
     assert len({tuple(order) for order in orders}) == 4
 
 
@@ -36,12 +36,57 @@ def test_other_seeds_give_other_orders():
 
 def test_a_batch_larger_than_the_list():
     (batch,) = stream(records=3, batch=8, steps=1)
-    assert [epoch for _, epoch in batch] == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert [epoch for _, epoch, _ in batch] == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 11])
 def test_evaluation_takes_every_record_once(world):
     parts = [list(EvalBatches(records=10, batch=3, rank=rank, world=world)) for rank in range(world)]
-    seen = [record for part in parts for batch in part for record, _ in batch]
+    seen = [record for part in parts for batch in part for record, _, _ in batch]
     assert sorted(seen) == list(range(10))
     assert [len(EvalBatches(records=10, batch=3, rank=r, world=world)) for r in range(world)] == [len(p) for p in parts]
+
+
+def test_a_batch_of_clips_is_a_smaller_one_of_videos():
+    assert [len(batch) for batch in stream(repeats=2)] == [2] * 12
+    assert [key for batch in stream(repeats=2) for key in batch] == [key for batch in stream(steps=6) for key in batch]
+    with pytest.raises(ValueError, match="4 clips cannot hold 3"):
+        stream(repeats=3)
+
+
+SIZES = {"size": 32, "sizes": (16, 32, 40, 64, 128)}
+
+
+def test_sizes_change_from_step_to_step_and_the_batch_with_them():
+    batches = stream(batch=8, steps=300, **SIZES)
+    drawn = []
+    for batch in batches:
+        (size,) = {size for _, _, size in batch}
+        drawn.append(size)
+        assert len(batch) == {16: 32, 32: 8, 40: 5, 64: 2, 128: 1}[size]  # 8 (32 / size)^2, one at least
+    counts = [drawn.count(size) for size in SIZES["sizes"]]
+    assert min(counts) > 35  # each in a fifth of the steps
+    keys = [key[:2] for batch in batches for key in batch]
+    plain = [key[:2] for batch in stream(batch=1, steps=len(keys)) for key in batch]
+    assert keys == plain  # no record is left out or seen twice
+
+
+def test_sizes_follow_from_seed_and_step_alone():
+    whole = stream(batch=8, steps=20, **SIZES)
+    for first in (1, 7, 19):
+        assert stream(batch=8, steps=20, first_step=first, **SIZES) == whole[first:]
+    assert stream(batch=8, steps=50, **SIZES)[:20] == whole
+    assert stream(batch=8, steps=20, seed=4, **SIZES) != whole
+    parts = [stream(batch=8, steps=20, rank=rank, world=3, **SIZES) for rank in range(3)]
+    for step, keys in enumerate(whole):
+        assert sorted(key for part in parts for key in part[step]) == sorted(keys)
+
+
+def test_sizes_with_repeats_count_whole_videos():
+    for batch in stream(batch=8, steps=40, repeats=4, **SIZES):
+        assert len(batch) == {16: 8, 32: 2, 40: 1, 64: 1, 128: 1}[batch[0][2]]  # 2 (32 / size)^2, one at least
+
+
+def test_sizes_need_the_size_that_the_batch_is_meant_for():
+    with pytest.raises(ValueError, match="need the size"):
+        stream(sizes=(16, 32))

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.data.dataset import ClipRule, TestViews, VideoDataset
+from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import check_files, check_labels, read_classes, read_list
 from vidtok.data.motion import motion_clip, render_motion
 from vidtok.data.motion_render import MOTIONS
+from vidtok.data.views import TestViews
 from vidtok.types import Sample
+from vidtok.video.protocols import ClipRule
 from vidtok.video.reader import open_video
 
 SIZE = (80, 96)

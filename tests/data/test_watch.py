@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -10,14 +11,17 @@ import time
 import pytest
 import torch
 
-from vidtok.data.dataset import ClipRule, TrainViews, VideoDataset
+from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import read_list
 from vidtok.data.loader import EvalBatches, make_loader
+from vidtok.data.views import ResizedCrop, TrainViews
 from vidtok.data.watch import WatchedLoader
 from vidtok.errors import ConfigError, TrainingError
+from vidtok.video.protocols import ClipRule
 from vidtok.video.write import write_video
 
-VIEWS = TrainViews(clip=ClipRule(frames=2, stride=1), size=16, scale=(0.5, 1.0), ratio=(1.0, 1.0), flip=False)
+CROP = ResizedCrop(scale=(0.5, 1.0), ratio=(1.0, 1.0))
+VIEWS = TrainViews(clip=ClipRule(frames=2, stride=1), size=16, crop=CROP, flip=False)
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe stands for a video that hangs")
 
 
@@ -99,8 +103,80 @@ def test_a_worker_killed_between_two_videos(folder):
         kill_and_compute(int(watched._notes[0, 0]))
 
 
+class DyingHandOver:
+    """In the place of torch's loader: a worker whose connection breaks just before it is seen to be dead."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __iter__(self):
+        multiprocessing.Process(target=time.sleep, args=(self.seconds,)).start()
+        return self
+
+    def __next__(self):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_worker_killed_while_it_hands_over_its_batch(folder):
+    watched = loader(folder, "a", workers=1)
+    watched._loader = DyingHandOver(0.2)
+    with pytest.raises(TrainingError, match=r"has died, between two videos \(ConnectionResetError"):
+        list(watched)
+    watched._loader = DyingHandOver(60.0)
+    with pytest.raises(ConnectionResetError):
+        list(watched)
+    assert not multiprocessing.active_children()
+
+
+def test_a_sigterm_to_all_processes_leaves_the_workers_at_work(folder):
+    watched = loader(folder, "a", *["b", "c"] * 10)
+    batches = iter(watched)
+    next(batches)
+    for process in watched._notes[:, 0].tolist():
+        os.kill(process, signal.SIGTERM)
+    assert len(list(batches)) == 20
+
+
+def test_a_worker_that_hangs_does_not_outlive_the_loop(folder):
+    watched = loader(folder, "a", "hangs")
+    batches = iter(watched)
+    next(batches)
+    reader_of(watched, folder / "hangs.mp4")
+    batches.close()
+    assert not multiprocessing.active_children()
+
+
+UNCAUGHT = """
+import sys, torch
+sys.path.insert(0, sys.argv[2])
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.lists import read_list
+from vidtok.data.loader import EvalBatches, make_loader
+from vidtok.data.views import ResizedCrop, TrainViews
+from vidtok.video.protocols import ClipRule
+
+if __name__ == "__main__":
+    records = read_list(sys.argv[1])
+    crop = ResizedCrop(scale=(0.5, 1.0), ratio=(1.0, 1.0))
+    views = TrainViews(clip=ClipRule(frames=2, stride=1), size=16, crop=crop, flip=False)
+    dataset, batches = VideoDataset(records, views=views), EvalBatches(records=len(records), batch=1)
+    for batch in make_loader(dataset, batches, workers=2, timeout_seconds=60.0):
+        raise ArithmeticError("nobody catches this")
+"""
+
+
+def test_an_error_that_nobody_catches_does_not_wait_for_the_workers(folder):
+    (folder / "list.csv").write_text("".join(f"{name}.mp4 0\n" for name in ("a", "hangs", "b", "c")))
+    (folder / "script.py").write_text(UNCAUGHT)
+    # Without the ends of the workers it would not come to an end at all.
+    command = [sys.executable, folder / "script.py", folder / "list.csv", os.getcwd()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("nobody catches this"), done.stderr
+
+
 def test_errors_of_the_dataset_stay_what_they_are(folder, monkeypatch):
-    def breaks(self, *, record, epoch=0, view=None):
+    def breaks(self, *, record, epoch=0, view=None, size=None):
         raise RuntimeError(f"a mistake in the code, at {record}")
 
     monkeypatch.setattr(VideoDataset, "sample", breaks)

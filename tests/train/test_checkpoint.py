@@ -1,6 +1,8 @@
-"""Checkpoints: whole or not there, refused where they do not fit."""
+"""Checkpoints: whole or not there, refused where they are damaged or do not fit."""
 
 import os
+import resource
+import zipfile
 
 import pytest
 import torch
@@ -13,7 +15,9 @@ from vidtok.train.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     load_weights,
+    remove_unfinished,
     save_checkpoint,
+    verify_file,
 )
 
 
@@ -26,27 +30,51 @@ class Net(nn.Module):
 
 def checkpoint(step=5, model=None, **options):
     model = model or Net()
-    state = {"model": model.state_dict(), "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": []}}
+    state = {
+        "model": model.state_dict(),
+        "optimizer": {"state": {"w": {"step": torch.tensor(3.0)}}, "param_groups": []},
+    }
     return Checkpoint(
         **{"step": step, **state, "config": "a: 1", "classes": ("a", "b"), "bad": {7: "cut off"}, **options}
     )
 
 
 def test_what_is_saved_comes_back(tmp_path):
-    saved = checkpoint()
+    more = {"ema": {"w": torch.ones(2)}, "scaler": {"scale": 2.0}, "best": {"step": 4, "top1": 0.5}}
+    saved = checkpoint(**more)
     loaded = load_checkpoint(save_checkpoint(saved, tmp_path))
     assert (loaded.step, loaded.config, loaded.classes, loaded.bad) == (5, "a: 1", ("a", "b"), {7: "cut off"})
     assert all(torch.equal(loaded.model[key], value) for key, value in saved.model.items())
-    assert torch.equal(loaded.optimizer["state"][0]["step"], torch.tensor(3.0))
+    assert torch.equal(loaded.optimizer["state"]["w"]["step"], torch.tensor(3.0))
+    assert torch.equal(loaded.ema["w"], torch.ones(2))
+    assert (loaded.scaler, loaded.best) == (more["scaler"], more["best"])
 
 
 def test_only_the_newest_stay(tmp_path):
+    (tmp_path / "best.pt").touch()
     for step in (1, 2, 3, 100000000):
         save_checkpoint(checkpoint(step), tmp_path, keep=2)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step_00000003.pt", "step_100000000.pt"]
+    assert (tmp_path / "best.pt").exists()
 
 
-def test_a_failed_write_leaves_the_older_one(tmp_path, monkeypatch):
+def test_a_disk_that_takes_no_more_leaves_the_older_one(tmp_path):
+    older = save_checkpoint(checkpoint(1), tmp_path)
+    large = checkpoint(2, ema={"w": torch.zeros(300_000)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, limits[1]))  # a write beyond it fails, as on a full disk
+    try:
+        with pytest.raises(
+            CheckpointError, match=r"step_00000002.pt: .* cannot be written: .*File too large.*are whole"
+        ):
+            save_checkpoint(large, tmp_path, keep=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == [older.name]
+    assert load_checkpoint(older).step == 1
+
+
+def test_a_disk_that_fails_at_the_end_leaves_the_older_one(tmp_path, monkeypatch):
     older = save_checkpoint(checkpoint(1), tmp_path)
 
     def full(_):
@@ -56,14 +84,34 @@ def test_a_failed_write_leaves_the_older_one(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"step_00000002.*No space left"):
         save_checkpoint(checkpoint(2), tmp_path)
     assert os.listdir(tmp_path) == [older.name]
-    assert load_checkpoint(older).step == 1
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    path = save_checkpoint(checkpoint(), tmp_path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        weights = max((info for info in archive.infolist() if "/data/" in info.filename), key=lambda i: i.file_size)
+        start = whole.index(archive.read(weights))
+    for place in range(start, start + weights.file_size, 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError, match="damaged: the checksum of its part"):
+            load_checkpoint(path)
+        torch.load(path, weights_only=True)  # torch itself does not see it
+    path.write_bytes(whole)
+    verify_file(path)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, -200])
+def test_files_that_are_cut_off_are_refused(tmp_path, keep):
+    path = save_checkpoint(checkpoint(), tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(path)
 
 
 def test_files_that_are_none_are_refused(tmp_path):
-    path = save_checkpoint(checkpoint(), tmp_path)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(CheckpointError, match="damaged"):
-        load_checkpoint(path)
+    path = tmp_path / "step_00000005.pt"
     torch.save({"weights": 1}, path)
     with pytest.raises(CheckpointError, match="not a checkpoint of vidtok"):
         load_checkpoint(path)
@@ -78,10 +126,20 @@ class Trap:
 
 def test_a_file_that_would_run_code_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    torch.save({"format": "vidtok checkpoint 1", "step": Trap()}, tmp_path / "step_00000001.pt")
+    torch.save({"format": "vidtok checkpoint 2", "step": Trap()}, tmp_path / "step_00000001.pt")
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path / "step_00000001.pt")
     assert not (tmp_path / "trapped").exists()
+
+
+def test_what_killed_runs_leave_is_removed(tmp_path):
+    whole = save_checkpoint(checkpoint(1), tmp_path)
+    (tmp_path / "step_00000002.pt.tmp").write_bytes(b"half")
+    (tmp_path / "step_00000003.shards.tmp").mkdir()
+    (tmp_path / "step_00000003.shards.tmp" / "run.pt").touch()
+    remove_unfinished(tmp_path)
+    assert list(tmp_path.iterdir()) == [whole]
+    remove_unfinished(tmp_path / "none")
 
 
 def test_the_folder_of_a_run_stands_for_its_newest(tmp_path):
@@ -89,6 +147,9 @@ def test_the_folder_of_a_run_stands_for_its_newest(tmp_path):
     assert find_checkpoint(tmp_path) == newest
     assert find_checkpoint(tmp_path / "checkpoints") == newest
     assert find_checkpoint(newest) == newest
+    (tmp_path / "checkpoints" / "step_00000003.shards").mkdir()
+    assert find_checkpoint(tmp_path).name == "step_00000003.shards"
+    assert find_checkpoint(tmp_path / "checkpoints" / "step_00000003.shards").name == "step_00000003.shards"
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="no checkpoint in this folder"):
         find_checkpoint(tmp_path / "empty")

@@ -1,22 +1,32 @@
 """The loop itself, with a network so small that every number can be followed."""
 
 import json
+import math
 import os
 import signal
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from timm.scheduler import CosineLRScheduler
 from torch import nn
 
+from tests.train.terminal import terminal
+from vidtok.data.mixing import Mixing
 from vidtok.errors import TrainingError
+from vidtok.train.ema import Averages
 from vidtok.train.log import Log
-from vidtok.train.loop import Progress, seed_step, train
+from vidtok.train.loop import seed_dropout, step_seeds, stop_requests, train
+from vidtok.train.loss import ClassLoss
 from vidtok.train.parallel import Parallel
+from vidtok.train.state import Progress
 from vidtok.types import Batch, Failure
 
 ALONE = Parallel(device=torch.device("cpu"))
+LOSS = ClassLoss(classes=2)
 
 
 class Colour(nn.Module):
@@ -29,7 +39,7 @@ class Colour(nn.Module):
         nn.init.zeros_(self.linear.weight)
 
     def forward(self, x):
-        return self.linear(self.dropout(x.float().mean((1, 3, 4)) / 255))
+        return self.linear(self.dropout(x.to(self.linear.weight.dtype).mean((1, 3, 4)) / 255))
 
 
 def batch(step, size=4, failures=()):
@@ -44,9 +54,9 @@ def run(folder, batches, *, model=None, progress=None, rate=0.5, **options):
     model = model or Colour()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     schedule = CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False)
-    log = Log(folder, steps=len(batches))
+    log = Log(folder, steps=len(batches), remedy="raise data.workers")
     progress = progress or Progress()
-    settings = {"records": 10, "steps": len(batches), "save": lambda at: None, **options}
+    settings = {"loss": LOSS, "records": 10, "steps": len(batches), "save": lambda at: None, **options}
     try:
         ended = train(
             model, optimizer, schedule, batches=batches, progress=progress, parallel=ALONE, log=log, **settings
@@ -151,6 +161,7 @@ def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path):
         model,
         optimizer,
         schedule,
+        loss=LOSS,
         batches=stream,
         records=10,
         progress=progress,
@@ -166,6 +177,41 @@ def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_a_second_sigterm_does_nothing_and_an_interrupt_acts_at_once():
+    with stop_requests() as asked_to_stop:
+        assert not asked_to_stop()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+        assert asked_to_stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_what_is_validated_is_saved_after_it_and_the_best_is_kept(tmp_path):
+    order, figures = [], iter([0.25, 0.5, 0.5, 0.75])
+    progress = Progress()
+    run(
+        tmp_path,
+        [batch(step) for step in range(8)],
+        progress=progress,
+        save_every=2,
+        eval_every=2,
+        save=lambda at: order.append(("save", at.step, dict(at.best))),
+        validate=lambda model: {"top1": next(figures)},
+        keep_best=lambda at: order.append(("best", at.step)),
+    )
+    assert order == [
+        ("best", 2),
+        ("save", 2, {"step": 2, "top1": 0.25}),
+        ("best", 4),
+        ("save", 4, {"step": 4, "top1": 0.5}),
+        ("save", 6, {"step": 4, "top1": 0.5}),
+        ("best", 8),
+        ("save", 8, {"step": 8, "top1": 0.75}),
+    ]
+
+
 def test_validation_comes_when_it_is_due(tmp_path):
     seen = []
 
@@ -178,10 +224,260 @@ def test_validation_comes_when_it_is_due(tmp_path):
     assert not torch.equal(seen[0], seen[1])
 
 
-def test_dropout_follows_from_seed_step_and_rank():
+def test_dropout_follows_from_seed_step_rank_and_part():
     def draw(*key):
-        seed_step(*key)
+        seed_dropout(step_seeds(*key))
         return torch.rand(4)
 
     assert torch.equal(draw(1, 2, 0), draw(1, 2, 0))
-    assert len({tuple(draw(*key).tolist()) for key in [(1, 2, 0), (1, 3, 0), (1, 2, 1), (2, 2, 0)]}) == 4
+    assert torch.equal(draw(1, 2, 0), draw(1, 2, 0, 0))
+    keys = [(1, 2, 0), (1, 3, 0), (1, 2, 1), (2, 2, 0), (1, 2, 0, 1)]
+    assert len({tuple(draw(*key).tolist()) for key in keys}) == 5
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 4, 7])
+def test_parts_of_a_step_are_one_step(tmp_path, accumulate):
+    # 7 parts of a batch of 5 clips: two of them are empty.
+    torch.manual_seed(0)
+    whole, parts = Colour().double(), Colour().double()
+    parts.load_state_dict(whole.state_dict())
+    for name, model, count in (("whole", whole, 1), ("parts", parts, accumulate)):
+        run(tmp_path / name, [batch(step, size=5) for step in range(8)], model=model, accumulate=count, log_every=1)
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-12)
+    losses = [[e["loss"] for e in events(tmp_path / name, "train")] for name in ("whole", "parts")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_each_part_draws_its_own_dropout(tmp_path):
+    seen = []
+
+    class Seeing(Colour):
+        def forward(self, x):
+            seen.append(torch.rand(3).tolist())
+            return super().forward(x)
+
+    run(tmp_path, [batch(0), batch(1)], model=Seeing(), accumulate=2)
+    assert len({tuple(draw) for draw in seen}) == 4
+
+
+def test_averages_are_kept_step_by_step_and_validated(tmp_path):
+    torch.manual_seed(0)
+    model = Colour()
+    averages = Averages(model, decay=0.3)
+    expected, trace, seen = model.linear.weight.detach().clone(), [], []
+
+    def validate(trained):
+        seen.append(trained.linear.weight.detach().clone())
+        return {"top1": 0.5}
+
+    run(
+        tmp_path,
+        [batch(s) for s in range(6)],
+        model=model,
+        averages=averages,
+        validate=validate,
+        eval_every=3,
+        save_every=1,
+        save=lambda at: trace.append(model.linear.weight.detach().clone()),
+    )
+    for n, weight in enumerate(trace, start=1):
+        decay = min(0.3, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * weight
+        if n == 3:
+            assert torch.allclose(seen[0], expected, atol=1e-6)
+    assert torch.allclose(seen[1], expected, atol=1e-6)
+    assert not torch.allclose(expected, model.linear.weight)
+
+
+def test_mixing_follows_from_the_step_and_changes_what_is_learned(tmp_path):
+    def weights(name, **options):
+        torch.manual_seed(0)
+        return run(tmp_path / name, [batch(s) for s in range(4)], **options)[0].linear.weight
+
+    mixing = Mixing(mixup_alpha=0.8)
+    mixed, again, other = (weights(n, mixing=mixing, seed=seed) for n, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert torch.equal(mixed, again)
+    assert not torch.equal(mixed, other)
+    assert not torch.equal(mixed, weights("plain", seed=1))
+
+
+def test_a_mixed_step_is_the_gradient_of_the_mixed_loss(tmp_path):
+    first, model, twin = batch(3), Colour(), Colour()
+    twin.load_state_dict(model.state_dict())
+    mixing = Mixing(mixup_alpha=0.8)
+    run(tmp_path, [first], model=model, clip_norm=None, mixing=mixing, seed=4)
+    rng = np.random.default_rng(step_seeds(4, 0, 0).spawn(1)[0])
+    views, targets = mixing(first.views[:, 0], LOSS.targets(first.labels, device="cpu"), rng)
+    assert 0.02 < float(targets[0, 1]) < 0.98
+    nn.functional.cross_entropy(twin(views), targets).backward()
+    assert torch.allclose(model.linear.weight, -0.5 * twin.linear.weight.grad, atol=1e-7)
+
+
+def test_a_scaled_loss_gives_the_same_step(tmp_path):
+    torch.manual_seed(0)
+    plain, scaled = Colour(), Colour()
+    scaled.load_state_dict(plain.state_dict())
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=3)
+    batches = [batch(step) for step in range(5)]
+    run(tmp_path / "plain", batches, model=plain)
+    run(tmp_path / "scaled", batches, model=scaled, scaler=scaler)
+    assert torch.allclose(plain.linear.weight, scaled.linear.weight, rtol=0, atol=1e-7)
+    assert scaler.get_scale() == 2048.0
+
+
+def test_a_step_whose_scaled_gradient_overflows_is_left_out(tmp_path):
+    model = Colour()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.linear.bias.register_hook(lambda gradient: gradient * float("inf"))
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    _, progress, _ = run(tmp_path, [batch(0)], model=model, scaler=scaler)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert scaler.get_scale() == 512.0
+    assert progress.step == 1
+
+
+def test_frozen_statistics_stay_even_behind_a_validation(tmp_path):
+    class Normed(Colour):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return self.linear(self.norm(x.float().mean((1, 3, 4)) / 255))
+
+    def validate(model):
+        model.eval()
+        model.train()  # as a test does that leaves a model as it was
+        return {"top1": 0.5}
+
+    def statistics(name, **options):
+        model = Normed()
+        run(tmp_path / name, [batch(s) for s in range(4)], model=model, validate=validate, eval_every=1, **options)
+        return model.norm.running_mean
+
+    assert torch.equal(statistics("frozen", frozen_statistics=True), torch.zeros(3))
+    assert not torch.equal(statistics("moving"), torch.zeros(3))
+
+
+def test_a_loss_that_rises_far_above_chance_is_told_once(tmp_path, capsys):
+    # Gradients of a rate far too high throw the weights from side to side.
+    torch.manual_seed(0)
+    shuffled = [batch(step) for step in range(20)]
+    for one in shuffled[1::2]:
+        object.__setattr__(one, "labels", tuple((1 - label,) for (label,) in one.labels))
+    run(tmp_path, shuffled, rate=500.0, clip_norm=None, log_every=1)
+    (warning,) = events(tmp_path, "warning")
+    assert "lower train.lr" in warning["text"]
+    assert f"({math.log(2):.3g})" in warning["text"]
+    assert "warning: the loss is" in capsys.readouterr().out
+
+
+class Slow(list):
+    """Batches that take their time."""
+
+    def __iter__(self):
+        for one in super().__iter__():
+            time.sleep(0.02)
+            yield one
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Slow, 1), (list, 0)])
+def test_a_run_that_waits_for_its_data_is_told_so(tmp_path, kind, told):
+    run(tmp_path, kind(batch(step) for step in range(40)), log_every=10)
+    lines = [event["text"] for event in events(tmp_path, "input_bound")]
+    assert len(lines) == told
+    assert all("of the time waits for data; raise data.workers" in line for line in lines)
+
+
+def test_the_bar_moves_with_every_step(tmp_path, monkeypatch):
+    class Slower(Colour):
+        def forward(self, x):
+            time.sleep(0.11)  # the bar is drawn ten times a second at most
+            return super().forward(x)
+
+    with terminal(monkeypatch) as end:
+        run(tmp_path, [batch(step) for step in range(6)], model=Slower(), log_every=100)
+        shown = end()
+    assert all(f"{step}/6" in shown for step in range(1, 7))
+
+
+def test_the_log_has_rates_and_gradient_norms_before_clipping(tmp_path):
+    first, model, twin = batch(3), Colour(), Colour()
+    twin.load_state_dict(model.state_dict())
+    run(tmp_path, [first], model=model, clip_norm=1e-3, rate=0.25)
+    nn.functional.cross_entropy(twin(first.views[:, 0]), torch.tensor([0, 0, 1, 1])).backward()
+    norm = torch.cat([p.grad.flatten() for p in twin.parameters()]).norm().item()
+    (event,) = events(tmp_path, "train")
+    assert event["gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    assert event["gradient_norms"] == {"no_decay": event["gradient_norm"]}
+    assert event["rates"] == {"no_decay": 0.25}
+
+
+def test_the_first_clips_are_shown_as_the_network_gets_them(tmp_path):
+    shown, seen = [], []
+
+    class Seeing(Colour):
+        def forward(self, x):
+            seen.append(x.clone())
+            return super().forward(x)
+
+    run(
+        tmp_path,
+        [batch(s) for s in range(3)],
+        model=Seeing(),
+        mixing=Mixing(mixup_alpha=0.8),
+        show=lambda views, targets: shown.append((views, targets)),
+    )
+    ((views, targets),) = shown
+    assert torch.equal(views, seen[0])
+    assert not torch.equal(views, batch(0).views[:, 0])
+    assert 0 < float(targets[0, 1]) < 1
+
+
+def test_each_part_of_a_step_has_its_name(tmp_path):
+    entered = []
+
+    @contextmanager
+    def span(name):
+        entered.append(name)
+        yield
+
+    torch.manual_seed(0)
+    plain, timed = Colour(), Colour()
+    timed.load_state_dict(plain.state_dict())
+    options = {"mixing": Mixing(mixup_alpha=0.8), "accumulate": 2, "log_every": 2}
+    batches = [batch(s) for s in range(2)]
+    run(tmp_path / "plain", batches, model=plain, averages=Averages(plain, decay=0.5), **options)
+    run(tmp_path / "timed", batches, model=timed, averages=Averages(timed, decay=0.5), span=span, **options)
+    step = ["wait for data", "to device", "mixing", *["forward", "loss", "backward"] * 2, "optimizer", "averages"]
+    assert entered == [*step, *step, "log"]
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), timed.parameters(), strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_on_a_gpu(tmp_path, precision):
+    model = Colour().cuda()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, fused=True)
+    log = Log(tmp_path, steps=40)
+    train(
+        model,
+        optimizer,
+        CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False),
+        loss=LOSS,
+        batches=[batch(step) for step in range(40)],
+        records=10,
+        progress=Progress(),
+        steps=40,
+        parallel=Parallel(device=torch.device("cuda", 0)),
+        log=log,
+        save=lambda at: None,
+        scaler=torch.amp.GradScaler("cuda") if precision == "fp16" else None,
+        precision=precision,
+        accumulate=2,
+        log_every=10,
+    )
+    log.close()
+    losses = [event["loss"] for event in events(tmp_path, "train")]
+    assert losses[-1] < 0.8 * losses[0]

@@ -1,75 +1,107 @@
-"""Groups that are a partition, a schedule that follows its formula, a loss that follows its formula."""
+"""Optimizers by name, schedules that follow their formulas, a rate that follows the batch."""
 
 import math
 
 import pytest
 import torch
+from torch import nn
 
-from vidtok.models.vivit import ViViT
-from vidtok.train.optim import class_loss, make_optimizer, make_schedule
-
-
-def small():
-    return ViViT(classes=3, frames=4, size=16, tubelet=(2, 8, 8), width=16, depth=2, heads=2, pool="cls")
+from vidtok.errors import ConfigError
+from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
 
 
-def test_every_parameter_is_in_one_group():
-    model = small()
-    optimizer = make_optimizer(model, lr=1.0, betas=(0.9, 0.99), weight_decay=0.1)
-    grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
-    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    for name, parameter in model.named_parameters():
-        spared = parameter.dim() < 2 or "position" in name or "class_token" in name
-        assert decay[id(parameter)] == (0.0 if spared else 0.1), name
-    assert all(group["betas"] == (0.9, 0.99) for group in optimizer.param_groups)
+def groups(*scales):
+    return [{"params": [nn.Parameter(torch.ones(2))], "lr_scale": scale, "weight_decay": 0.0} for scale in scales]
+
+
+def rates(steps, *scales, kind="cosine", **settings):
+    """The rates of every step, one column for each group."""
+    optimizer = make_optimizer(groups(*(scales or (1.0,))), lr=2.0)
+    schedule = make_schedule(optimizer, kind=kind, lr=2.0, steps=steps, **settings)
+    found = []
+    for step in range(steps):
+        schedule.step_update(step)
+        found.append([group["lr"] for group in optimizer.param_groups])
+    return [list(column) for column in zip(*found, strict=True)]
 
 
 def test_the_rate_rises_linearly_and_falls_as_a_cosine():
-    optimizer = make_optimizer(small(), lr=2.0, betas=(0.9, 0.999), weight_decay=0.0)
-    schedule = make_schedule(optimizer, lr=2.0, steps=100, warmup_steps=10)
-    rates = []
-    for step in range(100):
-        schedule.step_update(step)
-        rates.append(optimizer.param_groups[0]["lr"])
-    assert rates[:10] == pytest.approx([0.2 + 0.18 * step for step in range(10)])
+    (found,) = rates(100, warmup_steps=10, min_lr=0.5)
+    assert found[:10] == pytest.approx([0.2 + 0.18 * step for step in range(10)])
     for step in range(10, 100):
-        assert rates[step] == pytest.approx(1 + math.cos(math.pi * step / 100))
+        assert found[step] == pytest.approx(0.5 + 0.75 * (1 + math.cos(math.pi * step / 100)))
 
 
-def test_the_rate_without_warm_up_starts_at_its_height():
-    optimizer = make_optimizer(small(), lr=2.0, betas=(0.9, 0.999), weight_decay=0.0)
-    make_schedule(optimizer, lr=2.0, steps=10, warmup_steps=0).step_update(0)
-    assert optimizer.param_groups[0]["lr"] == 2.0
+def test_the_rate_falls_in_a_line_from_the_end_of_the_warm_up():
+    (found,) = rates(100, kind="linear", warmup_steps=20, min_lr=0.4)
+    assert found[:20] == pytest.approx([0.1 + 0.095 * step for step in range(20)])
+    assert found[20:] == pytest.approx([0.4 + 1.6 * (1 - (step - 20) / 80) for step in range(20, 100)])
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_follows_its_formula(smoothing):
-    logits = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]], dtype=torch.float64).float()
-    expected = 0.0
-    for row, label in zip(logits.double().tolist(), (2, 0), strict=True):
-        total = sum(math.exp(value) for value in row)
-        for k, value in enumerate(row):
-            target = (1 - smoothing) * (k == label) + smoothing / 3
-            expected -= target * math.log(math.exp(value) / total)
-    loss = class_loss(logits, [(2,), (0,)], kind="softmax", label_smoothing=smoothing)
-    assert float(loss) == pytest.approx(expected, rel=1e-6)
+def test_the_rate_falls_to_a_tenth_at_each_step():
+    (found,) = rates(40, kind="step", warmup_steps=4, lr_steps=(10, 30))
+    assert found[:4] == pytest.approx([0.5 + 0.375 * step for step in range(4)])
+    assert found[4:] == pytest.approx([2.0] * 6 + [0.2] * 20 + [0.02] * 10)
 
 
-def test_the_loss_of_several_labels_follows_its_formula():
-    logits, labels = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]]), [(2, 0), (1,)]
-    expected = 0.0
-    for row, own in zip(logits.tolist(), labels, strict=True):
-        for k, value in enumerate(row):
-            score = 1 / (1 + math.exp(-value))
-            expected -= math.log(score if k in own else 1 - score) / 3
-    loss = class_loss(logits, labels, kind="sigmoid", label_smoothing=0.0)
-    assert float(loss) == pytest.approx(expected, rel=1e-6)
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+def test_the_rate_without_warm_up_starts_at_its_height(kind):
+    assert rates(10, kind=kind)[0][0] == 2.0
 
 
-@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
-def test_the_loss_of_nothing_is_zero_and_has_a_gradient(kind):
-    logits = torch.zeros(0, 3, requires_grad=True)
-    loss = class_loss(logits, [], kind=kind, label_smoothing=0.0)
-    loss.backward()
-    assert loss.item() == 0.0
+def test_groups_have_their_share_of_the_rate():
+    whole, half, ten = rates(30, 1.0, 0.5, 10.0, warmup_steps=5)
+    assert half == pytest.approx([rate / 2 for rate in whole])
+    assert ten == pytest.approx([rate * 10 for rate in whole])
+
+
+def test_the_rate_follows_the_batch():
+    assert scaled_rate(5e-4, batch=1024, lr_batch=512) == pytest.approx(1e-3)
+    assert scaled_rate(5e-4, batch=1024, lr_batch=None) == 5e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("adamw", {}, (torch.optim.AdamW, {"betas": (0.9, 0.999)})),
+        ("adamw", {"betas": (0.8, 0.9)}, (torch.optim.AdamW, {"betas": (0.8, 0.9)})),
+        ("momentum", {}, (torch.optim.SGD, {"momentum": 0.9, "nesterov": False})),
+        ("sgd", {"momentum": 0.5}, (torch.optim.SGD, {"momentum": 0.5, "nesterov": True})),
+    ],
+)
+def test_optimizers_by_name(name, settings, expected):
+    optimizer = make_optimizer(groups(1.0), name=name, lr=0.1, **settings)
+    assert type(optimizer) is expected[0]
+    for key, value in expected[1].items():
+        assert optimizer.param_groups[0][key] == value
+
+
+def test_momentum_follows_its_formula():
+    (group,) = groups(1.0)
+    weight, optimizer = group["params"][0], make_optimizer([group], name="momentum", lr=0.1, momentum=0.9)
+    velocity, expected = 0.0, 1.0
+    for gradient in (1.0, -2.0, 0.5):
+        weight.grad = torch.full((2,), gradient)
+        optimizer.step()
+        velocity = 0.9 * velocity + gradient
+        expected -= 0.1 * velocity
+    assert weight.tolist() == pytest.approx([expected] * 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "adamww"}, "train.optimizer=adamww: timm has no such optimizer"),
+        ({"name": "momentum", "betas": (0.9, 0.9)}, "train.betas=.*: momentum has no betas; leave it out"),
+        ({"name": "adamw", "momentum": 0.9}, "train.momentum=0.9: adamw has no momentum; leave it out"),
+    ],
+)
+def test_what_an_optimizer_does_not_have_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        make_optimizer(groups(1.0), lr=0.1, **settings)
+
+
+@pytest.mark.gpu
+def test_optimizers_are_fused_on_a_gpu():
+    group = {"params": [nn.Parameter(torch.ones(2, device="cuda"))], "lr_scale": 1.0}
+    assert make_optimizer([group], lr=0.1).defaults["fused"]

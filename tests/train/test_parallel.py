@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from vidtok.errors import ConfigError
-from vidtok.train.parallel import start_parallel
+from vidtok.train.parallel import Parallel, fair_threads, start_parallel
 
 SCRIPT = """
 import json, sys, torch
@@ -50,6 +52,44 @@ def test_one_process_stands_alone(monkeypatch):
         assert alone.wrap(layer) is layer
         assert alone.gather("x") == ["x"]
         assert alone.sum(torch.tensor(2.0)).item() == 2.0
+
+
+def test_one_process_is_never_sharded():
+    assert not Parallel(device=torch.device("cpu"), form="fsdp2").sharded
+    assert not Parallel(device=torch.device("cpu"), world=2).sharded
+    assert Parallel(device=torch.device("cpu"), world=2, form="fsdp2").sharded
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="a parent's environment is read under /proc")
+@pytest.mark.parametrize(
+    ("said", "given", "shared"),
+    [
+        (None, None, True),  # nobody said anything
+        (None, "1", True),  # torchrun did
+        ("1", "1", False),  # the user did
+        ("3", "3", False),
+    ],
+)
+def test_processes_share_the_cores_where_the_user_says_nothing(monkeypatch, said, given, shared):
+    def environment(threads):
+        if threads is None:
+            monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        else:
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(9))
+    environment(said)
+    with subprocess.Popen(["sleep", "60"]) as torchrun:
+        monkeypatch.setattr(os, "getppid", lambda: torchrun.pid)
+        while not Path(f"/proc/{torchrun.pid}/environ").read_bytes():
+            time.sleep(0.01)  # it has only just become another program
+        environment(given)
+        try:
+            assert fair_threads() == (4 if shared else None)
+        finally:
+            torchrun.kill()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

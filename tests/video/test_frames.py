@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.video.clips import make_clip
 from vidtok.errors import DecodeError
 from vidtok.video.frames import FramesReader, natural_order, pictures_in
 from vidtok.video.reader import open_video
@@ -44,8 +46,32 @@ def test_the_rate_is_the_callers(tmp_path: Path):
         assert video.frames_at([1]).pts_seconds.tolist() == [1 / 24]
     with pytest.raises(ValueError, match="above 0, got 0"):
         FramesReader(tmp_path, fps=0)
-    with pytest.raises(ValueError, match="fps=24 is for folders of pictures: backend 'pyav'"):
-        open_video(tmp_path, fps=24)
+    with pytest.raises(ValueError, match=r"fps=24 is for pictures, .*clip\.mp4 is a video"):
+        open_video(make_clip(tmp_path / "clip.mp4", frames=9), fps=24)
+
+
+@pytest.mark.parametrize("backend", ["pyav", "torchcodec", "decord", "frames"])
+def test_pictures_are_read_as_pictures_whatever_the_backend(tmp_path: Path, backend: str):
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        picture(number * 20).save(tmp_path / "pictures" / f"{number}.PNG")
+    with open_video(tmp_path / "pictures", backend=backend, fps=10) as video:
+        assert isinstance(video, FramesReader)
+        assert video.pts_seconds.tolist() == [0.0, 0.1, 0.2]
+        assert video.frames_at([2]).pixels.unique().tolist() == [40]
+    with open_video(tmp_path / "pictures" / "[0-1]*", backend=backend) as video:
+        assert len(video) == 2
+    with open_video(tmp_path / "pictures" / "1.PNG", backend=backend) as video:
+        assert isinstance(video, FramesReader)
+        assert (len(video), video.fps) == (1, 25.0)
+
+
+def test_a_video_among_pictures_is_none_of_them(tmp_path: Path):
+    picture(3).save(tmp_path / "0.png")
+    make_clip(tmp_path / "1.mpg", codec="mpeg2video", fps=Fraction(25), frames=9)
+    assert pictures_in(tmp_path) == [tmp_path / "0.png"]
+    with open_video(tmp_path / "1.mpg") as video:
+        assert len(video) == 9
 
 
 def test_a_single_picture_is_a_video_of_one_frame(tmp_path: Path):

@@ -33,6 +33,11 @@ def test_each_wanted_picture_is_asked_for_once_by_rising_index():
         assert frames.pts_seconds.tolist() == [0.4, 0.2, 0.0, 0.2]
         assert video.frames_at([1, 2], short_side=2).pixels.shape == (2, 3, 2, 3)
         assert video.frames_at([]).pixels.shape == (0, 3, 4, 6)
+        each = list(video.each_at([2, 1, 2], short_side=2))
+        assert [(index, picture.shape, int(picture.max())) for index, picture in each] == [
+            (1, (3, 2, 3), 1),
+            (2, (3, 2, 3), 2),
+        ]
 
 
 def test_what_cannot_be_asked():

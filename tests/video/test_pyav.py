@@ -8,10 +8,11 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.video.frame import PictureType
 
 from tests.video.clips import GROUPS, RATES, make_clip, numbered_picture, read_numbers, remux
 from vidtok.errors import DecodeError
-from vidtok.video import pyav
+from vidtok.video import packets
 from vidtok.video.pyav import PyAVReader
 
 
@@ -161,7 +162,7 @@ def test_pictures_whose_size_changes_are_scaled_to_the_first_size(tmp_path: Path
 
 
 def test_long_streams_are_read_from_the_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pyav, "KEPT_BYTES", 5000)
+    monkeypatch.setattr(packets, "KEPT_BYTES", 5000)
     path = make_clip(tmp_path / "clip.ts", options=GROUPS["open groups"])
     assert path.stat().st_size > 10_000
     check_every_way(path, numbers=list(range(60)))
@@ -172,8 +173,8 @@ def test_jumping_decodes_only_the_groups_that_are_wanted(tmp_path: Path, monkeyp
     decoded = []
     inner = PyAVReader._decoded
 
-    def counted(self, first):
-        for frame in inner(self, first):
+    def counted(self, first, *, needed=None):
+        for frame in inner(self, first, needed=needed):
             decoded.append(frame.pts)
             yield frame
 
@@ -184,9 +185,41 @@ def test_jumping_decodes_only_the_groups_that_are_wanted(tmp_path: Path, monkeyp
     assert len(set(decoded)) == len(decoded)
 
 
+def test_frames_that_no_other_leans_on_are_not_decoded_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = make_clip(tmp_path / "clip.mp4", options={"x264-params": "keyint=250:bframes=2:b-pyramid=0:b-adapt=0"})
+    decoded = []
+    inner = PyAVReader._decoded
+
+    def counted(self, first, *, needed=None):
+        for frame in inner(self, first, needed=needed):
+            decoded.append(frame.pict_type)
+            yield frame
+
+    with PyAVReader(path) as video:
+        whole = video.frames_at(range(60))
+        monkeypatch.setattr(PyAVReader, "_decoded", counted)
+        assert torch.equal(video.frames_at([4, 50]).pixels, whole.pixels[[4, 50]])
+        assert len(decoded) < 25
+        assert decoded.count(PictureType.B) <= 2
+        assert torch.equal(video.frames_at(range(60)).pixels, whole.pixels)
+
+
+def test_one_picture_at_a_time(tmp_path: Path):
+    with PyAVReader(make_clip(tmp_path / "clip.mp4", frames=9)) as video:
+        for short_side in (None, 32):
+            frames = video.frames_at([2, 5, 7], short_side=short_side)
+            for row, (index, picture) in enumerate(video.each_at([7, 2, 5, 2], short_side=short_side)):
+                assert index == [2, 5, 7][row]
+                assert picture.is_contiguous()
+                assert torch.equal(picture, frames.pixels[row])
+        assert list(video.each_at([])) == []
+
+
 def test_asking_beyond_the_end(tmp_path: Path):
     with PyAVReader(make_clip(tmp_path / "clip.mp4", frames=9)) as video:
         for index in (9, -1):
+            with pytest.raises(DecodeError, match=rf"asked for {index}"):
+                next(video.each_at([3, index]))
             with pytest.raises(DecodeError, match=rf"clip.mp4: has frames 0 to 8, asked for {index}"):
                 video.frames_at([3, index])
 

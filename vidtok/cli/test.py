@@ -5,15 +5,18 @@ from pathlib import Path
 
 from vidtok.build import build_eval_batches, build_model, build_val, eval_views
 from vidtok.cli import add_overrides, parser
-from vidtok.cli.results import opposite_share, result_line, write_failed, write_predictions, write_results
+from vidtok.cli.results import opposite_share, result_line, words, write_failed, write_predictions, write_results
 from vidtok.config import Config
 from vidtok.config_io import load_config, load_config_text
-from vidtok.data.lists import Records, read_classes
+from vidtok.data.lists import Records, describe, read_classes
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.models.classifier import Classifier
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.parallel import Parallel, start_parallel
+from vidtok.viz.confusion import scores_confusion
+
+CONFUSION = "confusion.png"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -23,13 +26,15 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--out", help="folder for results.json and predictions.csv; default: test/ in the run's folder")
     cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos could not be decoded")
     add_overrides(cli)
-    args = cli.parse_args(arguments)
+    args = cli.parse_intermixed_args(arguments)
 
     checkpoint, config = open_checkpoint(args.checkpoint, args.cfg, args.overrides)
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, checkpoint.classes).to(parallel.device)
-        load_weights(model, checkpoint.model, source=args.checkpoint)
+        load_weights(model, checkpoint.weights, source=args.checkpoint)
         val = build_val(config, checkpoint.classes)
+        if parallel.is_main:
+            print(describe(val), flush=True)
         out = Path(args.out) if args.out else Path(str(config.run.dir)) / "test"
         figures = test(config, model, val, parallel, out=out, checkpoint=str(args.checkpoint))
     return 1 if figures.failed and not args.allow_missing else 0
@@ -87,7 +92,7 @@ def measure_predictions(
 
 
 def test(config: Config, model: Classifier, val: Records, parallel: Parallel, *, out: Path, checkpoint: str) -> Figures:
-    """Test, print the result line, and write results.json, predictions.csv and failed.csv into `out`."""
+    """Test, print the result line, and write results.json, predictions.csv, confusion.png and failed.csv into `out`."""
     names = {name for pair in config.eval.opposites for name in pair}
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
@@ -104,6 +109,10 @@ def test(config: Config, model: Classifier, val: Records, parallel: Parallel, *,
         write_results(out, config, val, figures_by_name, line=line, checkpoint=checkpoint)
         write_predictions(out / "predictions.csv", predictions, scores, model.classes)
         write_failed(out / "failed.csv", predictions)
+        heading = f"test: {words(figures.values)}, {eval_views(config).count} views"
+        picture = scores_confusion(scores, predictions.labels, model.classes, heading=heading)
+        if picture is not None:
+            picture.save(out / CONFUSION)
         if figures.failed:
             failed = out / "failed.csv"
             print(f"{figures.failed} videos could not be decoded and count as wrong; they are listed in {failed}")

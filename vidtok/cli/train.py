@@ -1,33 +1,60 @@
 """Train a network, and test it at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-from torch import nn
+import torch
+from PIL import Image
+from torch import Tensor, nn
 
-from vidtok.build import Lists, build_lists, build_model, build_train_batches, init_weights
+from vidtok.build import (
+    Lists,
+    build_input_remedy,
+    build_lists,
+    build_loss,
+    build_mixing,
+    build_model,
+    build_optimizer,
+    build_scaler,
+    build_schedule,
+    build_train_batches,
+    describe_start,
+    highest_rate,
+    init_weights,
+    prepare_training,
+    set_head_bias,
+)
 from vidtok.cli import add_overrides, parser
-from vidtok.cli.test import measure_predictions, predict, test
+from vidtok.cli.test import CONFUSION, measure_predictions, predict, test
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, load_config_text, to_yaml
+from vidtok.data.lists import describe
+from vidtok.data.transforms import flip_warning
 from vidtok.errors import CheckpointError
 from vidtok.models.classifier import Classifier
-from vidtok.train.checkpoint import (
-    Checkpoint,
-    checkpoint_path,
-    find_checkpoint,
-    list_checkpoints,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
-from vidtok.train.log import Log, plot_curves
-from vidtok.train.loop import Progress, train
-from vidtok.train.optim import make_optimizer, make_schedule
+from vidtok.train.checkpoint import Checkpoint
+from vidtok.train.checks import empty_classes_warning, rate_warning
+from vidtok.train.curves import plot_curves
+from vidtok.train.ema import Averages
+from vidtok.train.fsdp import shard_model, whole_weights
+from vidtok.train.groups import NEW
+from vidtok.train.log import Log
+from vidtok.train.loop import train
 from vidtok.train.parallel import Parallel, start_parallel
+from vidtok.train.state import Progress, RunState, new_layers
+from vidtok.train.store import Store
+from vidtok.viz.clip_rows import clip_rows, target_words
+from vidtok.viz.confusion import scores_confusion
+
+SHOWN = 6
+"""Clips of the first step that TensorBoard shows."""
 
 # These may change between the parts of a run: they do not alter what is computed.
-FREE_KEYS = ("run.dir", "run.device", "data.workers", "data.root", "eval")
+FREE_KEYS = (
+    *("run.dir", "run.device", "data.workers", "data.root", "eval"),
+    *("train.parallel", "train.keep_checkpoints", "train.sharded_checkpoints"),
+)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -47,71 +74,113 @@ def run(arguments: Sequence[str]) -> int:
         "--allow-missing", action="store_true", help="exit with 0 even if test videos could not be decoded"
     )
     add_overrides(cli)
-    args = cli.parse_args(arguments)
+    args = cli.parse_intermixed_args(arguments)
 
     config = load_config(args.cfg, args.overrides)
     lists = build_lists(config)
-    with start_parallel(config.run.device) as parallel:
+    with start_parallel(config.run.device, form=config.train.parallel) as parallel:
         return run_training(config, lists, parallel, resume=args.resume, allow_missing=args.allow_missing)
 
 
 def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: str | None, allow_missing: bool) -> int:
     """The whole run on this process; the exit status."""
     folder = Path(str(config.run.dir))
-    checkpoints = folder / "checkpoints"
-    model = build_model(config, lists.classes).to(parallel.device)
     settings = config.train
-    optimizer = make_optimizer(model, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
-    schedule = make_schedule(optimizer, lr=settings.lr, steps=settings.steps, warmup_steps=settings.warmup_steps)
+    store = Store(
+        folder=folder / "checkpoints",
+        parallel=parallel,
+        keep=settings.keep_checkpoints,
+        sharded=settings.sharded_checkpoints,
+    )
+    model = build_model(config, lists.classes)
 
     # Where the weights come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
-    progress, origin = Progress(), "from scratch"
-    if (start := find_start(checkpoints, resume)) is not None:
-        checkpoint = load_checkpoint(start, device=parallel.device)
-        check_same(config, checkpoint, start, lists.classes)
-        load_weights(model, checkpoint.model, source=start)
-        optimizer.load_state_dict(dict(checkpoint.optimizer))
-        progress = Progress(step=checkpoint.step, bad=dict(checkpoint.bad))
-        origin = f"going on from {start}"
+    checkpoint, new, origin = None, None, "from scratch"
+    if (start := store.find_start(resume)) is not None:
+        checkpoint = store.open(start)
+        check_same(config, checkpoint, start.path, lists.classes)
+        new, origin = new_layers(checkpoint.optimizer), f"going on from {start.path}"
     elif settings.init is not None:
-        origin = init_weights(model, settings.init)
+        report = init_weights(model, settings.init)
+        new, origin = frozenset(report.missing), describe_start(settings.init, report)
+    if checkpoint is None and settings.head_bias is not None:
+        set_head_bias(model, settings.head_bias, new=new)
 
-    log = Log(folder if parallel.is_main else None, steps=settings.steps, first_step=progress.step)
+    prepare_training(config, model, parallel.device)
+    if parallel.sharded:
+        shard_model(model, device=parallel.device, bf16=settings.precision == "bf16")
+    optimizer = build_optimizer(config, model, new=new or ())
+    schedule = build_schedule(config, optimizer)
+    state = RunState(
+        model=model,
+        optimizer=optimizer,
+        averages=Averages(model, decay=settings.ema_decay) if settings.ema_decay is not None else None,
+        scaler=build_scaler(config, parallel.device),
+    )
+    if start is not None and checkpoint is not None:
+        store.restore(state, checkpoint, start)
+        del checkpoint
+    progress, averages = state.progress, state.averages
+
+    log = Log(
+        folder if parallel.is_main else None,
+        steps=settings.steps,
+        first_step=progress.step,
+        remedy=build_input_remedy(config),
+    )
     if parallel.is_main:
         (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
     size = sum(parameter.numel() for parameter in model.parameters())
-    log.event("start", step=progress.step, origin=origin, parameters=size, processes=parallel.world)
+    counts = {"processes": parallel.world, "threads": torch.get_num_threads(), "restarts": parallel.restarts}
+    counts["averages"] = averages is not None
+    log.event("start", step=progress.step, origin=origin, parameters=size, **counts)
+    if parallel.restarts:
+        log.say(f"torchrun has started all processes again after one died: restart {parallel.restarts}")
     log.say(
         f"{config.model['name']}, {size / 1e6:.2f} M parameters, {len(lists.classes)} classes | "
         f"train {len(lists.train)}, val {len(lists.val)} videos | {parallel.world} x {parallel.device} | {origin}"
     )
+    for text in (describe(lists.train), describe(lists.val), *start_notes(config, model, new)):
+        log.say(text)
+    for text in (*(() if start is None else start.notes), *start_warnings(config, lists, new)):
+        log.warn(text)
+
+    newest = None if start is None else start.path
 
     def save(at: Progress) -> None:
-        if parallel.is_main:
-            state = Checkpoint(
-                step=at.step,
-                model=model.state_dict(),
-                optimizer=optimizer.state_dict(),
-                config=to_yaml(config),
-                classes=lists.classes,
-                bad=at.bad,
-            )
-            path = save_checkpoint(state, checkpoints)
-            log.event("saved", step=at.step, path=str(path))
-        parallel.wait()
+        nonlocal newest
+        newest = store.save(state, config=to_yaml(config), classes=lists.classes)
+        log.event("saved", step=at.step, path=str(newest))
+
+    def keep_best(at: Progress) -> None:
+        path = store.save_best(state, config=to_yaml(config), classes=lists.classes)
+        log.event("best", **at.best, path=str(path))
 
     def validate(trained: nn.Module) -> Mapping[str, float]:
         assert isinstance(trained, Classifier)
-        predictions = predict(config, trained, lists.val, parallel, single=True)
+        with whole_weights(trained):
+            predictions = predict(config, trained, lists.val, parallel, single=True)
         figures = measure_predictions(config, predictions, lists.val, aggregate="logits")
         name, value = next(iter(figures.values.items()))  # the first is the one that is followed
+        if parallel.is_main:
+            scores = predictions.scores("logits", kind=settings.loss)
+            heading = f"validation at step {progress.step}: {name} {value:.3f}, one view"
+            picture = scores_confusion(scores, predictions.labels, lists.classes, heading=heading)
+            if picture is not None:
+                log.picture("val/confusion", progress.step, picture)
         return {name: value}
+
+    def show(views: Tensor, targets: Tensor) -> None:
+        if len(views):
+            titles = [target_words(target, lists.classes) for target in targets[:SHOWN].tolist()]
+            log.picture("train/examples", progress.step, clip_rows(views[:SHOWN], titles))
 
     try:
         ended = train(
             model,
             optimizer,
             schedule,
+            loss=build_loss(config, lists.classes),
             batches=build_train_batches(config, lists.train, parallel, first_step=progress.step),
             records=len(lists.train),
             progress=progress,
@@ -119,40 +188,69 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
             parallel=parallel,
             log=log,
             save=save,
+            keep_best=keep_best,
             validate=validate,
+            mixing=build_mixing(config),
+            averages=averages,
+            scaler=state.scaler,
             seed=config.run.seed,
             precision=settings.precision,
-            score_kind=settings.loss,
-            label_smoothing=settings.label_smoothing,
+            accumulate=settings.accumulate,
             clip_norm=settings.clip_norm,
+            frozen_statistics=settings.batch_norm == "frozen",
             max_bad_fraction=config.data.max_bad_fraction,
             log_every=settings.log_every,
             save_every=settings.save_every,
             eval_every=config.eval.every,
+            show=show if parallel.is_main else None,
         )
+        log.end_bar()
         if not ended:
-            path = checkpoint_path(checkpoints, progress.step)
-            log.say(f"stopped after step {progress.step} of {settings.steps}; the same command goes on from {path}")
+            log.say(f"stopped after step {progress.step} of {settings.steps}; the same command goes on from {newest}")
             return 130
         if parallel.is_main:
             log.say(f"curves: {plot_curves(folder)}")
+        if not config.eval.after_train:
+            return 0
+        with nullcontext() if averages is None else averages.in_place_of(model):
+            with whole_weights(model):
+                figures = test(config, model, lists.val, parallel, out=folder / "test", checkpoint=str(newest))
+        log.scalars("test", progress.step, **figures.as_dict())
+        if parallel.is_main and (confusion := folder / "test" / CONFUSION).exists():
+            with Image.open(confusion) as picture:
+                log.picture("test/confusion", progress.step, picture)
     finally:
         log.close()
-    if not config.eval.after_train:
-        return 0
-    last = checkpoint_path(checkpoints, progress.step)
-    figures = test(config, model, lists.val, parallel, out=folder / "test", checkpoint=str(last))
     return 1 if figures.failed and not allow_missing else 0
 
 
-def find_start(checkpoints: Path, resume: str | None) -> Path | None:
-    """The checkpoint to go on from: the run's own newest one, else the one asked for, else None."""
-    own = list_checkpoints(checkpoints)
-    if own:
-        return own[-1]
-    if resume == "":
-        raise CheckpointError(f"{checkpoints}: --resume, but there is no checkpoint; leave --resume out to start anew")
-    return find_checkpoint(resume) if resume is not None else None
+def start_notes(config: Config, model: Classifier, new: Collection[str] | None) -> list[str]:
+    """What the settings came to: the scaled rate, what is frozen, which layers are new."""
+    settings, notes = config.train, []
+    if settings.lr_batch is not None:
+        notes.append(
+            f"learning rate: {settings.lr:g} for {settings.lr_batch} clips per step is "
+            f"{highest_rate(config):g} for {settings.batch}"
+        )
+    if settings.freeze:
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+        trained = sum(size for size, trains in sizes if trains)
+        notes.append(f"frozen: all but {trained / 1e6:.3f} of {sum(size for size, _ in sizes) / 1e6:.3f} M parameters")
+    if NEW in settings.lr_scale and new:
+        notes.append(f"{len(new)} new parameters have {settings.lr_scale[NEW]:g} times the rate of the others")
+    return notes
+
+
+def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) -> list[str]:
+    """What is probably not meant."""
+    warnings = [
+        rate_warning(config.train.optimizer, highest_rate(config)),
+        empty_classes_warning(lists.train.labels_seen(), lists.classes, name=config.data.train),
+        flip_warning(lists.classes) if config.data.flip else None,
+    ]
+    if NEW in config.train.lr_scale and new is None:
+        warnings.append(f"train.lr_scale.{NEW} has no effect without train.init: all parameters are new")
+    return [text for text in warnings if text is not None]
 
 
 def check_same(config: Config, checkpoint: Checkpoint, path: Path, classes: Sequence[str]) -> None:

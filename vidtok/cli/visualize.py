@@ -28,13 +28,15 @@ def run(arguments: Sequence[str]) -> int:
     views = eval_views(config, single=True)
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, checkpoint.classes).to(parallel.device)
-        load_weights(model, checkpoint.model, source=args.checkpoint)
+        load_weights(model, checkpoint.weights, source=args.checkpoint)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
         with open_video(args.video, backend=config.data.backend) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
             frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
             rate = (config.data.target_fps or reader.fps) / config.data.stride
-        clip = views.crop(frames.pixels, view, rng).to(parallel.device)
+            if config.data.sampling == "segments":  # the clip is as long as the video
+                rate = reader.fps * len(frames) / len(reader)
+        clip = views.crop(frames.pixels, view).to(parallel.device)
         pictures = attention_clip(model, clip, heading=Path(args.video).name, kind=config.train.loss)
         write_video(args.out, pictures, fps=rate)
     print(f"{args.out}: {len(pictures)} frames of {pictures.shape[3]} x {pictures.shape[2]} at {rate:.4g} per second")

@@ -1,127 +1,29 @@
 """A list of videos and a plan of views, as a map-style dataset that chooses nothing.
 
-Which frames, which crop and which flip are pure functions of (seed, record, epoch, frame table), so that
-`dataset.sample(record=17, epoch=3)` makes again exactly what training saw.
+Which frames, which crop, which flip and which augmentation are pure functions of (seed, record, epoch, frame table), so
+that `dataset.sample(record=17, epoch=3)` makes again exactly what training saw.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vidtok.data.transforms import crop_resize, random_box, spatial_crop
+from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import DecodeError
-from vidtok.types import Failure, Frames, Record, Sample, View
-from vidtok.video.reader import check_backend, open_video
-from vidtok.video.sample import clip_indices, linspace_starts, random_start, resample, span
+from vidtok.types import Failure, Record, Sample, View
+from vidtok.video.reader import VideoReader, check_backend, holds_pictures, open_video
+from vidtok.video.sample import CLOCK_SECONDS
 
-Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipRule:
-    """How a clip lies on a video: `frames` frames, one every `stride` source frames (or frames at `target_fps`)."""
-
-    frames: int
-    stride: int
-    target_fps: float | None = None
-    short: Literal["repeat", "loop"] = "loop"
-
-    def table(self, pts_seconds: Float64[Tensor, "n"]) -> Int64[Tensor, "m"]:
-        """The source frames that a clip may pick from."""
-        if self.target_fps is None:
-            return torch.arange(len(pts_seconds))
-        return resample(pts_seconds, self.target_fps)
-
-    def clip(self, table: Int64[Tensor, "m"], *, start: int) -> Int64[Tensor, "f"]:
-        indices = clip_indices(len(table), frames=self.frames, stride=self.stride, start=start, short=self.short)
-        return table[indices]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainViews:
-    """One clip at a random start; a random box of it, scaled to `size`."""
-
-    clip: ClipRule
-    size: int
-    scale: tuple[float, float]
-    ratio: tuple[float, float]
-    flip: bool
-    short_side: None = None
-    count: int = 1
-
-    def views(self, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator) -> list[View]:
-        table = self.clip.table(pts_seconds)
-        start = random_start(len(table), span(self.clip.frames, self.clip.stride), rng)
-        return [View(clip=0, crop=0, indices=self.clip.clip(table, start=start))]
-
-    def crop(
-        self, pixels: UInt8[Tensor, "f c y x"], view: View, rng: np.random.Generator
-    ) -> UInt8[Tensor, "f c size size"]:
-        height, width = pixels.shape[-2:]
-        box = random_box(height, width, rng, scale=self.scale, ratio=self.ratio, flip=self.flip)
-        return crop_resize(pixels, box, size=self.size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TestViews:
-    """`clips` clips from the first to the last possible start, each with `crops` crops; clip by clip."""
-
-    __test__ = False  # a name that pytest would take for a class of tests
-
-    clip: ClipRule
-    size: int
-    short_side: int
-    clips: int
-    crops: int
-    control: Control = "none"
-
-    def __post_init__(self):
-        if self.short_side < self.size:
-            raise ValueError(f"short_side {self.short_side} is smaller than the crop of {self.size}")
-
-    @property
-    def count(self) -> int:
-        return self.clips * self.crops
-
-    @property
-    def single(self) -> int:
-        """The view that stands for all where only one counts: the centre crop of the clip nearest the middle."""
-        return (self.clips - 1) // 2 * self.crops + self.crops // 2
-
-    def views(self, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator) -> list[View]:
-        table = self.clip.table(pts_seconds)
-        order = _order(self.control, self.clip.frames, rng)
-        starts = linspace_starts(len(table), span(self.clip.frames, self.clip.stride), self.clips)
-        clips = [self.clip.clip(table, start=start)[order] for start in starts]
-        return [View(clip=c, crop=k, indices=clip) for c, clip in enumerate(clips) for k in range(self.crops)]
-
-    def crop(
-        self, pixels: UInt8[Tensor, "f c y x"], view: View, rng: np.random.Generator
-    ) -> UInt8[Tensor, "f c size size"]:
-        return spatial_crop(pixels, size=self.size, crop=view.crop, crops=self.crops)
-
-
-def _order(control: Control, frames: int, rng: np.random.Generator) -> Int64[Tensor, "f"]:
-    """Which frame of the clip stands at each place; anything but `none` tells what the network goes by."""
-    order = torch.arange(frames)
-    if control == "none":
-        return order
-    if control == "reverse":
-        return order.flip(0)
-    if control == "shuffle":
-        return torch.from_numpy(rng.permutation(frames))
-    place = {"repeat_first": 0, "repeat_middle": frames // 2, "repeat_last": frames - 1}[control]
-    return torch.full_like(order, place)
+Key = tuple[int, int, int | None]
+"""What a sampler asks for: record, epoch, and rows and columns of the crops in pixels; None: the views' own size."""
 
 
 class VideoDataset(Dataset[Sample | Failure]):
-    """Videos as samples. A key is `(record, epoch)`; a video that cannot be decoded comes back as a Failure."""
+    """Videos as samples. A key is `(record, epoch, size)`; a video that cannot be decoded comes back as a Failure."""
 
     def __init__(
         self, records: Sequence[Record], *, views: TrainViews | TestViews, seed: int = 0, backend: str = "pyav"
@@ -135,28 +37,95 @@ class VideoDataset(Dataset[Sample | Failure]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample | Failure:
-        record, epoch = key
+    def __getitem__(self, key: Key) -> Sample | Failure:
+        record, epoch, size = key
         try:
-            return self.sample(record=record, epoch=epoch)
+            return self.sample(record=record, epoch=epoch, size=size)
         except DecodeError as error:
             return Failure(index=record, path=self.records[record].path, cause=str(error))
 
-    def sample(self, *, record: int, epoch: int = 0, view: int | None = None) -> Sample:
+    def sample(self, *, record: int, epoch: int = 0, view: int | None = None, size: int | None = None) -> Sample:
         """All views of a record, or one of them. The video is opened here and decoded once for all views.
 
-        Raises DecodeError for a video that cannot be decoded.
+        `size` is that of the step, where training changes it from step to step; None: the views' own.
+        Raises DecodeError for a video that cannot be decoded, and where the record's part of it has no frames.
         """
         row = self.records[record]
         rng = np.random.default_rng([self.seed, record, epoch])
-        with open_video(row.path, backend=self.backend) as reader:
-            views = self.views.views(reader.pts_seconds, rng)
-            wanted = torch.unique(torch.cat([each.indices for each in views]))
-            frames = reader.frames_at(wanted.tolist(), short_side=self.views.short_side)
-        cut = [self.views.crop(_pick(frames, wanted, each), each, rng) for each in views]
-        chosen = cut if view is None else [cut[view]]
-        return Sample(index=record, views=torch.stack(chosen), labels=row.labels, video_id=row.video_id)
+        with open_record(row, backend=self.backend) as reader:
+            pts_seconds = reader.pts_seconds
+            views = plan(self.views, row, pts_seconds, rng)
+            pixels = self.views.cut(reader, views, rng, size=size)
+        if isinstance(self.views, TrainViews):
+            labels = [shown_labels(row, pts_seconds, each) for each in views]
+        else:
+            labels = [unique(row.labels)] * len(views)
+        chosen = slice(None) if view is None else slice(view, view + 1)
+        return Sample(index=record, views=pixels[chosen], labels=tuple(labels[chosen]), video_id=row.video_id)
 
 
-def _pick(frames: Frames, wanted: Int64[Tensor, "u"], view: View) -> UInt8[Tensor, "f c y x"]:
-    return frames.pixels[torch.searchsorted(wanted, view.indices)]
+def open_record(record: Record, *, backend: str) -> VideoReader:
+    """The record's video, or its pictures at its rate; DecodeError for a rate beside a video, which says its own."""
+    if record.fps is not None and backend != "frames" and not holds_pictures(record.path):
+        raise DecodeError(
+            f"{record.path}: the list gives it {record.fps:g} frames per second, but that is for folders of pictures; "
+            f"this is a video, and says its own rate"
+        )
+    return open_video(record.path, backend=backend, fps=record.fps)
+
+
+def plan(
+    views: TrainViews | TestViews, record: Record, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator
+) -> list[View]:
+    """The views of a record; frames outside of its part are as if they were not there.
+
+    Raises DecodeError where no frame is left.
+    """
+    first, stop = part(record, pts_seconds)
+    planned = views.views(pts_seconds[first:stop], rng)
+    return [replace(view, indices=view.indices + first) for view in planned] if first else planned
+
+
+def part(record: Record, pts_seconds: Float64[Tensor, "n"]) -> tuple[int, int]:
+    """The first frame shown at or after `start_seconds`, and the first at or after `end_seconds`, or the end.
+
+    Times within half a millisecond count as equal, as clocks of whole milliseconds need it.
+    """
+    seconds = pts_seconds - pts_seconds[0]
+    first, stop = 0, len(seconds)
+    if record.start_seconds is not None:
+        first = int((seconds < record.start_seconds - CLOCK_SECONDS).sum())
+    if record.end_seconds is not None:
+        stop = int((seconds < record.end_seconds - CLOCK_SECONDS).sum())
+    if first >= stop:
+        end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
+        raise DecodeError(
+            f"{record.path}: no frame is shown from {record.start_seconds or 0:g} s to {end}; "
+            f"its {len(seconds)} frames are shown from 0 to {float(seconds[-1]):.3f} s"
+        )
+    return first, stop
+
+
+def shown_labels(record: Record, pts_seconds: Float64[Tensor, "n"], view: View) -> tuple[int, ...]:
+    """The labels that happen during a clip, from its first frame to the end of its last: the union over that time.
+
+    PySlowFast's rule for Charades, which joins the labels of all frames from the first to the last. There a label holds
+    for a frame whose time lies inside its interval; here it counts when interval and clip overlap, by more than the
+    half millisecond within which times count as equal.
+    """
+    if not record.intervals:
+        return unique(record.labels)
+    seconds = pts_seconds - pts_seconds[0]
+    first, last = int(view.indices.min()), int(view.indices.max())
+    begin = float(seconds[first])
+    # The last frame of a video is shown for the mean duration of the others.
+    end = float(seconds[last + 1] if last + 1 < len(seconds) else seconds[last] * (last + 1) / max(last, 1))
+    pairs = zip(record.labels, record.intervals, strict=True)
+    return unique(
+        label for label, (start, stop) in pairs if start < end - CLOCK_SECONDS and stop > begin + CLOCK_SECONDS
+    )
+
+
+def unique(labels: Iterable[int]) -> tuple[int, ...]:
+    """Each label once: one can happen several times in a video."""
+    return tuple(dict.fromkeys(labels))

@@ -8,26 +8,64 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from vidtok.data.dataset import VideoDataset
-from vidtok.data.watch import Key, WatchedLoader
+from vidtok.data.dataset import Key, VideoDataset
+from vidtok.data.views import TestViews
+from vidtok.data.watch import WatchedLoader
 from vidtok.types import Batch, Failure, Sample
+
+SIZES_STREAM = 0x5A125  # beside the epochs, whose orders are drawn from (seed, epoch)
 
 
 class TrainBatches(Sampler[list[Key]]):
-    """`(record, epoch)` keys for every step of a run on one process: a pure function of (seed, step).
+    """`(record, epoch, size)` keys for every step of a run on one process: a pure function of (seed, step).
 
-    All epochs, each in an order of its own, are laid end to end; step `s` takes `batch` keys from place `s * batch` on,
-    and process `rank` of `world` takes every `world`-th of these. A run that starts at `first_step` sees exactly what
-    an uninterrupted one sees from there on, on any number of processes.
+    All epochs, each in an order of its own, are laid end to end; a step takes its keys from the place where the step
+    before ended, and process `rank` of `world` takes every `world`-th of these. A run that starts at `first_step` sees
+    exactly what an uninterrupted one sees from there on, on any number of processes.
+
+    `batch` clips a step are `batch / repeats` videos, each seen `repeats` times. With `sizes`, each step draws one of
+    them, for all of its clips, and takes about as many clips as keep the number of pixels: `batch * (size / drawn)²`,
+    rounded to whole videos, one at least. That is the multi-scale sampler of MobileViT (Mehta and Rastegari, arXiv
+    2110.02178, section 3.2), which CAS-ViT trains with; CAS-ViT's own never takes fewer clips than `batch`, for which
+    the larger sizes need more memory.
+
+    Raises ValueError where `repeats` does not divide `batch`.
     """
 
     def __init__(
-        self, *, records: int, batch: int, steps: int, seed: int, first_step: int = 0, rank: int = 0, world: int = 1
+        self,
+        *,
+        records: int,
+        batch: int,
+        steps: int,
+        seed: int,
+        first_step: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        repeats: int = 1,
+        size: int | None = None,
+        sizes: Sequence[int] | None = None,
     ):
         if records < 1:
             raise ValueError("a run needs at least one record")
-        self.records, self.batch, self.steps, self.seed = records, batch, steps, seed
+        if batch % repeats:
+            raise ValueError(f"a batch of {batch} clips cannot hold {repeats} clips of each of its videos")
+        if (size is None) != (sizes is None):
+            raise ValueError(
+                "sizes that change from step to step need the size that the batch is meant for, and only they"
+            )
+        self.records, self.steps, self.seed = records, steps, seed
         self.first_step, self.rank, self.world = first_step, rank, world
+        videos = batch // repeats
+        if size is None or sizes is None:
+            self.sizes: list[int | None] = [None] * steps
+            counts = np.full(steps, videos, np.int64)
+        else:
+            drawn = np.random.default_rng([seed, SIZES_STREAM]).integers(len(sizes), size=steps)
+            self.sizes = [sizes[choice] for choice in drawn.tolist()]
+            fitting = np.array([max(1, round(videos * (size / each) ** 2)) for each in sizes], np.int64)
+            counts = fitting[drawn]
+        self._ends = np.cumsum(counts)
         self._orders: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -39,13 +77,15 @@ class TrainBatches(Sampler[list[Key]]):
 
     def keys(self, step: int) -> list[Key]:
         """The keys of all processes at this step."""
-        places = range(step * self.batch, (step + 1) * self.batch)
+        places = range(int(self._ends[step - 1]) if step else 0, int(self._ends[step]))
         epochs = {place // self.records for place in places}
         self._orders = {epoch: order for epoch, order in self._orders.items() if epoch in epochs}
         for epoch in epochs - self._orders.keys():
             self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(self.records)
+        size = self.sizes[step]
         return [
-            (int(self._orders[place // self.records][place % self.records]), place // self.records) for place in places
+            (int(self._orders[place // self.records][place % self.records]), place // self.records, size)
+            for place in places
         ]
 
 
@@ -61,32 +101,43 @@ class EvalBatches(Sampler[list[Key]]):
 
     def __iter__(self) -> Iterator[list[Key]]:
         for first in range(0, len(self.rows), self.batch):
-            yield [(row, 0) for row in self.rows[first : first + self.batch]]
+            yield [(row, 0, None) for row in self.rows[first : first + self.batch]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collate:
-    """Samples to a Batch, failures beside them; `empty` is the shape `v f c y x` of an empty batch."""
+    """Samples to a Batch, failures beside them; `empty` is the shape `v f c y x` of an empty batch.
+
+    With `by_video` a row is a video with all of its views; without it, as in training, every view is a row of its own.
+    """
 
     empty: tuple[int, int, int, int, int]
+    by_video: bool
 
     def __call__(self, items: Sequence[Sample | Failure]) -> Batch:
         samples = [item for item in items if isinstance(item, Sample)]
+        if self.by_video:
+            rows = [(s.views, s.labels[0], s) for s in samples]
+        else:
+            rows = [(s.views[k : k + 1], labels, s) for s in samples for k, labels in enumerate(s.labels)]
+        views = [views for views, _, _ in rows]
         return Batch(
-            views=torch.stack([s.views for s in samples])
-            if samples
-            else torch.empty((0, *self.empty), dtype=torch.uint8),
-            labels=tuple(s.labels for s in samples),
-            indices=tuple(s.index for s in samples),
-            video_ids=tuple(s.video_id for s in samples),
+            views=torch.stack(views) if views else torch.empty((0, *self.empty), dtype=torch.uint8),
+            labels=tuple(labels for _, labels, _ in rows),
+            indices=tuple(s.index for _, _, s in rows),
+            video_ids=tuple(s.video_id for _, _, s in rows),
             failures=tuple(item for item in items if isinstance(item, Failure)),
         )
 
 
 def start_worker(_: int) -> None:
-    """One thread per worker, since the workers already fill the cores; Ctrl-C is the training process's to answer."""
+    """One thread per worker, since the workers already fill the cores; signals are the training process's to answer.
+
+    A terminal, torchrun and Slurm send them to all processes, and the step that is being made needs its workers.
+    """
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def make_loader(
@@ -97,7 +148,10 @@ def make_loader(
     Raises TrainingError, which names the file, for a worker that died, and after `timeout_seconds` without a batch.
     """
     views = dataset.views
-    collate = Collate(empty=(views.count, views.clip.frames, 3, views.size, views.size))
+    by_video = isinstance(views, TestViews)
+    collate = Collate(
+        empty=(views.count if by_video else 1, views.clip.frames, 3, views.size, views.size), by_video=by_video
+    )
     if workers == 0:
         loader: DataLoader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate)
         return loader

@@ -4,12 +4,16 @@ A decoder can crash, or hang inside of native code, where no exception and no de
 worker notes in shared memory which record it reads before it opens the video, and the training process looks there.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
@@ -19,11 +23,10 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from vidtok.data.dataset import VideoDataset
+from vidtok.data.dataset import Key, VideoDataset
 from vidtok.errors import TrainingError
 from vidtok.types import Batch, Failure, Sample
 
-Key = tuple[int, int]
 NOTHING = -1
 
 
@@ -78,21 +81,35 @@ class WatchedLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         self._notes.fill_(NOTHING)
+        others = set(multiprocessing.active_children())
         batches = iter(self._loader)
-        with self._deaths_named():
-            while True:
-                try:
-                    batch = next(batches, None)
-                except RuntimeError as error:
-                    # torch's own words; errors of the dataset begin with "Caught".
-                    if str(error).startswith("DataLoader timed out"):
-                        raise self._silence() from error
-                    if str(error).startswith("DataLoader worker"):
-                        raise self._death(str(error)) from error
-                    raise
-                if batch is None:
-                    return
-                yield batch
+        workers = [process for process in multiprocessing.active_children() if process not in others]
+        # An error that nobody catches keeps this generator until the process ends, which would wait for the workers.
+        end = partial(kill, workers)
+        atexit.register(end)
+        try:
+            with self._deaths_named():
+                while True:
+                    try:
+                        batch = next(batches, None)
+                    except RuntimeError as error:
+                        # torch's own words; errors of the dataset begin with "Caught".
+                        if str(error).startswith("DataLoader timed out"):
+                            raise self._silence() from error
+                        if str(error).startswith("DataLoader worker"):
+                            raise self._death(str(error)) from error
+                        raise
+                    except (OSError, EOFError) as error:
+                        # Its end may come while it hands a batch over.
+                        if str(error).startswith("Caught") or not wait([w.sentinel for w in workers], timeout=1.0):
+                            raise
+                        raise self._death(repr(error)) from error
+                    if batch is None:
+                        return
+                    yield batch
+        finally:
+            end()
+            atexit.unregister(end)
 
     @contextmanager
     def _deaths_named(self) -> Iterator[None]:
@@ -143,3 +160,19 @@ class WatchedLoader:
             for process, record, since in self._notes.tolist()
             if record != NOTHING
         ]
+
+
+def kill(workers: Sequence[BaseProcess]) -> None:
+    """End worker processes at once. They do not listen to SIGTERM, and one whose decoder hangs listens to nothing."""
+    alive = [worker for worker in workers if worker.is_alive()]
+    if not alive:
+        return
+    in_main = threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD")
+    # These deaths are meant: torch's handler must not take them for failures.
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if in_main else None
+    for worker in alive:
+        worker.kill()
+    for worker in alive:
+        worker.join()
+    if in_main:
+        signal.signal(signal.SIGCHLD, before)

@@ -1,37 +1,51 @@
 """What a run says: one JSON line per event; the console, TensorBoard and the curves are views of it."""
 
 import json
+import math
+import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from tqdm import tqdm
+
+from vidtok.train.checks import InputWatch
+
+
+class Bar(tqdm):
+    monitor_interval = 0  # no thread of its own: processes are forked beside it
 
 
 class Log:
     """Events into `log.jsonl` and TensorBoard, and progress on the console: a bar on a terminal, lines elsewhere.
 
-    Only the main process has one that writes; for the others `folder` is None and nothing is said.
+    Only the main process has one that writes; for the others `folder` is None and nothing is said. `remedy` is what a
+    run can do that waits for its data, which is said once, when it is so.
     """
 
-    def __init__(self, folder: Path | None, *, steps: int, first_step: int = 0):
+    def __init__(self, folder: Path | None, *, steps: int, first_step: int = 0, remedy: str = ""):
         self.steps = steps
         self._file = self._board = self._bar = None
+        self._input = InputWatch(remedy=remedy)
         if folder is None:
             return
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import: only where it is used
 
         folder.mkdir(parents=True, exist_ok=True)
         self._file = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.1)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
+        if shows_a_bar():
+            self._bar = Bar(total=steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.1)
 
     def event(self, kind: str, **values: Any) -> None:
-        """One line of the log."""
+        """One line of the log; a number that is not finite becomes null, which JSON has."""
         if self._file is not None:
-            self._file.write(json.dumps({"event": kind, "time": round(time.time(), 3), **values}) + "\n")
+            line = {"event": kind, "time": round(time.time(), 3), **values}
+            self._file.write(json.dumps(finite(line), allow_nan=False) + "\n")
             self._file.flush()
 
     def say(self, text: str) -> None:
@@ -41,29 +55,95 @@ class Log:
         elif self._file is not None:
             print(text, flush=True)
 
-    def scalars(self, kind: str, step: int, **values: float) -> None:
+    def warn(self, text: str) -> None:
+        """A line for a person about something that is probably not meant, and an event."""
+        self.event("warning", text=text)
+        self.say(f"warning: {text}")
+
+    def scalars(self, kind: str, step: int, **values: float | int) -> None:
         """Figures of one step, into the log and into TensorBoard as `kind/name`."""
         self.event(kind, step=step, **values)
+        self._draw(kind, step, values)
+
+    def picture(self, name: str, step: int, picture: Image.Image) -> None:
+        """A picture of one step, into TensorBoard alone."""
+        if self._board is not None:
+            self._board.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    def step(self) -> None:
+        """One more step is done: the bar moves, ten times a second at most."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def progress(
+        self,
+        step: int,
+        *,
+        since: int,
+        loss: float,
+        clips: int,
+        seconds: float,
+        waited: float,
+        rates: Mapping[str, float],
+        gradient_norms: Mapping[str, float],
+    ) -> None:
+        """The run after `step` updates, with what happened since step `since`.
+
+        `waited` are the seconds, of these, in which steps waited for data. `rates` and `gradient_norms` are those of
+        the last of the steps for each parameter group; the norms are taken before clipping.
+        """
+        figures = {
+            "loss": loss,
+            "lr": max(rates.values()),
+            "gradient_norm": math.hypot(*gradient_norms.values()),
+            "clips_per_second": clips / seconds,
+            "waiting": waited / seconds,
+        }
+        self.event("train", step=step, **figures, rates=rates, gradient_norms=gradient_norms)
+        self._draw("train", step, figures)
+        self._draw("lr", step, rates)
+        self._draw("gradient_norm", step, gradient_norms)
+        words = (
+            f"loss {loss:.3f} | lr {figures['lr']:.2e} | {figures['clips_per_second']:.1f} clips/s | "
+            f"waiting for data {figures['waiting']:.0%}"
+        )
+        if self._bar is not None:
+            self._bar.set_postfix_str(words)
+        else:
+            eta_seconds = (self.steps - step) * seconds / (step - since)
+            self.say(f"step {step}/{self.steps} | {words} | eta {clock(eta_seconds)}")
+        if (text := self._input(steps=step - since, seconds=seconds, waited=waited)) is not None:
+            self.event("input_bound", step=step, text=text)
+            self.say(text)
+
+    def end_bar(self) -> None:
+        """The steps are over, what comes is said by lines."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def close(self) -> None:
+        self.end_bar()
+        for part in (self._board, self._file):
+            if part is not None:
+                part.close()
+
+    def _draw(self, kind: str, step: int, values: Mapping[str, float | int]) -> None:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
-    def progress(
-        self, step: int, *, loss: float, lr: float, clips_per_second: float, waiting: float, eta_seconds: float
-    ):
-        """The run after `step` updates. `waiting` is the share of time in which the step waited for data."""
-        self.scalars("train", step, loss=loss, lr=lr, clips_per_second=clips_per_second, waiting=waiting)
-        figures = f"loss {loss:.3f} | lr {lr:.2e} | {clips_per_second:.1f} clips/s | waiting for data {waiting:.0%}"
-        if self._bar is not None:
-            self._bar.update(step - self._bar.n)
-            self._bar.set_postfix_str(figures)
-        else:
-            self.say(f"step {step}/{self.steps} | {figures} | eta {clock(eta_seconds)}")
 
-    def close(self) -> None:
-        for part in (self._bar, self._board, self._file):
-            if part is not None:
-                part.close()
+def shows_a_bar() -> bool:
+    """Whether standard error is a terminal with a size; those of some containers have none, and a bar is not seen."""
+    return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
+
+
+def finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def clock(seconds: float) -> str:
@@ -81,34 +161,3 @@ def read_log(folder: Path, kind: str) -> list[dict[str, Any]]:
         if event["event"] == kind:
             events[event["step"]] = event
     return [events[step] for step in sorted(events)]
-
-
-def plot_curves(folder: Path) -> Path:
-    """Loss, learning rate and validation accuracy over the steps, as `curves.png` in the run's folder."""
-    from matplotlib.figure import Figure  # no pyplot: it would look for a display
-
-    steps, checks = read_log(folder, "train"), read_log(folder, "val")
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([e["step"] for e in steps], [e["loss"] for e in steps], color="tab:blue")
-    left.set(xlabel="step", ylabel="training loss (mean since the last point)", title="loss")
-    if checks:
-        figure_name = next(name for name in checks[0] if name not in ("event", "time", "step"))
-        right.plot(
-            [e["step"] for e in checks],
-            [e[figure_name] for e in checks],
-            marker=".",
-            color="tab:green",
-            label=f"val {figure_name}, one view",
-        )
-        right.set(ylabel=figure_name, ylim=(0, 1.02))
-        right.legend(loc="center right", frameon=False)
-    rate = right.twinx()
-    rate.plot([e["step"] for e in steps], [e["lr"] for e in steps], color="tab:orange", linewidth=1)
-    rate.set_ylabel("learning rate", color="tab:orange")
-    right.set(xlabel="step", title="validation and learning rate")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-    path = folder / "curves.png"
-    figure.savefig(path, dpi=120)
-    return path

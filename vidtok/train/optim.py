@@ -1,52 +1,86 @@
-"""Optimizer, schedule and loss of a run, from timm and torch."""
+"""Optimizer and schedule of a run, from timm and torch."""
 
+import inspect
 from collections.abc import Sequence
-from fnmatch import fnmatch
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from timm.optim._param_groups import param_groups_weight_decay
+from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, get_optimizer_info
 from timm.scheduler.cosine_lr import CosineLRScheduler
-from torch import Tensor, nn
+from timm.scheduler.multistep_lr import MultiStepLRScheduler
+from timm.scheduler.poly_lr import PolyLRScheduler
+from timm.scheduler.scheduler import Scheduler
 
-from vidtok.metrics import ScoreKind, multi_hot
+from vidtok.errors import ConfigError
 
-# Beside biases and norms (everything with one axis), these are spared by weight decay, as in ViT's own code.
-NO_DECAY = ("*position*", "*class_token*", "*relative_bias*")
+ScheduleKind = Literal["cosine", "linear", "step"]
+
+
+def scaled_rate(lr: float, *, batch: int, lr_batch: int | None) -> float:
+    """The rate for `batch` clips per step when `lr` is meant for `lr_batch`: lr · batch / lr_batch.
+
+    Goyal et al., arXiv 1706.02677, section 2.1. None: `lr` is meant for the batch as it is.
+    """
+    return lr if lr_batch is None else lr * batch / lr_batch
 
 
 def make_optimizer(
-    model: nn.Module, *, lr: float, betas: tuple[float, float], weight_decay: float
-) -> torch.optim.AdamW:
-    """AdamW with two groups of parameters: those that decay and those that do not."""
-    spared = [name for name, _ in model.named_parameters() if any(fnmatch(name, pattern) for pattern in NO_DECAY)]
-    groups = param_groups_weight_decay(model, weight_decay=weight_decay, no_weight_decay_list=spared)
-    return torch.optim.AdamW(groups, lr=lr, betas=betas)
+    groups: Sequence[dict[str, Any]],
+    *,
+    name: str = "adamw",
+    lr: float,
+    betas: tuple[float, float] | None = None,
+    momentum: float | None = None,
+) -> torch.optim.Optimizer:
+    """An optimizer by timm's name for it (`adamw`, `momentum`, `sgd` with Nesterov's momentum, …), fused on a GPU.
 
-
-def make_schedule(optimizer: torch.optim.Optimizer, *, lr: float, steps: int, warmup_steps: int) -> CosineLRScheduler:
-    """Linear rise over `warmup_steps`, then a cosine to zero at `steps`; `step_update(step)` before a step sets it."""
-    return CosineLRScheduler(
-        optimizer,
-        t_initial=steps,
-        warmup_t=warmup_steps,
-        warmup_lr_init=lr / max(warmup_steps, 1),
-        t_in_epochs=False,
-    )
-
-
-def class_loss(
-    logits: Float[Tensor, "b k"], labels: Sequence[tuple[int, ...]], *, kind: ScoreKind, label_smoothing: float
-) -> Float[Tensor, ""]:
-    """Sum over the clips of the loss of each; the caller divides by the step's clips.
-
-    softmax: the cross-entropy; every clip has one label. sigmoid: the mean over the classes of the binary
-    cross-entropy; a clip has any number of labels, and `label_smoothing` is not used. PySlowFast takes this mean too,
-    scenic the sum over the classes.
+    `betas` and `momentum`: None for its own. Raises ConfigError for a name that timm does not know and for a setting
+    that the optimizer does not have.
     """
-    if kind == "sigmoid":
-        hot = multi_hot(labels, classes=logits.shape[1]).to(logits.device, torch.float32)
-        return F.binary_cross_entropy_with_logits(logits.float(), hot, reduction="none").mean(1).sum()
-    target = torch.tensor([label for (label,) in labels], dtype=torch.long, device=logits.device)
-    return F.cross_entropy(logits.float(), target, label_smoothing=label_smoothing, reduction="sum")
+    try:
+        info = get_optimizer_info(name)
+        options = inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters
+    except ValueError as error:
+        raise ConfigError(f"train.optimizer={name}: timm has no such optimizer; adamw, momentum, sgd … do") from error
+    chosen: dict[str, Any] = {}
+    for key, value, known in (("betas", betas, info.has_betas), ("momentum", momentum, info.has_momentum)):
+        if value is not None and not known:
+            raise ConfigError(f"train.{key}={value}: {name} has no {key}; leave it out")
+        if value is not None:
+            chosen[key] = value
+    if "fused" in options and all(parameter.is_cuda for group in groups for parameter in group["params"]):
+        chosen["fused"] = True
+    return create_optimizer_v2(list(groups), opt=name, lr=lr, **chosen)
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer,
+    *,
+    kind: ScheduleKind = "cosine",
+    lr: float,
+    min_lr: float = 0.0,
+    steps: int,
+    warmup_steps: int = 0,
+    lr_steps: Sequence[int] = (),
+) -> Scheduler:
+    """A linear rise over `warmup_steps`, then down; `step_update(step)` before a step sets its rate, s from 0.
+
+        cosine   min_lr + (lr - min_lr) · (1 + cos(π s / steps)) / 2
+        linear   from lr behind the warm-up to min_lr at `steps`
+        step     lr · 0.1^(how many of `lr_steps` are <= s)
+
+    and the warm-up is lr · (1 + s (w - 1) / w) / w with w = warmup_steps. A group's rate is that times its `lr_scale`.
+    """
+    warmup: dict[str, Any] = {
+        "warmup_t": warmup_steps,
+        "warmup_lr_init": lr / max(warmup_steps, 1),
+        "t_in_epochs": False,
+    }
+    if kind == "cosine":
+        return CosineLRScheduler(optimizer, t_initial=steps, lr_min=min_lr, **warmup)
+    if kind == "linear":
+        left = max(steps - warmup_steps, 1)
+        return PolyLRScheduler(optimizer, t_initial=left, power=1.0, lr_min=min_lr, warmup_prefix=True, **warmup)
+    # timm lets a milestone m begin at step m - 1.
+    milestones = [step + 1 for step in lr_steps]
+    return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=0.1, warmup_prefix=False, **warmup)

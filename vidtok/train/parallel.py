@@ -4,31 +4,47 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from vidtok.errors import ConfigError
+from vidtok.train.rendezvous import fresh_store
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """This process's place among all processes of the run."""
+    """This process's place among all processes of the run, and how these share the model.
+
+    ddp: every process has all of it. fsdp2: each keeps a part (vidtok.train.fsdp), where there are several.
+    """
 
     rank: int = 0
     world: int = 1
     device: torch.device
+    form: Literal["ddp", "fsdp2"] = "ddp"
+    restarts: int = 0
+    """How often torchrun has started the processes again."""
 
     @property
     def is_main(self) -> bool:
         return self.rank == 0
 
+    @property
+    def sharded(self) -> bool:
+        return self.form == "fsdp2" and self.world > 1
+
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model itself for one process, else DistributedDataParallel: gradients become the mean over processes."""
-        if self.world == 1:
+        """DistributedDataParallel: gradients become the mean over processes.
+
+        The model itself for one process, and where it is sharded, which does so of itself.
+        """
+        if self.world == 1 or self.sharded:
             return model
         return DistributedDataParallel(model, device_ids=[self.device] if self.device.type == "cuda" else None)
 
@@ -53,10 +69,11 @@ class Parallel:
 
 
 @contextmanager
-def start_parallel(device: str) -> Iterator[Parallel]:
+def start_parallel(device: str, *, form: Literal["ddp", "fsdp2"] = "ddp") -> Iterator[Parallel]:
     """Join the group that torchrun describes (RANK, WORLD_SIZE, LOCAL_RANK), or stand alone; leave it at the end.
 
-    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs.
+    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs. Several processes on one machine share its
+    cores evenly unless OMP_NUM_THREADS says otherwise.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("run.device=cuda, but torch finds no CUDA device here; set run.device=auto or cpu")
@@ -66,10 +83,36 @@ def start_parallel(device: str) -> Iterator[Parallel]:
     if kind == "cuda":
         torch.cuda.set_device(place)
     if world == 1:
-        yield Parallel(device=place)
+        yield Parallel(device=place, form=form)
         return
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+    if (threads := fair_threads()) is not None:
+        torch.set_num_threads(threads)
+    backend = "nccl" if kind == "cuda" else "gloo"
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        store, rank, world = next(rendezvous("env://"))
+        dist.init_process_group(backend, store=fresh_store(store, rank=rank, world=world), rank=rank, world_size=world)
+    else:
+        dist.init_process_group(backend)
     try:
-        yield Parallel(rank=rank, world=world, device=place)
+        restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+        yield Parallel(rank=rank, world=world, device=place, form=form, restarts=restarts)
     finally:
         dist.destroy_process_group()
+
+
+def fair_threads() -> int | None:
+    """This process's share of the machine's cores, one at least; None where OMP_NUM_THREADS is the user's own.
+
+    torchrun sets it to 1 where nobody said anything, so what counts is the environment that torchrun was started with.
+    """
+    said = "OMP_NUM_THREADS" in os.environ
+    if said and "TORCHELASTIC_RUN_ID" in os.environ and os.environ["OMP_NUM_THREADS"] == "1":
+        try:
+            first = Path(f"/proc/{os.getppid()}/environ").read_bytes()
+        except OSError:
+            first = b"OMP_NUM_THREADS="  # no /proc here: leave it as it is
+        said = any(entry.startswith(b"OMP_NUM_THREADS=") for entry in first.split(b"\0"))
+    if said:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))

@@ -1,6 +1,7 @@
-"""The backend `frames`: a folder of pictures."""
+"""The backend `frames`: a folder of pictures, or a single one; every backend reads these with it."""
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from vidtok.errors import DecodeError
 from vidtok.video.indexed import IndexedReader
 
 DEFAULT_FPS = 25.0
+PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+"""Of files that are a picture by themselves. `.gif` and `.apng` move: they are left to the decoders of videos."""
+NOT_PICTURES = {"MPEG"}  # which Pillow knows, but does not decode
 
 
 def natural_order(name: str) -> list[tuple[int, int | str]]:
@@ -21,15 +25,36 @@ def natural_order(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path such as `folder/img_*.jpg` stands for some pictures of a folder; a file may be called so too."""
+    return "*" in path.name and path.parent.is_dir() and not path.exists()
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether a path is a folder, a pattern or a file whose name ends as a picture's does: nothing for a decoder."""
+    return path.suffix.lower() in PICTURE_SUFFIXES or path.is_dir() or is_pattern(path)
+
+
 def pictures_in(folder: Path) -> list[Path]:
-    """Files with an extension of any picture format that Pillow opens, in natural order; hidden ones are left out."""
-    known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    """Files with an extension of any picture format that Pillow opens, in natural order; hidden ones are left out.
+
+    Of a path that is a pattern, the files of its folder that fit it.
+    """
+    pattern = "*"
+    if is_pattern(folder):
+        folder, pattern = folder.parent, folder.name
+    known = {
+        suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN.keys() - NOT_PICTURES
+    }
     found = [p for p in folder.iterdir() if p.suffix.lower() in known and not p.name.startswith(".") and p.is_file()]
+    found = [p for p in found if fnmatchcase(p.name, pattern)]
     return sorted(found, key=lambda path: (natural_order(path.name), path.name))
 
 
 class FramesReader(IndexedReader):
     """The pictures of a folder, in natural order, as a video; a single picture file is a video of one frame.
+
+    `folder/img_*.jpg` is those pictures of the folder whose names are so.
 
     Pictures have no times: frame i is shown at i / `fps` seconds. Turned upright as their EXIF data ask, to 8-bit RGB
     (the high byte of 16 bits), transparency dropped; pictures of another size are scaled to that of the first.
@@ -40,7 +65,7 @@ class FramesReader(IndexedReader):
             raise ValueError(f"fps is above 0, got {fps}")
         path = Path(path)
         try:
-            self._files = pictures_in(path) if path.is_dir() else [path]
+            self._files = pictures_in(path) if path.is_dir() or is_pattern(path) else [path]
         except OSError as error:
             raise DecodeError(f"{path}: {error.strerror}") from error
         if not self._files:

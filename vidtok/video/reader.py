@@ -1,15 +1,15 @@
 """Opening a video: one protocol, one file per backend."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from vidtok.types import Frames
 from vidtok.video.decord import DecordReader, check_decord
-from vidtok.video.frames import FramesReader
+from vidtok.video.frames import DEFAULT_FPS, FramesReader, holds_pictures
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.torchcodec import TorchCodecReader, check_torchcodec
 
@@ -45,6 +45,15 @@ class VideoReader(Protocol):
         """
         ...
 
+    def each_at(
+        self, indices: Sequence[int], *, short_side: int | None = None
+    ) -> Iterator[tuple[int, UInt8[Tensor, "c y x"]]]:
+        """The pictures of `frames_at` one at a time, each with its index: by rising index, without repeats.
+
+        A picture's memory may be the next one's too, and a picture may come again: then only the later one is right.
+        """
+        ...
+
     def close(self) -> None: ...
 
     def __enter__(self) -> "VideoReader": ...
@@ -73,15 +82,19 @@ def open_video(
 ) -> VideoReader:
     """Open a video for reading; use it as a context manager, which closes it in every case.
 
-    Open it in the process that reads it: a decoder does not survive a fork. `timeout_seconds` bounds the opening
-    and each `frames_at` by itself. `fps` is for folders of pictures (backend `frames`), which have no times; 25 where
-    it is not given. Raises DecodeError for a file that is not a readable video, or too slow; ConfigError for a backend
-    that cannot be loaded; ValueError for an unknown one, and for `fps` beside a backend whose files say their own.
+    A folder of pictures or a single picture is read by `FramesReader` whatever the backend (see `holds_pictures`); any
+    other file by the backend, of which `frames` takes every file for a picture. Open it in the process that reads it: a
+    decoder does not survive a fork. `timeout_seconds` bounds the opening and each `frames_at` by itself. `fps` is the
+    rate of pictures, which have no times; 25 where it is not given.
+
+    Raises DecodeError for what is not a readable video, or too slow; ConfigError for a backend that cannot be loaded;
+    ValueError for an unknown one, and for `fps` beside a video file, which says its own.
     """
     if backend not in BACKENDS:
         raise ValueError(f"no backend is called {backend!r}; there are: {', '.join(BACKENDS)}")
-    if fps is None:
-        return BACKENDS[backend](path, timeout_seconds=timeout_seconds)
-    if backend != "frames":
-        raise ValueError(f"fps={fps:g} is for folders of pictures: backend {backend!r} reads the times of the file")
-    return FramesReader(path, fps=fps, timeout_seconds=timeout_seconds)
+    path = Path(path)
+    if backend == "frames" or holds_pictures(path):
+        return FramesReader(path, fps=DEFAULT_FPS if fps is None else fps, timeout_seconds=timeout_seconds)
+    if fps is not None:
+        raise ValueError(f"fps={fps:g} is for pictures, which have no times: {path} is a video, and says its own")
+    return BACKENDS[backend](path, timeout_seconds=timeout_seconds)

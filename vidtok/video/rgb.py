@@ -8,6 +8,8 @@ from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
+EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+
 
 def scaled_size(size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
     """Rows and columns with the shorter side scaled to `short_side`, the longer rounded down as torchvision does."""
@@ -17,6 +19,24 @@ def scaled_size(size: tuple[int, int], short_side: int | None) -> tuple[int, int
         raise ValueError(f"short_side counts pixels from 1, got {short_side}")
     y, x = size
     return (short_side, short_side * x // y) if y <= x else (short_side * y // x, short_side)
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """Counter-clockwise ones that the metadata ask for, 0 to 3."""
+    return round(frame.rotation / 90) % 4
+
+
+def copy_rgb(picture: av.VideoFrame, out: UInt8[np.ndarray, "3 y x"]) -> None:
+    """Copy packed or planar RGB (which FFmpeg keeps as green, blue, red); its lines end in a margin."""
+    _, y, x = out.shape
+    if picture.format.name == "rgb24":
+        (plane,) = picture.planes
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
+        out[:] = rearrange(lines[:, : 3 * x], "y (x c) -> c y x", c=3)
+        return
+    for channel, plane in zip((1, 2, 0), picture.planes, strict=True):
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
+        out[channel] = lines[:, :x]
 
 
 class RgbPictures:
@@ -37,13 +57,10 @@ class RgbPictures:
 
     def put(self, row: int, frame: av.VideoFrame) -> None:
         y, x = self._size
-        self._quarter_turns = round(frame.rotation / 90) % 4
+        self._quarter_turns = quarter_turns(frame)
         if self._scaled:
-            exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
-            rgb = self._reformatter.reformat(frame, width=x, height=y, format="gbrp", interpolation=exact, threads=1)
-            for channel, plane in zip((1, 2, 0), rgb.planes, strict=True):
-                lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
-                self._array[row, channel] = lines[:, :x]
+            rgb = self._reformatter.reformat(frame, width=x, height=y, format="gbrp", interpolation=EXACT, threads=1)
+            copy_rgb(rgb, self._array[row])
         else:
             rgb = self._reformatter.reformat(
                 frame, width=x, height=y, format="rgb24", interpolation=Interpolation.BILINEAR, threads=1

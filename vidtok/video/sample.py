@@ -51,8 +51,7 @@ def centre_start(length: int, span: int) -> int:
 def linspace_starts(length: int, span: int, clips: int) -> list[int]:
     """Starts of `clips` clips, evenly from 0 to the last possible one, rounded down; a single clip is the middle one.
 
-    The placement of scenic and mmaction2. PySlowFast's default differs: it divides by `clips`, not `clips - 1`, and
-    so never reaches the end, and its single clip starts at 0.
+    How other frameworks place clips is in `vidtok.video.protocols`.
     """
     last = _last_start(length, span)
     if clips < 1:

@@ -3,9 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
+from torch import Tensor
 
 MIN_TRUSTED_PACKETS = 8  # fewer cost nothing to decode, and the leftovers of broken files look like them
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """What the packets of a file say: the truth that every decoder is held to."""
+
+    pts_seconds: Float64[Tensor, "n"]
+    fps: float
+    container: str
+    """FFmpeg's name of it, such as `mpegts`."""
+    stream_index: int
+    """Of the best video stream, among all streams of the file."""
+    video_streams: int
+    """Cover pictures are none."""
+    without_times: bool
+    """The packets give no usable time for each frame; frames are told by their order."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidtok.errors import ConfigError, DecodeError
-from vidtok.video.indexed import FileFacts, IndexedReader, read_facts
+from vidtok.video.indexed import IndexedReader, read_facts
+from vidtok.video.table import FileFacts
 
 SAME_TIME_SECONDS = 1e-4  # of one frame, by two readers; frames at 240 per second lie 4e-3 apart
 
@@ -52,10 +53,10 @@ def _missing_named() -> Iterator[None]:
 class TorchCodecReader(IndexedReader):
     """An open video, one decoder thread. See `VideoReader`.
 
-    Pictures at the source's size equal those of the `pyav` backend, but for interlaced ones (each has its way to
-    spread their colours). Each picture's time is compared with the packets': a wrong frame is a DecodeError.
-    Refused: transport and program streams, and files without a time for each frame (AVI with B-frames). torchcodec
-    finds frames by seeking to their times, and gives wrong ones there, some of them with the right time.
+    Pictures at the source's size equal those of the `pyav` backend. Each picture's time is compared with the packets':
+    a wrong frame is a DecodeError. Refused: transport and program streams, and files without a time for each frame (AVI
+    with B-frames). torchcodec finds frames by seeking to their times, and gives wrong ones there, some of them with the
+    right time.
     """
 
     def __init__(self, path: str | Path, *, timeout_seconds: float = 30.0):

@@ -1,0 +1,139 @@
+"""Every form, written from its specification, reads to the records that it means; forms are told apart."""
+
+import json
+import re
+import typing
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.data.formats.samples import SAMPLES
+from vidtok.config import ListForm
+from vidtok.data.formats import FORMS, detect, find_form
+from vidtok.data.lists import describe, open_list, read_list
+from vidtok.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_list_reads_to_its_records(tmp_path, name):
+    sample = SAMPLES[name]
+    source, root = sample.write(tmp_path)
+    records, classes = open_list(source, root=root, format=sample.form, options=sample.options)
+    assert list(records) == sample.records(root)
+    assert classes == sample.classes
+    assert records.form == sample.form
+    assert find_form(sample.form).words in describe(records)
+
+
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.detected])
+def test_a_form_is_found_by_itself(tmp_path, name):
+    sample = SAMPLES[name]
+    source, root = sample.write(tmp_path)
+    records, _ = open_list(source, root=root, options=sample.options)
+    assert (records.form, list(records)) == (sample.form, sample.records(root))
+
+
+def test_every_form_has_a_sample_and_a_name_in_the_config():
+    assert set(FORMS) == {sample.form for sample in SAMPLES.values()}
+    assert typing.get_args(ListForm) == ("auto", *FORMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates"),
+    [
+        ("a.mp4 300 4\nb.mp4 17 2\n", {"paths", "pyslowfast"}),
+        ("one 300 4\ntwo 17 2\n", {"paths", "rawframes"}),
+        ("one 7 300 4\ntwo 9 17 2\n", {"paths", "rawframes", "rawframes_offset"}),
+        ("Archery/v_Archery_g01_c01.avi 3\nArchery/v_Archery_g01_c02.avi 3\n", {"paths", "ucf101"}),
+    ],
+)
+def test_what_may_be_several_forms_is_not_guessed(tmp_path, text, candidates):
+    path = tmp_path / "train.txt"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"train.txt: may be of several forms; say which one with data.format") as error:
+        read_list(path)
+    assert {line.strip().partition(":")[0] for line in str(error.value).splitlines()[1:]} == candidates
+    assert len(read_list(path, format="paths")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "form", "labels"),
+    [
+        ("one 3 4\ntwo 2\n", None, "paths", [(3, 4), (2,)]),  # different numbers of labels
+        ("a.mp4 3 4\nb.mp4 0 4\n", None, "paths", [(3, 4), (0, 4)]),  # no video has 0 frames
+        ("one 3 4\ntwo 0 4\n", None, "paths", [(3, 4), (0, 4)]),
+        ("one 3 4 1\ntwo 0 0 4\n", None, "paths", [(3, 4, 1), (0, 0, 4)]),
+        ("a.mp4 3 4 1\nb.mp4 5 6 1\n", None, "paths", [(3, 4, 1), (5, 6, 1)]),  # no list of files has so many
+        ("a.mp4 300 4\nb.mp4 17 2\n", 300, "pyslowfast", [(4,), (2,)]),  # no class 300
+        ("one 300 4\ntwo 17 2\n", 300, "rawframes", [(4,), (2,)]),
+        ("one 0 300 4\ntwo 0 17 2\n", 300, "rawframes_offset", [(4,), (2,)]),
+    ],
+)
+def test_numbers_that_can_be_but_one_thing_are_no_question(tmp_path, text, classes, form, labels):
+    path = tmp_path / "train.txt"
+    path.write_text(text)
+    names = None if classes is None else [str(label) for label in range(classes)]
+    records = read_list(path, classes=names)
+    assert (records.form, [record.labels for record in records]) == (form, labels)
+
+
+def test_labels_of_ucf101_from_0_are_read_as_such(tmp_path):
+    """The official list says 1 for the first class: read as `paths`, every label would be one too high."""
+    path = tmp_path / "list.txt"
+    path.write_text("B/v_B_g01_c01.avi 1\nA/v_A_g01_c01.avi 0\n")
+    assert detect(path) == "paths"
+    (tmp_path / "classInd.txt").write_text("1 A\n2 B\n")
+    assert detect(path) == "paths"
+    path.write_text("B/v_B_g01_c01.avi 2\nA/v_A_g01_c01.avi 1\n")
+    assert detect(path) == "ucf101"
+    assert [record.labels for record in read_list(path)] == [(1,), (0,)]
+
+
+@pytest.mark.parametrize(
+    "content", [{}, [], {"a": {"b": 1}}, [{"id": "1"}], "text", {"database": {"a": {"annotations": {}}}}]
+)
+def test_other_json_is_no_list(tmp_path, content):
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"test.json: no known list in JSON: AViD has .*Something-Something v2"):
+        read_list(path)
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "a.json").write_text('{"a.mp4": "run",')
+    with pytest.raises(DataError, match=r"a.json: not valid JSON: .*line 1"):
+        read_list(tmp_path / "a.json")
+
+
+def test_forms_and_options_that_are_not_there(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("a.mp4 0\n")
+    with pytest.raises(ConfigError, match=r"no form of lists is called 'kinetics400'; there are: auto, paths, csv"):
+        read_list(path, format="kinetics400")
+    with pytest.raises(ConfigError, match=r"the form paths has no option 'none'; it has: none$"):
+        open_list(path, options={"none": "drop"})
+    with pytest.raises(ConfigError, match=r"the form kinetics has no option 'fps'; it has: untrimmed"):
+        open_list(path, format="kinetics", options={"fps": 3.0})
+    with pytest.raises(ConfigError, match="a file cannot be of the form folder"):
+        read_list(path, format="folder")
+    with pytest.raises(ConfigError, match="a folder cannot be of the form csv"):
+        read_list(tmp_path, format="csv")
+
+
+def test_a_folder_of_split_files_asks_for_one_of_them(tmp_path):
+    SAMPLES["HMDB51"].write(tmp_path)
+    with pytest.raises(DataError, match=r"splits: holds split files of HMDB51; name one of them, such as .*split1.txt"):
+        read_list(tmp_path / "splits")
+
+
+def test_the_page_on_lists_names_every_form_and_its_example_reads(tmp_path):
+    page = (ROOT / "docs" / "lists.md").read_text()
+    table = page.partition("## Forms of the field")[2]
+    assert {"csv", *re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)} == set(FORMS)
+    example = re.search(r"```\n(path,labels.*?)```", page, re.DOTALL)[1]
+    (tmp_path / "list.csv").write_text(example)
+    records = read_list(tmp_path / "list.csv", classes=[*map(str, range(148)), "jump", "wave"])
+    assert [record.labels for record in records] == [(3,), (148, 149), (92, 147), (5,)]
+    assert records[2].intervals == ((11.9, 21.2), (0.0, 12.6))
+    options = set(re.findall(r"--[a-z]+[a-z-]*", page))
+    assert options == set(re.findall(r'"(--[a-z-]+)"', (ROOT / "vidtok/cli/make_lists.py").read_text()))

@@ -1,0 +1,77 @@
+"""Lines that say where to look, and silence where all is well."""
+
+import pytest
+
+from tests.conftest import ROOT
+from vidtok.build import highest_rate
+from vidtok.config_io import load_config
+from vidtok.train.checks import InputWatch, empty_classes_warning, high_loss_warning, input_remedy, rate_warning
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "side"),
+    [
+        ("adamw", 0.1, "above"),
+        ("adamw", 1e-8, "below"),
+        ("momentum", 1e-5, "below"),
+        ("sgd", 50.0, "above"),
+    ],
+)
+def test_a_rate_of_the_wrong_order_is_told(optimizer, lr, side):
+    warning = rate_warning(optimizer, lr)
+    assert warning is not None
+    assert f"far {side} what {optimizer} is used with" in warning
+    assert "train.lr" in warning
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr"), [("adamw", 1e-3), ("adamw", 6e-3), ("momentum", 0.1), ("sgd", 1.6), ("lion", 1e-8)]
+)
+def test_a_usual_rate_is_not(optimizer, lr):
+    assert rate_warning(optimizer, lr) is None
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_rates_of_shipped_configs_are_usual(path):
+    config = load_config(path)
+    assert rate_warning(config.train.optimizer, highest_rate(config)) is None
+
+
+def test_classes_without_videos_are_named():
+    classes = ["a", "b", "c", "d", "e", "f", "g", "h"]
+    assert empty_classes_warning(set(range(8)), classes, name="list.csv") is None
+    warning = empty_classes_warning({0}, classes, name="list.csv")
+    assert warning is not None
+    assert "7 of 8 classes have no video in list.csv and cannot be learned: b, c, d, e, f …;" in warning
+
+
+def test_a_loss_far_above_chance_is_told():
+    assert high_loss_warning(2.2, chance=2.08, step=20) is None
+    warning = high_loss_warning(20.8, chance=2.08, step=20)
+    assert warning is not None
+    assert "20.8 at step 20, 10 times" in warning
+    assert "train.lr" in warning
+
+
+def test_the_remedy_names_what_is_left_to_do():
+    plenty = input_remedy(workers=1, cores=4, can_prepare=True, can_crop_in_yuv=True, can_repeat=True)
+    assert plenty == (
+        "raise data.workers (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
+        "data.crop_in=yuv, or set data.repeats=2"
+    )
+    nothing = input_remedy(workers=4, cores=4, can_prepare=False, can_crop_in_yuv=False, can_repeat=False)
+    assert nothing == "take a machine with more cores than 4"
+
+
+def test_waiting_is_told_once_and_not_of_the_first_lines():
+    watch = InputWatch(remedy="do this")
+    assert watch(steps=20, seconds=10.0, waited=9.0) is None
+    assert watch(steps=20, seconds=10.0, waited=2.9) is None
+    assert watch(steps=20, seconds=10.0, waited=3.2) == "input bound: 32% of the time waits for data; do this"
+    assert watch(steps=20, seconds=10.0, waited=9.0) is None
+
+
+def test_short_intervals_are_judged_together():
+    watch = InputWatch(remedy="do this")
+    told = [watch(steps=3, seconds=1.0, waited=waited) for waited in (1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0)]
+    assert told == [None] * 8 + ["input bound: 38% of the time waits for data; do this"]

@@ -1,0 +1,71 @@
+"""The picture of a confusion matrix, read pixel by pixel."""
+
+import numpy as np
+import pytest
+import torch
+
+from vidtok.metrics import confusion
+from vidtok.viz.confusion import EMPTY, Confused, confusion_picture, most_confused, scores_confusion
+
+CLASSES = ["right", "left", "up"]
+COUNTS = torch.tensor([[6, 3, 1], [3, 1, 0], [0, 0, 0]])
+
+
+def test_the_most_confused_pairs_come_first():
+    assert most_confused(COUNTS, most=2) == [
+        Confused(label=1, taken_for=0, count=3, of=4),  # a larger share of its class than the other three
+        Confused(label=0, taken_for=1, count=3, of=10),
+    ]
+    assert len(most_confused(COUNTS, most=9)) == 3
+    assert most_confused(torch.diag(torch.tensor([4, 5])), most=9) == []
+
+
+def cells(counts, corner, cell):
+    """The colour near the corner of each cell, where no number stands."""
+    pixels = np.asarray(confusion_picture(counts, [f"class {i}" for i in range(len(counts))], heading="test"))
+    k = len(counts)
+    places = [[(corner[1] + r * cell + 1, corner[0] + c * cell + 1) for c in range(k)] for r in range(k)]
+    return np.array([[pixels[place] for place in row] for row in places]).astype(int)
+
+
+def test_colours_follow_the_share_of_the_row():
+    seen = cells(COUNTS, corner=(138, 38), cell=213).sum(-1)
+    assert seen[0, 0] > seen[0, 1] > seen[0, 2] > 0
+    assert seen[1, 0] > seen[0, 0]  # 3 of 4, and 6 of 10
+    assert seen[1, 2] < 10
+    assert (cells(COUNTS, corner=(138, 38), cell=213)[2] == EMPTY).all()
+
+
+def test_four_hundred_classes_have_two_pixels_each():
+    counts = torch.eye(400, dtype=torch.int64) * 50
+    counts[7, 300] = 5
+    seen = cells(counts, corner=(48, 38), cell=2).sum(-1)
+    assert (seen.diagonal() > 300).all()
+    assert seen[7, 300] > 100
+    assert (seen > 100).sum() == 401
+
+
+@pytest.mark.parametrize("k", [2, 40, 41, 1000])
+def test_pictures_stay_of_a_size_to_look_at(k):
+    picture = confusion_picture(torch.eye(k, dtype=torch.int64), [f"class {i}" for i in range(k)], heading="test")
+    assert 1000 < picture.width < 1700
+    assert 600 < picture.height < 1200
+
+
+def test_the_names_are_written_in_order():
+    # Two pictures differ where a name differs, and nowhere else: in its row's line, its column's, and the list.
+    one, other = (confusion_picture(COUNTS, names, heading="") for names in (CLASSES, ["right", "LEFT", "up"]))
+    changed = (np.asarray(one) != np.asarray(other)).any(-1)
+    rows, columns = changed[:, :138].any(1).nonzero()[0], changed[678:].any(0).nonzero()[0]
+    assert 38 + 213 < rows.min() <= rows.max() < 38 + 426
+    assert 138 + 213 < columns.min() <= columns.max() < 138 + 426
+
+
+def test_scores_of_single_labels_alone_have_a_picture():
+    scores = torch.eye(3)[torch.tensor([0, 1, 1, 2])]
+    drawn = scores_confusion(scores, [(0,), (1,), (0,), (2,)], CLASSES, heading="")
+    counts = confusion(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 0, 2]), classes=3)
+    assert drawn is not None
+    assert np.array_equal(np.asarray(drawn), np.asarray(confusion_picture(counts, CLASSES, heading="")))
+    assert scores_confusion(scores, [(0,), (1, 2), (0,), (2,)], CLASSES, heading="") is None
+    assert scores_confusion(scores[:0], [], CLASSES, heading="") is None

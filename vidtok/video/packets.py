@@ -1,0 +1,207 @@
+"""A video file as PyAV reads it: the packets, the table of its frames, and the decoder.
+
+What is read, once, at opening: every packet of the best video stream, without decoding. The packets give the true
+table of presentation times; they are kept, so that jumping is choosing another packet to go on from, which is exact
+in every container (seeking is not: transport streams and AVI land where they like).
+
+AVI with B-frames has no presentation times: its frames are counted, and always decoded from the start.
+
+Where the packets cannot be trusted (see `trusted_ticks`; and MPEG-4 with B-frames in AVI), the whole stream is decoded
+once at opening, without conversion, and the table holds exactly the frames that came out before the first error.
+Damage that only a decoder can see, in a file whose packets look whole, is met in `frames_at`: the frames before it
+come, a frame that does not come is a DecodeError.
+"""
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from vidtok.errors import DecodeError
+from vidtok.video.opened import OpenVideo
+from vidtok.video.rgb import quarter_turns
+from vidtok.video.table import FileFacts, FrameTable, PacketList, counted_ticks, decoded_ticks, entries, trusted_ticks
+
+KEPT_BYTES = 64 * 2**20  # packets of longer streams are read from the file again for each `frames_at`
+
+# Decoders that tell frames which no other leans on from the bitstream itself, and leave them out when asked to.
+LEAVES_OUT = {"h264"}
+
+# Titles in another encoding than UTF-8 fail to open without it; PyAV 19 has no such switch any more, and needs none.
+IGNORE_METADATA_ERRORS: dict[str, Any] = (
+    {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+)
+
+
+class PacketReader(OpenVideo):
+    """An open file whose packets are known; its frames come out one after the other, in the order of showing."""
+
+    def __init__(self, path: str | Path, *, timeout_seconds: float = 30.0):
+        super().__init__(Path(path), timeout_seconds=timeout_seconds)
+        self._damage: str | None = None
+        self._quarter_turns: int | None = None
+        self._leaves_out = False
+        if self.path.is_dir():
+            raise DecodeError(f"{self.path}: is a folder, not a video file")
+        with self._named():
+            self._container, self._stream = self._open()
+            try:
+                self._codec = self._stream.codec_context
+                self._codec.thread_count = 1
+                self._coded_size = (self._codec.height, self._codec.width)
+                self._table = self._read_table()
+                time_base = float(self._stream.time_base or 0)
+                self.pts_seconds = torch.from_numpy(self._table.ticks * time_base)
+                self.fps = self._average_rate()
+            except BaseException:
+                self._container.close()
+                raise
+
+    @property
+    def facts(self) -> FileFacts:
+        streams = self._container.streams.video
+        return FileFacts(
+            pts_seconds=self.pts_seconds,
+            fps=self.fps,
+            container=self._container.format.name,
+            stream_index=self._stream.index,
+            video_streams=sum(not stream.disposition & Disposition.attached_pic for stream in streams),
+            without_times=self._table.by_order,
+        )
+
+    def close(self) -> None:
+        super().close()
+        self._kept = []
+        self._container.close()
+
+    # ---- packets ----
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Everything that FFmpeg, PyAV or the file system can say becomes a DecodeError with the file's name."""
+        try:
+            yield
+        except (FFmpegError, OSError, ValueError, EOFError, MemoryError) as error:
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DecodeError(f"{self.path}: {cause}") from error
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        # Absolute, because FFmpeg takes `name:rest` for a protocol.
+        container = av.open(
+            str(self.path.absolute()),
+            timeout=self.timeout_seconds,
+            **IGNORE_METADATA_ERRORS,
+        )
+        try:
+            stream = container.streams.best("video")
+            if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+                raise DecodeError(f"{self.path}: has no video stream")
+            if stream.codec_context is None:
+                raise DecodeError(f"{self.path}: FFmpeg has no decoder for its video stream")
+        except BaseException:
+            container.close()
+            raise
+        return container, stream
+
+    def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+        try:
+            for packet in container.demux(stream):
+                self._in_time()
+                if packet.size:
+                    yield packet
+        except IndexError:
+            # All packets have come: at the end, PyAV stumbles over streams that were not there at the beginning.
+            return
+
+    def _packets(self, first: int) -> Iterator[av.Packet]:
+        """Video packets in file order from number `first` on."""
+        if self._kept is not None:
+            for number in range(first, len(self._kept)):
+                yield self._kept[number]
+            return
+        container, stream = self._open()
+        with container:
+            yield from islice(self._demuxed(container, stream), first, None)
+
+    def _read_table(self) -> FrameTable:
+        packets = PacketList(pts=[], dts=[], keyframe=[], discard=[], corrupt=[])
+        kept: list[av.Packet] | None = []
+        size = 0
+        try:
+            for packet in self._demuxed(self._container, self._stream):
+                packets.pts.append(packet.pts)
+                packets.dts.append(packet.dts)
+                packets.keyframe.append(packet.is_keyframe)
+                packets.discard.append(packet.is_discard)
+                packets.corrupt.append(packet.is_corrupt)
+                size += packet.size
+                if size > KEPT_BYTES:
+                    kept = None
+                elif kept is not None:
+                    kept.append(packet)
+        except FFmpegError as error:
+            self._damage = error.strerror
+        self._kept = kept
+        if self._damage is not None or 0 in self._coded_size:
+            return self._table_by_decoding(packets)
+        if "avi" not in self._container.format.name or not self._codec.has_b_frames:
+            ticks = trusted_ticks(packets)
+            if ticks is not None:
+                self._leaves_out = self._codec.name in LEAVES_OUT
+                return FrameTable(ticks=ticks, entry=entries(ticks, packets), by_order=False)
+        elif self._codec.name != "mpeg4":  # MPEG-4 in AVI is packed: two frames in a packet, none in the next
+            ticks = counted_ticks(packets)
+            if ticks is not None:
+                return FrameTable(ticks=ticks, entry=np.zeros(len(ticks), np.int64), by_order=True)
+        return self._table_by_decoding(packets)
+
+    def _average_rate(self) -> float:
+        """Frames per second by the table; for a single frame what the header says, or 1."""
+        duration = float(self.pts_seconds[-1] - self.pts_seconds[0])
+        return (len(self) - 1) / duration if duration > 0 else float(self._stream.average_rate or 0) or 1.0
+
+    def _decoded(self, first: int, *, needed: Container[int | None] | None = None) -> Iterator[av.VideoFrame]:
+        """Frames in the order of showing, decoding from packet number `first` on.
+
+        Of the frames whose ticks are not among `needed`, the decoder leaves out those that no other frame leans on.
+        """
+        self._codec.flush_buffers()
+        self._codec.skip_frame = "DEFAULT"
+        for packet in self._packets(first):
+            self._in_time()
+            self._sent += 1
+            if needed is not None:
+                self._codec.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+            yield from self._codec.decode(packet)
+        yield from self._codec.decode(None)
+
+    def _table_by_decoding(self, packets: PacketList) -> FrameTable:
+        pts: list[int | None] = []
+        self._sent = 0
+        try:
+            for frame in self._decoded(0):
+                if not pts:
+                    self._coded_size = (frame.height, frame.width)
+                    self._quarter_turns = quarter_turns(frame)
+                pts.append(frame.pts)
+        except FFmpegError as error:
+            self._damage = error.strerror
+        if not pts:
+            raise DecodeError(f"{self.path}: not one frame can be decoded ({self._damage or 'no pictures in it'})")
+        seconds_per_frame = 1 / (float(self._stream.average_rate or 0) or 25.0)
+        step = max(1, round(seconds_per_frame / (float(self._stream.time_base or 0) or 1.0)))
+        ticks, own = decoded_ticks(pts, packets, step=step)
+        entry = entries(ticks, packets) if own else np.zeros(len(ticks), np.int64)
+        return FrameTable(ticks=ticks, entry=entry, by_order=not own)
+
+    def _end(self) -> str:
+        return f" (decoding stops there: {self._damage})" if self._damage else ""
