@@ -87,7 +87,8 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
             try:
                 while waiting and len(running) < jobs and not stopped and not failed:
                     part, threads = waiting.pop(0), (os.cpu_count() or 1) // jobs
-                    process = context.Process(target=work, args=(str(part.folder), max(1, threads)), name=part.name)
+                    arguments = str(part.folder), max(1, threads), multiprocessing.get_start_method()
+                    process = context.Process(target=work, args=arguments, name=part.name)
                     process.start()
                     running[process.sentinel] = (process, part, time.monotonic())
                 for sentinel in connection.wait(list(running)):
@@ -117,8 +118,9 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
     return 130 if stopped else 0
 
 
-def work(folder: str, threads: int) -> None:
+def work(folder: str, threads: int, start_method: str) -> None:
     """In a process of its own: train and test the run of this folder; everything that it says goes into output.txt."""
+    multiprocessing.set_start_method(start_method, force=True)  # the loader's processes start as in any other run
     os.setpgid(0, 0)  # Ctrl-C is the parent's to answer; it sends SIGTERM, once for each Ctrl-C
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if "OMP_NUM_THREADS" not in os.environ:

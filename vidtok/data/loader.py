@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, default_collate
 
 from vidtok.data.dataset import Key, VideoDataset
 from vidtok.data.views import TestViews
@@ -122,7 +122,8 @@ class Collate:
             rows = [(s.views[k : k + 1], labels, s) for s in samples for k, labels in enumerate(s.labels)]
         views = [views for views, _, _ in rows]
         return Batch(
-            views=torch.stack(views) if views else torch.empty((0, *self.empty), dtype=torch.uint8),
+            # In a worker torch's own collate stacks into shared memory, where the batch has to go anyway.
+            views=default_collate(views) if views else torch.empty((0, *self.empty), dtype=torch.uint8),
             labels=tuple(labels for _, labels, _ in rows),
             indices=tuple(s.index for _, _, s in rows),
             video_ids=tuple(s.video_id for _, _, s in rows),

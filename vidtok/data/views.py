@@ -93,10 +93,10 @@ class TrainViews:
             pixels, rows = decode_once(reader, views)
             height, width = pixels.shape[-2:]
             boxes = self.boxes((height, width), rng)
-            cut = [crop_resize(pixels[row], box, size=size) for row, box in zip(rows, boxes, strict=True)]
+            cut = [crop_resize(pick(pixels, row), box, size=size) for row, box in zip(rows, boxes, strict=True)]
         if self.augment is not None:
             cut = [self.augment(clip, rng) for clip in cut]
-        return torch.stack(cut)
+        return torch.stack(cut) if len(cut) > 1 else cut[0][None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,3 +171,8 @@ def decode_once(
     wanted = torch.unique(torch.cat([view.indices for view in views]))
     frames = reader.frames_at(wanted.tolist())
     return frames.pixels, [torch.searchsorted(wanted, view.indices) for view in views]
+
+
+def pick(pixels: UInt8[Tensor, "u c y x"], row: Int64[Tensor, "f"]) -> UInt8[Tensor, "f c y x"]:
+    """These rows; no copy where they are all rows in their order, as for a single clip."""
+    return pixels if torch.equal(row, torch.arange(len(pixels))) else pixels[row]
