@@ -45,7 +45,7 @@ def prepare_video(
     *,
     short_side: int = 256,
     gop: int = 16,
-    crf: int = 20,
+    crf: int = 22,
     preset: str = "medium",
     timeout_seconds: float = 60.0,
     on_frame: Callable[[], None] | None = None,
@@ -59,7 +59,8 @@ def prepare_video(
     becomes BT.601 in limited range, 10 bits become 8, finer chroma 4:2:0, several fields stay one picture.
 
     `crf` is x264's quality, 0 (lossless) to 51; `preset` its trade of time against size. On two films of 720 rows (x264
-    at crf 23) the defaults cost 9 ms of processor time per frame and give half the bytes, 39 dB from the lossless form.
+    at crf 23) crf 20 cost 9 ms of processor time per frame and gave half the bytes, 39 dB from the lossless form; the
+    default of 22 takes a fifth of these bytes and a tenth of the decoding time away, for 1.2 dB.
     Short groups without CABAC are large: pictures that are not scaled down take more bytes than before.
 
     One thread; the pictures in memory are those that the encoder looks ahead. `on_frame` is called after every frame: a
