@@ -1,6 +1,7 @@
 """Fixtures that several parts share: small sets of real, encoded video, and the tools as processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,12 @@ import torch
 from vidtok.data.motion import render_motion
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    """A shell starts what it runs in the background with Ctrl-C ignored, and the processes of the tests inherit it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
