@@ -70,7 +70,6 @@ def test_operators_are_listed_by_weight(profiled):
     assert all(found)
     weights = [float(row[3]) for row in found]
     assert weights == sorted(weights, reverse=True)
-    assert sum(row[1].startswith("aten::") for row in found) >= 4
     assert "aten::mm" in (out / "operators.txt").read_text()
 
 

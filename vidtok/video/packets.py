@@ -176,6 +176,7 @@ class PacketReader(OpenVideo):
         """
         self._codec.flush_buffers()
         self._codec.skip_frame = "DEFAULT"
+        self._sent = first
         for packet in self._packets(first):
             self._in_time()
             self._sent += 1
@@ -186,7 +187,6 @@ class PacketReader(OpenVideo):
 
     def _table_by_decoding(self, packets: PacketList) -> FrameTable:
         pts: list[int | None] = []
-        self._sent = 0
         try:
             for frame in self._decoded(0):
                 if not pts:

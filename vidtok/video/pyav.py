@@ -138,7 +138,7 @@ class PyAVReader(PacketReader):
         for row, index in enumerate(wanted):
             entry = 0 if from_start else int(self._table.entry[index])
             if frames is None or entry > self._sent:
-                frames, self._sent = self._decoded(entry, needed=needed), entry
+                frames = self._decoded(entry, needed=needed)
                 given, jumped, whole = 0, entry > 0, entry == 0
             try:
                 for frame in frames:

@@ -24,7 +24,6 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
         raise DecodeError(f"{video.path}: decoding stops after {length} frames: {video._damage}")
     index_of: dict[int | None, int] = {int(tick): index for index, tick in enumerate(video._table.ticks)}
     due = 0
-    video._sent = 0
     video._deadline = monotonic() + video.timeout_seconds
     with video._named():
         try:
