@@ -12,7 +12,7 @@ FLOORS = [
     ["video", "nn", "metrics"],
     ["data", "models", "viz"],
     ["evaluate", "predict", "visualize", "export", "train"],
-    ["config", "config_io", "build"],
+    ["config", "config_io", "build", "build_train"],
     ["cli", "__init__"],
 ]
 ROOMS = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, room in enumerate(rooms)}

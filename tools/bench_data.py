@@ -39,40 +39,36 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 import av
 import numpy as np
 import torch
-from av.video.reformatter import VideoReformatter
+from bench_films import make_film
+from bench_loaders import (
+    FRAMES,
+    RATIO,
+    RGB_LOADERS,
+    SCALE,
+    SIZE,
+    SPAN,
+    STRIDE,
+    Clip,
+    bare,
+    cropped,
+    draw_or_none,
+    vidtok_rgb,
+    vidtok_yuv,
+)
 from torch import Tensor
 
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.loader import TrainBatches, make_loader
-from vidtok.data.transforms import crop_resize, random_box, spatial_crop
+from vidtok.data.transforms import spatial_crop
 from vidtok.data.views import ResizedCrop, TestViews, TrainViews
-from vidtok.errors import DecodeError
 from vidtok.types import Box, Record
 from vidtok.video.prepare import prepare_video
 from vidtok.video.protocols import ClipRule
 from vidtok.video.reader import open_video
 from vidtok.video.sample import linspace_starts
 
-FRAMES, STRIDE, SIZE = 32, 2, 224
-SPAN = (FRAMES - 1) * STRIDE + 1
 CLIPS, CROPS = 10, 3
-SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 PARTS = {"a": 12, "b": 4, "c": 24, "d": 3}  # rounds
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A training clip of one file. `ticks` are its frames' presentation times as the container counts them."""
-
-    path: str
-    start: int
-    ticks: tuple[int, ...]
-    seconds: tuple[Fraction, Fraction]
-    box: Box
-
-    @property
-    def indices(self) -> list[int]:
-        return list(range(self.start, self.start + SPAN, STRIDE))
 
 
 @dataclass(frozen=True)
@@ -88,161 +84,6 @@ class Line:
     target: str = ""
     holds: bool | None = None
     note: str = ""
-
-
-# ---- files ----
-
-
-def texture(rng: np.random.Generator, y: int, x: int, slope: float) -> np.ndarray:
-    """Noise whose spectrum falls with the frequency as that of photographs does; mean 0, deviation 1."""
-    squares = np.fft.fftfreq(y)[:, None] ** 2 + np.fft.rfftfreq(x)[None] ** 2
-    squares[0, 0] = 1
-    noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((y, x))) / squares ** (slope / 2), s=(y, x))
-    return (noise - noise.mean()) / noise.std()
-
-
-def pictures(rng: np.random.Generator, count: int, y: int, x: int) -> Iterator[np.ndarray]:
-    """A camera that pans over a scene in which five things move, with a little noise; RGB."""
-    scene = 120 + 45 * texture(rng, 2 * y, 2 * x, 1.3)[..., None]
-    scene = scene + 18 * np.stack([texture(rng, 2 * y, 2 * x, 1.6) for _ in range(3)], -1)
-    grain = 3 * rng.standard_normal((y + 16, x + 16, 3)).astype(np.float32)
-    things = []
-    for _ in range(5):
-        height, width = int(rng.integers(y // 6, y // 2)), int(rng.integers(x // 8, x // 3))
-        colour = np.stack([rng.uniform(40, 210) + 35 * texture(rng, height, width, 1.2) for _ in range(3)], -1)
-        down, right = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        things.append((colour, np.clip(6 * (1 - down**2 - right**2), 0, 1)[..., None], rng.uniform(0.3, 6, 4)))
-    scene = scene.astype(np.float32)
-    for number in range(count):
-        t = number / 30
-        top, left = int(y * (0.5 + 0.45 * np.sin(0.25 * t))), int(x * (0.5 + 0.45 * np.sin(0.4 * t + 1)))
-        picture = scene[top : top + y, left : left + x].copy()
-        for colour, mask, (fast, faster, phase, other) in things:
-            height, width = mask.shape[:2]
-            place_y = int((y - height) * (0.5 + 0.5 * np.sin(fast / 4 * t + phase)))
-            place_x = int((x - width) * (0.5 + 0.5 * np.sin(faster / 4 * t + other)))
-            part = picture[place_y : place_y + height, place_x : place_x + width]
-            part += mask * (colour - part)
-        shift_y, shift_x = rng.integers(16, size=2)
-        yield np.clip(picture + grain[shift_y : shift_y + y, shift_x : shift_x + x], 0, 255).astype(np.uint8)
-
-
-def make_clip(path: Path, *, gop: int, seconds: float, size: tuple[int, int] = (256, 340), seed: int = 0) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"g": str(gop), "preset": "medium", "crf": "23"})
-        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for number, picture in enumerate(pictures(np.random.default_rng(seed), round(30 * seconds), *size)):
-            frame = av.VideoFrame.from_ndarray(picture)
-            frame.pts, frame.time_base = number, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def draw_clip(path: Path, rng: random.Random) -> Clip | None:
-    """A random training clip of the file; None where it has too few frames."""
-    with open_video(path) as video:
-        if len(video) < SPAN + STRIDE:
-            return None
-        start = rng.randrange(len(video) - SPAN - 1)
-        seconds = video.pts_seconds[start : start + SPAN + 1].tolist()
-        y, x = video.size
-    with av.open(str(path)) as container:
-        time_base = container.streams.video[0].time_base or Fraction(1)
-    box = random_box(y, x, np.random.default_rng(rng.randrange(2**32)), scale=SCALE, ratio=RATIO, flip=True)
-    ticks = tuple(round(second / time_base) for second in seconds[:SPAN:STRIDE])
-    ends = (Fraction(seconds[0]).limit_denominator(90_000), Fraction(seconds[SPAN]).limit_denominator(90_000))
-    return Clip(str(path), start, ticks, ends, box)
-
-
-# ---- loaders: each gives the RGB frames of a clip, (f c y x), uint8 ----
-
-
-def bare(clip: Clip) -> Tensor:
-    """Seek to the keyframe before, decode the span, convert the wanted frames."""
-    wanted = {tick: row for row, tick in enumerate(clip.ticks)}
-    rgb = np.empty(0)
-    with av.open(clip.path) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        container.seek(clip.ticks[0], stream=stream)
-        reformatter = VideoReformatter()
-        for frame in container.decode(stream):
-            row = wanted.get(frame.pts or 0)
-            if row is not None:
-                if not rgb.size:
-                    rgb = np.empty((len(wanted), frame.height, frame.width, 3), np.uint8)
-                rgb[row] = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-                if row == len(wanted) - 1:
-                    break
-    return torch.from_numpy(rgb).permute(0, 3, 1, 2)
-
-
-def vidtok_rgb(clip: Clip) -> Tensor:
-    with open_video(clip.path) as video:
-        return video.frames_at(clip.indices).pixels
-
-
-def by_decord(clip: Clip) -> Tensor:
-    import decord
-
-    with decord.bridge.use_torch():
-        video = decord.VideoReader(clip.path, num_threads=1)
-        return video.get_batch(clip.indices).permute(0, 3, 1, 2)
-
-
-def by_torchcodec(clip: Clip) -> Tensor:
-    """`approximate` leaves out the scan of the file, and the range is its quickest question."""
-    from torchcodec.decoders import VideoDecoder
-
-    video = VideoDecoder(clip.path, num_ffmpeg_threads=1, seek_mode="approximate")
-    return video.get_frames_in_range(clip.start, clip.start + SPAN, STRIDE).data
-
-
-def by_pytorchvideo(clip: Clip, *, decoder: str) -> Tensor:
-    """Its dataset decodes all frames between two times into float32."""
-    from pytorchvideo.data import labeled_video_dataset
-    from pytorchvideo.data.clip_sampling import ClipInfo, ClipSampler
-
-    class Fixed(ClipSampler):
-        def __call__(self, last_clip_end_time, video_duration, annotation):
-            return ClipInfo(*clip.seconds, 0, 0, True)
-
-    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
-        file.write(f"{clip.path} 0\n")
-        file.flush()
-        data = labeled_video_dataset(
-            file.name,
-            Fixed(clip_duration=float(clip.seconds[1] - clip.seconds[0])),
-            decode_audio=False,
-            decoder=decoder,
-            transform=lambda sample: sample["video"][:, ::STRIDE],
-        )
-        video = next(iter(data))
-    return video.to(torch.uint8).transpose(0, 1)
-
-
-def cropped(loader: Callable[[Clip], Tensor], clip: Clip) -> Tensor:
-    return crop_resize(loader(clip), clip.box, size=SIZE)
-
-
-def vidtok_yuv(clip: Clip) -> Tensor:
-    """As a dataset does it: the box is drawn when the size of the picture is known."""
-    from vidtok.video.pyav import PyAVReader
-
-    with PyAVReader(clip.path) as video:
-        return video.crops_at([(clip.indices, lambda picture: clip.box)], size=SIZE)[0].pixels
-
-
-RGB_LOADERS: dict[str, Callable[[Clip], Tensor]] = {
-    "bare PyAV loop": bare,
-    "vidtok": vidtok_rgb,
-    "decord": by_decord,
-    "torchcodec": by_torchcodec,
-    "pytorchvideo, pyav": partial(by_pytorchvideo, decoder="pyav"),
-    "pytorchvideo, decord": partial(by_pytorchvideo, decoder="decord"),
-}
 
 
 # ---- measuring ----
@@ -329,13 +170,6 @@ def part_a(groups: dict[str, list[Path]], rounds: int) -> Iterator[Line]:
             yield Line("a", group, name, 0.0, 0.0, 0.0, note=why)
 
 
-def draw_or_none(file: Path, rng: random.Random) -> Clip | None:
-    try:
-        return draw_clip(file, rng)
-    except (DecodeError, av.FFmpegError, UnicodeDecodeError):
-        return None
-
-
 def all_views(path: str, *, how: str) -> Tensor:
     """Ten clips by three crops of a file whose short side is 256: (v f c y x)."""
     rule = ClipRule(frames=FRAMES, stride=STRIDE)
@@ -403,7 +237,7 @@ def part_b(groups: dict[str, list[Path]], rounds: int) -> Iterator[Line]:
 
 
 def part_c(folder: Path, seconds: float, rounds: int) -> Iterator[Line]:
-    source = make_clip(folder / "720.mp4", gop=250, seconds=seconds, size=(720, 1280))
+    source = make_film(folder / "720.mp4", gop=250, seconds=seconds, size=(720, 1280))
     target = folder / "prepared.mp4"
     prepare_video(source, target)
     rng = random.Random(0)
@@ -519,7 +353,7 @@ def main() -> None:
         folder = Path(name)
         groups = {
             f"keyframes every {gop}": [
-                make_clip(folder / f"{gop}_{seed}.mp4", gop=gop, seconds=args.seconds, seed=seed) for seed in (0, 1)
+                make_film(folder / f"{gop}_{seed}.mp4", gop=gop, seconds=args.seconds, seed=seed) for seed in (0, 1)
             ]
             for gop in (12, 250)
         }

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found under /proc"),
 ]
 
-STEPS = 48
+STEPS = 96
 SETTINGS = [
     f"train.steps={STEPS}",
     "train.save_every=2",
@@ -85,6 +85,13 @@ def steps_said(log):
     return [int(step) for step in re.findall(rf"^step (\d+)/{STEPS} \| loss", log.read_text(), flags=re.MULTILINE)]
 
 
+def later(log, chance, *, kills):
+    """A step to be killed after, so that this many kills and the steps that follow them at once have room before the
+    end, however fast the machine is."""
+    now = max(steps_said(log), default=0)
+    return now + chance.randint(1, max(1, (STEPS - 8 - now) // (2 * kills)))
+
+
 def wait_until(true, process, log, seconds=200):
     end = time.monotonic() + seconds
     while not true():
@@ -130,11 +137,14 @@ def test_one_process_killed_at_ten_moments(motion, whole, chance, tmp_path):
     log.touch()
     for number in range(10):
         with started(arguments, log) as process:
+            step = later(log, chance, kills=10 - number)
             if number in (3, 7):  # anywhere in its start
-                time.sleep(chance.uniform(0, 5))
+                end, said = time.monotonic() + chance.uniform(0, 5), len(steps_said(log))
+                wait_until(
+                    lambda end=end, said=said: time.monotonic() > end or len(steps_said(log)) > said, process, log
+                )
             else:
-                told = len(steps_said(log)) + chance.randint(1, 6)
-                wait_until(lambda told=told: len(steps_said(log)) >= told, process, log)
+                wait_until(lambda step=step: max(steps_said(log), default=0) >= step, process, log)
                 time.sleep(chance.uniform(0, 0.05))
             assert process.poll() is None, "the run was over before it could be killed"
             kill(process.pid)
@@ -149,9 +159,9 @@ def test_processes_of_two_killed_and_started_again_by_torchrun(motion, whole, ch
     log = tmp_path / "log"
     log.touch()
     with started(arguments, log) as process:
-        for _ in range(kills):
-            told = len(steps_said(log)) + chance.randint(1, 6)
-            wait_until(lambda told=told: len(steps_said(log)) >= told, process, log)
+        for number in range(kills):
+            step = later(log, chance, kills=kills - number)
+            wait_until(lambda step=step: max(steps_said(log), default=0) >= step, process, log)
             time.sleep(chance.uniform(0, 0.05))
             ranks = children(process.pid)
             assert len(ranks) == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import ROOT
-from vidtok.build import highest_rate
+from vidtok.build_train import highest_rate
 from vidtok.config_io import load_config
 from vidtok.train.checks import InputWatch, empty_classes_warning, high_loss_warning, input_remedy, rate_warning
 

@@ -4,12 +4,17 @@ The number stands as 12 bits in 3 rows of 4 blocks, black or white, the highest 
 with the number fills the gaps, so that pictures compress like pictures.
 """
 
+import multiprocessing
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
+
+from vidtok.video.pyav import PyAVReader
+from vidtok.video.reader import VideoReader
 
 ROWS, COLUMNS = 3, 4
 RATES = {
@@ -93,6 +98,47 @@ def remux(source: Path, target: Path, *, skip_packets: int = 0, shift: int = 0, 
                 packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
                 new.mux(packet)
     return target
+
+
+def zero_packets(path: Path, first: int, last: int) -> None:
+    """Damage that only a decoder sees: zeros in place of the content of packets `first` to `last`."""
+    with av.open(str(path)) as container:
+        at = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for pos, size in at[first : last + 1]:
+        data[pos : pos + size] = bytes(size)
+    path.write_bytes(data)
+
+
+def watch_decoder(monkeypatch: pytest.MonkeyPatch) -> list[av.VideoFrame]:
+    """A list that grows by every frame that a PyAVReader decodes from now on."""
+    decoded: list[av.VideoFrame] = []
+    inner = PyAVReader._decoded
+
+    def watched(self, first, *, needed=None):
+        for frame in inner(self, first, needed=needed):
+            decoded.append(frame)
+            yield frame
+
+    monkeypatch.setattr(PyAVReader, "_decoded", watched)
+    return decoded
+
+
+def _use(video: VideoReader, answer) -> None:
+    try:
+        video.frames_at([0])
+    except RuntimeError as error:
+        answer.put(str(error))
+
+
+def refusal_elsewhere(video: VideoReader) -> str:
+    """What a reader says in a forked process when it is asked for a frame."""
+    context = multiprocessing.get_context("fork")
+    answer = context.SimpleQueue()
+    process = context.Process(target=_use, args=(video, answer))
+    process.start()
+    process.join()
+    return answer.get()
 
 
 GROUPS = {

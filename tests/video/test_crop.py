@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.video.clips import make_clip, numbered_picture, read_numbers
+from tests.video.clips import make_clip, numbered_picture, read_numbers, watch_decoder
 from vidtok.data.transforms import crop_resize, random_box
 from vidtok.errors import DecodeError
 from vidtok.types import Box
@@ -111,17 +111,9 @@ def test_every_column_is_written(tmp_path: Path, size: int):
 
 def test_clips_come_in_the_order_asked_for_and_share_one_decode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = make_clip(tmp_path / "clip.mp4", options={"x264-params": "keyint=16:min-keyint=16:bframes=0:scenecut=0"})
-    decoded = []
-    inner = PyAVReader._decoded
-
-    def counted(self, first, *, needed=None):
-        for frame in inner(self, first, needed=needed):
-            decoded.append(frame.pts)
-            yield frame
-
     with PyAVReader(path) as video:
         assert video.size == (64, 96)
-        monkeypatch.setattr(PyAVReader, "_decoded", counted)
+        decoded = watch_decoder(monkeypatch)
         clips = [([50, 2, 17, 2], WHOLE), ([17, 19], WHOLE), ([], WHOLE)]
         first, second, third = video.crops_at(clips, size=96)
         assert read_numbers(first.pixels.numpy()) == [50, 2, 17, 2]

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-import av
 import pytest
 
-from tests.video.clips import GROUPS, make_clip, read_numbers
+from tests.video.clips import GROUPS, make_clip, read_numbers, zero_packets
 from vidtok.errors import ConfigError, DecodeError
 from vidtok.video.decord import DecordReader
 from vidtok.video.reader import check_backend, open_video
@@ -31,12 +30,7 @@ def test_going_back_begins_again(tmp_path: Path):
 def test_damage_is_an_error_and_no_other_frame(tmp_path: Path):
     pytest.importorskip("decord")
     path = make_clip(tmp_path / "clip.mp4", options=GROUPS["no B-frames"])
-    with av.open(str(path)) as container:
-        at = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    data = bytearray(path.read_bytes())
-    for pos, size in at[20:24]:
-        data[pos : pos + size] = bytes(size)
-    path.write_bytes(data)
+    zero_packets(path, 20, 23)
     with pytest.raises(DecodeError, match=r"clip\.mp4: decord: \w+"):  # its thread runs ahead: sooner or later
         with DecordReader(path) as video:
             video.frames_at([40])

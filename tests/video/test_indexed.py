@@ -1,11 +1,10 @@
-import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.video.clips import make_clip
+from tests.video.clips import make_clip, refusal_elsewhere
 from vidtok.errors import DecodeError
 from vidtok.video.indexed import IndexedReader, read_facts
 from vidtok.video.pyav import PyAVReader
@@ -51,22 +50,10 @@ def test_what_cannot_be_asked():
         video.frames_at([0])
 
 
-def _use_elsewhere(video: IndexedReader, answer) -> None:
-    try:
-        video.frames_at([0])
-    except RuntimeError as error:
-        answer.put(str(error))
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is for forked processes")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_reader_refuses_to_work_in_another_process():
-    context = multiprocessing.get_context("fork")
-    answer = context.SimpleQueue()
-    process = context.Process(target=_use_elsewhere, args=(Counted(), answer))
-    process.start()
-    process.join()
-    assert f"opened by process {os.getpid()}" in answer.get()
+    assert f"opened by process {os.getpid()}" in refusal_elsewhere(Counted())
 
 
 def test_facts_are_those_of_the_packets(tmp_path: Path):

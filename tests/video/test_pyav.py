@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import random
 from fractions import Fraction
@@ -10,7 +9,17 @@ import pytest
 import torch
 from av.video.frame import PictureType
 
-from tests.video.clips import GROUPS, RATES, make_clip, numbered_picture, read_numbers, remux
+from tests.video.clips import (
+    GROUPS,
+    RATES,
+    make_clip,
+    numbered_picture,
+    read_numbers,
+    refusal_elsewhere,
+    remux,
+    watch_decoder,
+    zero_packets,
+)
 from vidtok.errors import DecodeError
 from vidtok.video import packets
 from vidtok.video.pyav import PyAVReader
@@ -170,37 +179,21 @@ def test_long_streams_are_read_from_the_file_again(tmp_path: Path, monkeypatch: 
 
 def test_jumping_decodes_only_the_groups_that_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = make_clip(tmp_path / "clip.mp4", options=GROUPS["no B-frames"])  # keyframes 0, 16, 32, 48
-    decoded = []
-    inner = PyAVReader._decoded
-
-    def counted(self, first, *, needed=None):
-        for frame in inner(self, first, needed=needed):
-            decoded.append(frame.pts)
-            yield frame
-
-    monkeypatch.setattr(PyAVReader, "_decoded", counted)
+    decoded = watch_decoder(monkeypatch)
     with PyAVReader(path) as video:
         video.frames_at([50, 2, 17, 19])
     assert len(decoded) == 3 + 4 + 3
-    assert len(set(decoded)) == len(decoded)
+    assert len({frame.pts for frame in decoded}) == len(decoded)
 
 
 def test_frames_that_no_other_leans_on_are_not_decoded_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = make_clip(tmp_path / "clip.mp4", options={"x264-params": "keyint=250:bframes=2:b-pyramid=0:b-adapt=0"})
-    decoded = []
-    inner = PyAVReader._decoded
-
-    def counted(self, first, *, needed=None):
-        for frame in inner(self, first, needed=needed):
-            decoded.append(frame.pict_type)
-            yield frame
-
     with PyAVReader(path) as video:
         whole = video.frames_at(range(60))
-        monkeypatch.setattr(PyAVReader, "_decoded", counted)
+        decoded = watch_decoder(monkeypatch)
         assert torch.equal(video.frames_at([4, 50]).pixels, whole.pixels[[4, 50]])
         assert len(decoded) < 25
-        assert decoded.count(PictureType.B) <= 2
+        assert sum(frame.pict_type == PictureType.B for frame in decoded) <= 2
         assert torch.equal(video.frames_at(range(60)).pixels, whole.pixels)
 
 
@@ -227,12 +220,7 @@ def test_asking_beyond_the_end(tmp_path: Path):
 def test_damage_that_only_the_decoder_sees(tmp_path: Path):
     """Packets of zeros in the middle: the frames before come, one after is an error with the file's name."""
     path = make_clip(tmp_path / "clip.mp4", options=GROUPS["no B-frames"])
-    with av.open(str(path)) as container:
-        at = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    data = bytearray(path.read_bytes())
-    for pos, size in at[20:24]:
-        data[pos : pos + size] = bytes(size)
-    path.write_bytes(data)
+    zero_packets(path, 20, 23)
     with PyAVReader(path) as video:
         assert read_numbers(video.frames_at(range(16)).pixels.numpy()) == list(range(16))
         with pytest.raises(DecodeError, match=r"clip.mp4: frame \d+ of 60"):
@@ -260,23 +248,11 @@ def test_a_deadline_ends_opening_and_reading(tmp_path: Path):
             video.frames_at([50])
 
 
-def _use_elsewhere(video: PyAVReader, answer) -> None:
-    try:
-        video.frames_at([0])
-    except RuntimeError as error:
-        answer.put(str(error))
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is for forked processes")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_reader_refuses_to_work_in_another_process(tmp_path: Path):
-    context = multiprocessing.get_context("fork")
     with PyAVReader(make_clip(tmp_path / "clip.mp4", frames=9)) as video:
-        answer = context.SimpleQueue()
-        process = context.Process(target=_use_elsewhere, args=(video, answer))
-        process.start()
-        process.join()
-        assert f"opened by process {os.getpid()}" in answer.get()
+        assert f"opened by process {os.getpid()}" in refusal_elsewhere(video)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file handles in /proc")

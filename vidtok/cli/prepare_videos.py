@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--short-side", type=int, default=256, help=words)
     cli.add_argument("--gop", type=int, default=16, help="frames from keyframe to keyframe (default: %(default)s)")
     words = "x264's quality, 0 (lossless) to 51; 6 more halve the bytes, about (default: %(default)s)"
-    cli.add_argument("--crf", type=int, default=22, help=words)
+    cli.add_argument("--crf", type=int, default=23, help=words)
     words = "x264's trade of its own time against bytes (default: %(default)s)"
     cli.add_argument("--preset", choices=PRESETS, default="medium", help=words)
     cli.add_argument("--workers", type=int, default=processors(), help="processes (default: %(default)s)")

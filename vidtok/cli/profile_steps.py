@@ -11,13 +11,15 @@ from torch.profiler import ProfilerActivity, profile
 
 from vidtok.build import (
     Lists,
+    build_model,
+    build_train_batches,
+)
+from vidtok.build_train import (
     build_loss,
     build_mixing,
-    build_model,
     build_optimizer,
     build_scaler,
     build_schedule,
-    build_train_batches,
     prepare_training,
 )
 from vidtok.config import Config

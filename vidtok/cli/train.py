@@ -12,13 +12,15 @@ from vidtok.build import (
     Lists,
     build_input_remedy,
     build_lists,
+    build_model,
+    build_train_batches,
+)
+from vidtok.build_train import (
     build_loss,
     build_mixing,
-    build_model,
     build_optimizer,
     build_scaler,
     build_schedule,
-    build_train_batches,
     describe_start,
     highest_rate,
     init_weights,

