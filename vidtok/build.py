@@ -21,7 +21,7 @@ from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
-from vidtok.train.parallel import Parallel
+from vidtok.train.parallel import Parallel, usable_cores
 from vidtok.types import Batch
 from vidtok.video.protocols import ClipRule
 
@@ -77,13 +77,13 @@ def build_model(config: Config, classes: Sequence[str], *, device: torch.device 
 
 
 def loader_workers(wanted: int | None) -> int:
-    """As many as wanted; else one for each core of this machine that a training process has for itself, 8 at most."""
+    """As many as wanted; else one for each core that a training process has for itself, 8 at most."""
     return min(8, cores_per_process()) if wanted is None else wanted
 
 
 def cores_per_process() -> int:
-    """The cores of this machine that a training process has for itself, one at least."""
-    return max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    """The cores that a training process has for itself, one at least."""
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def build_input_remedy(config: Config) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidtok.cli import parser
-from vidtok.cli.each_file import Done, processors
+from vidtok.cli.each_file import Done
 from vidtok.cli.report import Report, Row, fill, named_bad, size_of
 from vidtok.cli.video_set import VideoSet, find_videos
 from vidtok.data.formats.folder import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from vidtok.train.parallel import usable_cores
 from vidtok.video.check import VideoFacts, check_video
 from vidtok.video.reader import BACKENDS, check_backend
 
@@ -30,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("source", metavar="LIST|FOLDER", help="`path label` lines, a CSV with a column path, or a folder")
     cli.add_argument("--root", help="where relative paths of the list begin (default: the list's folder)")
     cli.add_argument("--out", help="folder for the report and the clean list (default: beside the list, in the folder)")
-    cli.add_argument("--workers", type=int, default=processors(), help="processes (default: %(default)s)")
+    cli.add_argument("--workers", type=int, default=usable_cores(), help="processes (default: %(default)s)")
     cli.add_argument("--backend", choices=BACKENDS, default="pyav", help="what decodes (default: %(default)s)")
     words = "how long a file may take to open, and to its next frame (default: %(default)g)"
     cli.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help=words)

@@ -23,11 +23,6 @@ NOTHING = -1
 MOST_IDLE_DEATHS = 5  # of workers that had not begun a job: then something else is wrong
 
 
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class Done:
     """What became of one job: its result, or the cause why there is none."""

@@ -21,6 +21,7 @@ from vidtok.config import Config
 from vidtok.config_io import difference, load_config, to_yaml
 from vidtok.errors import CheckpointError, DataError, TrainingError
 from vidtok.train.checkpoint import list_checkpoints
+from vidtok.train.parallel import usable_cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
         while (waiting and not stopped and not failed) or running:
             try:
                 while waiting and len(running) < jobs and not stopped and not failed:
-                    part, threads = waiting.pop(0), (os.cpu_count() or 1) // jobs
+                    part, threads = waiting.pop(0), usable_cores() // jobs
                     arguments = str(part.folder), max(1, threads), multiprocessing.get_start_method()
                     process = context.Process(target=work, args=arguments, name=part.name)
                     process.start()

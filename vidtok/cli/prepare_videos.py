@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vidtok.cli import parser
-from vidtok.cli.each_file import Done, processors
+from vidtok.cli.each_file import Done
 from vidtok.cli.report import Report, Row, fill, named_bad, size_of
 from vidtok.cli.video_set import VideoSet, find_videos
 from vidtok.data.formats.folder import VIDEO_SUFFIXES
 from vidtok.errors import ConfigError, DataError
+from vidtok.train.parallel import usable_cores
 from vidtok.video.prepare import Prepared, part_file, prepare_video
 from vidtok.video.reader import open_video
 from vidtok.video.sample import clip_indices, span
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--crf", type=int, default=23, help=words)
     words = "x264's trade of its own time against bytes (default: %(default)s)"
     cli.add_argument("--preset", choices=PRESETS, default="medium", help=words)
-    cli.add_argument("--workers", type=int, default=processors(), help="processes (default: %(default)s)")
+    cli.add_argument("--workers", type=int, default=usable_cores(), help="processes (default: %(default)s)")
     words = "how long a file may take to open, and to its next frame (default: %(default)g)"
     cli.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help=words)
     args = cli.parse_args(arguments)

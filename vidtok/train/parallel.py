@@ -100,6 +100,11 @@ def start_parallel(device: str, *, form: Literal["ddp", "fsdp2"] = "ddp") -> Ite
         dist.destroy_process_group()
 
 
+def usable_cores() -> int:
+    """The cores that this process may run on: Slurm, taskset and containers leave some of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def fair_threads() -> int | None:
     """This process's share of the machine's cores, one at least; None where OMP_NUM_THREADS is the user's own.
 
@@ -114,5 +119,4 @@ def fair_threads() -> int | None:
         said = any(entry.startswith(b"OMP_NUM_THREADS=") for entry in first.split(b"\0"))
     if said:
         return None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
