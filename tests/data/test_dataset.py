@@ -208,7 +208,7 @@ def test_several_clips_of_one_video_come_from_one_decode_and_differ(folder, monk
     asked = []
     decode = PyAVReader.frames_at
     monkeypatch.setattr(
-        PyAVReader, "frames_at", lambda self, i, *, short_side=None: (asked.append(list(i)), decode(self, i))[1]
+        PyAVReader, "frames_at", lambda self, i, **options: (asked.append(list(i)), decode(self, i, **options))[1]
     )
     sample = dataset(folder, views=replace(TRAIN, repeats=3)).sample(record=0, epoch=1)
     assert sample.views.shape == (3, 4, 3, 32, 32)

@@ -1,8 +1,9 @@
 """Which record is seen when: a pure function of the seed and the step, on any number of processes."""
 
 import pytest
+import torch
 
-from vidtok.data.loader import EvalBatches, TrainBatches
+from vidtok.data.loader import EvalBatches, TrainBatches, stack
 
 
 def stream(**options):
@@ -90,3 +91,13 @@ def test_sizes_with_repeats_count_whole_videos():
 def test_sizes_need_the_size_that_the_batch_is_meant_for():
     with pytest.raises(ValueError, match="need the size"):
         stream(sizes=(16, 32))
+
+
+def test_clips_keep_their_order_in_memory_where_they_agree():
+    rng = torch.Generator().manual_seed(0)
+    packed = [torch.randint(256, (1, 2, 5, 6, 3), dtype=torch.uint8, generator=rng).movedim(-1, -3) for _ in range(3)]
+    assert torch.equal(stack(packed), torch.stack(packed))
+    assert stack(packed).movedim(-3, -1).is_contiguous()
+    mixed = [packed[0], packed[1].contiguous()]
+    assert torch.equal(stack(mixed), torch.stack(mixed))
+    assert stack(mixed).is_contiguous()

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.video.clips import make_clip
 from vidtok.data.augment import Augment
 from vidtok.data.transforms import crop_resize, jitter_box, random_box, spatial_crop
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews, decode_once
-from vidtok.types import Frames
+from vidtok.types import Box, Frames
 from vidtok.video.protocols import ClipRule
+from vidtok.video.pyav import PyAVReader
 
 PTS = torch.arange(40, dtype=torch.float64) / 25
 CLIP = ClipRule(frames=4, stride=3)
@@ -58,12 +60,29 @@ class Pictures:
 def test_every_frame_is_asked_for_once_and_found_again():
     reader = Pictures()
     views = TRAIN.views(PTS, np.random.default_rng(0))
-    pixels, rows = decode_once(reader, views)
+    drawn = [Box(top=1, left=2, height=3, width=4) for _ in views]
+    pixels, rows, boxes = decode_once(reader, views, lambda picture: drawn)
+    assert boxes == drawn
     ((asked, short_side),) = reader.asked
     assert short_side is None
     assert asked == sorted({int(index) for view in views for index in view.indices})
     for view, row in zip(views, rows, strict=True):
         assert torch.equal(pixels[row], reader.all()[view.indices])
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_only_the_part_that_the_boxes_cover_is_kept_of_a_video(tmp_path, rotation):
+    path = make_clip(tmp_path / "clip.mp4", rotation=rotation)
+    with PyAVReader(path) as video:
+        views = TRAIN.views(video.pts_seconds, np.random.default_rng(0))
+        drawn = [Box(top=9 + k, left=30 - k, height=20, width=12 + k, flip=bool(k % 2)) for k in range(len(views))]
+        pictures = []
+        pixels, rows, boxes = decode_once(video, views, lambda picture: pictures.append(picture) or drawn)
+        assert pictures == [video.size]
+        assert pixels.shape[2:] == (20 + len(views) - 1, 12 + len(views) - 1)
+        for view, row, box, whole in zip(views, rows, boxes, drawn, strict=True):
+            expected = crop_resize(video.frames_at(view.indices.tolist()).pixels, whole, size=16)
+            assert torch.equal(crop_resize(pixels[row], box, size=16), expected)
 
 
 def test_testing_views_against_a_plain_loop():

@@ -21,6 +21,7 @@ from tests.video.clips import (
     zero_packets,
 )
 from vidtok.errors import DecodeError
+from vidtok.types import Box
 from vidtok.video import packets
 from vidtok.video.pyav import PyAVReader
 
@@ -195,6 +196,23 @@ def test_frames_that_no_other_leans_on_are_not_decoded_in_vain(tmp_path: Path, m
         assert len(decoded) < 25
         assert sum(frame.pict_type == PictureType.B for frame in decoded) <= 2
         assert torch.equal(video.frames_at(range(60)).pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_a_box_of_the_pictures_is_a_part_of_the_whole_ones(tmp_path: Path, rotation: int):
+    box = Box(top=3, left=10, height=31, width=45)
+    drawn = []
+    with PyAVReader(make_clip(tmp_path / "clip.mp4", frames=9, rotation=rotation)) as video:
+        got = video.frames_at([7, 2, 2], within=lambda size: drawn.append(size) or box)
+        assert drawn == [video.size]
+        whole = video.frames_at([7, 2, 2])
+        assert torch.equal(got.pixels, whole.pixels[:, :, 3:34, 10:55])
+        assert torch.equal(got.pts_seconds, whole.pts_seconds)
+        assert len(video.frames_at([], within=lambda size: box).pixels) == 0
+        with pytest.raises(ValueError, match="is not inside of a picture"):
+            video.frames_at([1], within=lambda size: Box(top=0, left=0, height=97, width=97))
+        with pytest.raises(ValueError, match="leave short_side or within out"):
+            video.frames_at([1], short_side=32, within=lambda size: box)
 
 
 def test_one_picture_at_a_time(tmp_path: Path):

@@ -1,7 +1,7 @@
 """What is seen of a video: clips and crops as plans of frames and boxes, and the pixels that they ask for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -90,9 +90,7 @@ class TrainViews:
             clips = [(view.indices.tolist(), draw) for view in views]
             cut = [frames.pixels for frames in reader.crops_at(clips, size=size)]
         else:
-            pixels, rows = decode_once(reader, views)
-            height, width = pixels.shape[-2:]
-            boxes = self.boxes((height, width), rng)
+            pixels, rows, boxes = decode_once(reader, views, lambda picture: self.boxes(picture, rng))
             cut = [crop_resize(pick(pixels, row), box, size=size) for row, box in zip(rows, boxes, strict=True)]
         if self.augment is not None:
             cut = [self.augment(clip, rng) for clip in cut]
@@ -165,12 +163,31 @@ def _order(control: Control, frames: int, rng: np.random.Generator) -> Int64[Ten
 
 
 def decode_once(
-    reader: VideoReader, views: Sequence[View]
-) -> tuple[UInt8[Tensor, "u c y x"], list[Int64[Tensor, "f"]]]:
-    """Every frame that some view wants, once, and the rows of these in which each view finds its own."""
+    reader: VideoReader, views: Sequence[View], draw: Callable[[tuple[int, int]], list[Box]]
+) -> tuple[UInt8[Tensor, "u c y x"], list[Int64[Tensor, "f"]], list[Box]]:
+    """Every frame that some view wants, once; the rows of these in which each view finds its own, and its box there.
+
+    `draw` gives each view's box in a picture of so many rows and columns. A reader that can keeps only the part of the
+    pictures that these cover.
+    """
     wanted = torch.unique(torch.cat([view.indices for view in views]))
-    frames = reader.frames_at(wanted.tolist())
-    return frames.pixels, [torch.searchsorted(wanted, view.indices) for view in views]
+    boxes: list[Box] = []
+
+    def cover(picture: tuple[int, int]) -> Box:
+        boxes.extend(draw(picture))
+        top, left = min(box.top for box in boxes), min(box.left for box in boxes)
+        bottom, right = max(box.top + box.height for box in boxes), max(box.left + box.width for box in boxes)
+        return Box(top=top, left=left, height=bottom - top, width=right - left)
+
+    if isinstance(reader, PyAVReader):
+        pixels = reader.frames_at(wanted.tolist(), within=cover).pixels
+        top, left = min(box.top for box in boxes), min(box.left for box in boxes)
+        boxes = [replace(box, top=box.top - top, left=box.left - left) for box in boxes]
+    else:
+        pixels = reader.frames_at(wanted.tolist()).pixels
+        height, width = pixels.shape[-2:]
+        boxes = draw((height, width))
+    return pixels, [torch.searchsorted(wanted, view.indices) for view in views], boxes
 
 
 def pick(pixels: UInt8[Tensor, "u c y x"], row: Int64[Tensor, "f"]) -> UInt8[Tensor, "f c y x"]:

@@ -64,7 +64,8 @@ class Classifier(
         self._normalisation = {"mean": list(mean), "std": list(std)}
 
     def forward(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.network((x.to(self.mean.dtype) / 255 - self.mean) / self.std)
+        pixels = x.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches come in the decoder's order
+        return self.network((pixels / 255 - self.mean) / self.std)
 
     def describe(self) -> dict[str, Any]:
         """What config.json holds; ModelError for a network whose architecture is not known."""

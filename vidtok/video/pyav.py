@@ -1,6 +1,7 @@
 """The backend that always works: PyAV, which carries its own FFmpeg."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import av
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from vidtok.errors import DecodeError
 from vidtok.types import Box, Frames
-from vidtok.video.crop import CropPictures
+from vidtok.video.crop import CropPictures, coded_box
 from vidtok.video.graph import WholePictures
 from vidtok.video.packets import PacketReader
 from vidtok.video.rgb import EXACT, RgbPictures, quarter_turns, scaled_size
@@ -42,23 +43,35 @@ class PyAVReader(PacketReader):
         y, x = self._coded_size
         return (x, y) if self._quarter_turns in (1, 3) else (y, x)
 
-    def frames_at(self, indices: Sequence[int], *, short_side: int | None = None) -> Frames:
+    def frames_at(
+        self, indices: Sequence[int], *, short_side: int | None = None, within: DrawBox | None = None
+    ) -> Frames:
         """Pictures at these indices, decoded in one forward pass over the frames that are wanted.
 
         The pass jumps to a later keyframe where frames between two wanted ones are not needed, and converts only the
         wanted ones to RGB, scaling them on the way (antialiased bilinear filter). The long side is rounded down.
-        `pixels` is contiguous in the order `f c y x` when scaled, `f y x c` when not.
+        `pixels` is contiguous in the order `f c y x` when scaled, `f y x c` when not. Of pictures that are not scaled,
+        `within` keeps a box (its `flip` does not count) and saves the copying of the rest; the function is called once,
+        with the picture's rows and columns, when the first frame is there.
 
         Raises DecodeError for a frame that is not in the table or does not come out of the decoder, and after
-        `timeout_seconds`; RuntimeError once closed, and in a process other than the one that opened the video.
+        `timeout_seconds`; RuntimeError once closed, and in a process other than the one that opened the video;
+        ValueError for a box that is not inside the picture, and for one together with `short_side`.
         """
         wanted = self._begin(indices, end=self._end())
         size = scaled_size(self._coded_size, short_side)
-        pictures = RgbPictures(len(wanted), size=size, scaled=size != self._coded_size, reformatter=self._reformatter)
+        if within is not None and short_side is not None:
+            raise ValueError("a box is kept of pictures at their own size: leave short_side or within out")
+        make = partial(
+            RgbPictures, len(wanted), size=size, scaled=size != self._coded_size, reformatter=self._reformatter
+        )
+        pictures = None
         for row, frame in self._frames(wanted):
+            if pictures is None:
+                pictures = make() if within is None else make(box=self._coded(self._box(within)))
             with self._named():
                 pictures.put(row, frame)
-        return self._asked(indices, pictures.upright(), wanted)
+        return self._asked(indices, (pictures or make()).upright(), wanted)
 
     def each_at(
         self, indices: Sequence[int], *, short_side: int | None = None
@@ -108,6 +121,9 @@ class PyAVReader(PacketReader):
             self._asked(indices, own_pixels, own)
             for (indices, _), own_pixels, own in zip(clips, pixels, each, strict=True)
         ]
+
+    def _coded(self, box: Box) -> Box:
+        return coded_box(box, size=self._coded_size, turns=self._quarter_turns or 0)
 
     def _box(self, box: Box | DrawBox) -> Box:
         y, x = self.size

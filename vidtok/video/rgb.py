@@ -8,6 +8,8 @@ from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
+from vidtok.types import Box
+
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
@@ -45,13 +47,26 @@ class RgbPictures:
     Scaling uses swscale's bilinear filter, which widens with the ratio (antialiased), into planar RGB with exact
     rounding: 0.4 grey levels mean difference from the formula, without bias. At the source's own size, swscale's
     quick converter to packed RGB is taken: each chroma sample repeated, rounded down (on average 0.9 levels dark).
+    Of pictures at that size, `box` keeps only a part, before they are turned upright.
     """
 
-    def __init__(self, count: int, *, size: tuple[int, int], scaled: bool, reformatter: VideoReformatter):
+    def __init__(
+        self,
+        count: int,
+        *,
+        size: tuple[int, int],
+        scaled: bool,
+        reformatter: VideoReformatter,
+        box: Box | None = None,
+    ):
+        if scaled and box is not None:
+            raise ValueError("a box is kept of pictures at their own size, not of scaled ones")
         self._size = size
         self._scaled = scaled
         self._reformatter = reformatter
         y, x = size
+        self._box = Box(top=0, left=0, height=y, width=x) if box is None else box
+        y, x = self._box.height, self._box.width
         self._array = np.empty((count, 3, y, x) if scaled else (count, y, x, 3), np.uint8)
         self._quarter_turns = 0
 
@@ -67,7 +82,9 @@ class RgbPictures:
             )
             (plane,) = rgb.planes
             lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
-            self._array[row] = lines[:, : 3 * x].reshape(y, x, 3)
+            box = self._box
+            kept = lines[box.top : box.top + box.height, 3 * box.left : 3 * (box.left + box.width)]
+            self._array[row] = kept.reshape(box.height, box.width, 3)
 
     def upright(self) -> UInt8[Tensor, "f c y x"]:
         """The pictures, turned as the last one's rotation metadata asks (counter-clockwise quarter turns)."""
