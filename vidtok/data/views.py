@@ -171,18 +171,17 @@ def decode_once(
     pictures that these cover.
     """
     wanted = torch.unique(torch.cat([view.indices for view in views]))
-    boxes: list[Box] = []
-
-    def cover(picture: tuple[int, int]) -> Box:
-        boxes.extend(draw(picture))
-        top, left = min(box.top for box in boxes), min(box.left for box in boxes)
-        bottom, right = max(box.top + box.height for box in boxes), max(box.left + box.width for box in boxes)
-        return Box(top=top, left=left, height=bottom - top, width=right - left)
-
     if isinstance(reader, PyAVReader):
+        boxes: list[Box] = []
+
+        def cover(picture: tuple[int, int]) -> Box:
+            drawn = draw(picture)
+            top, left = min(box.top for box in drawn), min(box.left for box in drawn)
+            bottom, right = max(box.top + box.height for box in drawn), max(box.left + box.width for box in drawn)
+            boxes.extend(replace(box, top=box.top - top, left=box.left - left) for box in drawn)
+            return Box(top=top, left=left, height=bottom - top, width=right - left)
+
         pixels = reader.frames_at(wanted.tolist(), within=cover).pixels
-        top, left = min(box.top for box in boxes), min(box.left for box in boxes)
-        boxes = [replace(box, top=box.top - top, left=box.left - left) for box in boxes]
     else:
         pixels = reader.frames_at(wanted.tolist()).pixels
         height, width = pixels.shape[-2:]
