@@ -1,14 +1,19 @@
 """What the packets of a file say; tests/video/test_pyav.py reads pictures through the same class."""
 
 from fractions import Fraction
+from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 
 from tests.video.clips import GROUPS, make_clip, read_number, remux
 from vidtok.errors import DecodeError
+from vidtok.types import Box
 from vidtok.video import packets
 from vidtok.video.packets import PacketReader
+from vidtok.video.pyav import PyAVReader
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +69,66 @@ def test_what_is_no_video_is_named(tmp_path):
         with pytest.raises(DecodeError, match=cause) as raised:
             PacketReader(path)
         assert str(path) in str(raised.value)
+
+
+def rename_size(path: Path, *, rows: int, columns: int) -> Path:
+    """Have the header of an mp4 with H.264 say another size (ISO/IEC 14496-12, VisualSampleEntry)."""
+    content = bytearray(path.read_bytes())
+    place = content.index(b"avc1", content.index(b"stsd")) + 28
+    content[place : place + 4] = columns.to_bytes(2, "big") + rows.to_bytes(2, "big")
+    path.write_bytes(content)
+    return path
+
+
+def test_h264_in_mp4_is_opened_without_decoding(clip, tmp_path):
+    with PacketReader(clip) as video:
+        assert video._codec.pix_fmt is None  # which only a frame tells
+        assert numbers(video, 0) == list(range(30))
+    others = [
+        remux(clip, tmp_path / "a.mkv"),
+        make_clip(tmp_path / "a.mp4", frames=9, codec="mpeg4", options={}),
+    ]
+    for other in others:
+        with PacketReader(other) as video:
+            assert video._codec.pix_fmt == "yuv420p"
+
+
+def test_a_header_that_is_wrong_about_the_size_is_found_out(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", frames=30, options=GROUPS["keyframe every 12, B-frames"])
+    with PyAVReader(path) as video:
+        size, expected = video.size, video.frames_at([3, 20])
+        small = video.frames_at([20], short_side=32)
+    rename_size(path, rows=48, columns=48)
+    with PyAVReader(path) as video:
+        assert video._coded_size == (48, 48)
+        assert torch.equal(video.frames_at([20], short_side=32).pixels, small.pixels)
+        assert torch.equal(video.frames_at([3, 20]).pixels, expected.pixels)
+    with PyAVReader(path) as video:
+        assert video.size == size
+    with PyAVReader(path) as video:
+        assert torch.equal(dict(video.each_at([20]))[20], expected.pixels[1])
+    with PyAVReader(path) as video:
+        drawn = []
+        video.crops_at([([20], lambda picture: drawn.append(picture) or Box(top=0, left=0, height=9, width=9))], size=8)
+        assert drawn == [size]
+
+
+def test_of_two_streams_the_best_is_found_by_looking(tmp_path):
+    """Which is the best depends on how many frames of each are there, which the header does not say."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream, size in zip(streams, ((64, 96), (128, 192)), strict=True):
+            stream.height, stream.width = size
+        for number in range(9):
+            for stream in streams:
+                picture = np.full((stream.height, stream.width, 3), 20 * number, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        best = container.streams.best("video")
+        expected = best.height, best.width
+    with PyAVReader(path) as video:
+        assert video._codec.pix_fmt == "yuv420p"
+        assert video.size == expected

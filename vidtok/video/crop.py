@@ -3,20 +3,19 @@
 import av
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
 from vidtok.types import Box
 from vidtok.video.graph import FilterChain, kind
-from vidtok.video.rgb import copy_rgb, quarter_turns
-
-QUICK_WIDTH = 16  # swscale's quick converter to planar RGB leaves columns behind the last multiple of it unwritten
+from vidtok.video.rgb import packed_rgb, quarter_turns
 
 
 class CropPictures:
     """A row of pictures to be filled by `put`: the same box of each frame, mirrored and scaled to `size` x `size`.
 
-        crop -> scale -> to RGB -> flip        one filter graph for a clip
+        crop -> scale -> flip -> to RGB        one filter graph for a clip
 
     Luma and chroma are scaled each at its own resolution, with swscale's bilinear filter (antialiased), and turned into
     RGB by its quick converter, as pictures at the source's size are.
@@ -35,7 +34,7 @@ class CropPictures:
     def __init__(self, count: int, *, box: Box, size: int):
         self._box = box
         self._size = size
-        self._array = np.empty((count, 3, size, size), np.uint8)
+        self._array = np.empty((count, size, size, 3), np.uint8)
         self._quarter_turns = 0
         self._chains: dict[object, FilterChain] = {}
 
@@ -43,28 +42,37 @@ class CropPictures:
         self._quarter_turns = quarter_turns(frame)
         if kind(frame) not in self._chains:
             self._chains[kind(frame)] = self._chain(frame)
-        copy_rgb(self._chains[kind(frame)](frame), self._array[row])
+        self._array[row] = packed_rgb(self._chains[kind(frame)](frame))
 
     def upright(self) -> UInt8[Tensor, "f c y x"]:
         """The pictures, turned as the last one's rotation metadata asks (counter-clockwise quarter turns)."""
-        pixels = torch.rot90(torch.from_numpy(self._array), self._quarter_turns, dims=(2, 3))
+        pixels = rearrange(torch.from_numpy(self._array), "f y x c -> f c y x")
+        if self._quarter_turns:
+            pixels = torch.rot90(pixels, self._quarter_turns, dims=(2, 3))
         return pixels.flip(3) if self._box.flip and self._quarter_turns % 2 else pixels
 
     def _chain(self, frame: av.VideoFrame) -> FilterChain:
         box = coded_box(self._box, size=(frame.height, frame.width), turns=self._quarter_turns)
         place = {"x": str(box.left), "y": str(box.top), "w": str(box.width), "h": str(box.height), "exact": "1"}
         side = str(self._size)
-        cropped = frame.format if crops_exactly(frame.format) else av.VideoFormat("yuv444p")
-        filters = [
-            ("scale", {"flags": "bilinear"}),  # does nothing where the format is right
-            ("format", {"pix_fmts": cropped.name}),
+        filters: list[tuple[str, dict[str, str]]] = []
+        cropped = frame.format
+        if not crops_exactly(cropped):
+            cropped = av.VideoFormat("yuv444p")
+            filters += [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": cropped.name})]
+        filters += [
             ("crop", place),
             ("scale", {"w": side, "h": side, "flags": "bilinear", **chroma_place(cropped, box)}),
-            ("scale", {"flags": "bilinear"}),
-            ("format", {"pix_fmts": "gbrp" if self._size % QUICK_WIDTH == 0 else "rgb24"}),
+            ("format", {"pix_fmts": cropped.name}),
         ]
+        colours = [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": "rgb24"})]
         if box.flip and self._quarter_turns % 2 == 0:
-            filters.append(("hflip", {}))
+            # Planes of bytes are mirrored several times faster than RGB, but for columns that share their chroma with
+            # none on the other side.
+            whole = self._size % (1024 // cropped.chroma_width(1024)) == 0
+            filters += [("hflip", {}), *colours] if whole else [*colours, ("hflip", {})]
+        else:
+            filters += colours
         return FilterChain(frame, *filters)
 
 

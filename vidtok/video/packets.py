@@ -2,7 +2,9 @@
 
 What is read, once, at opening: every packet of the best video stream, without decoding. The packets give the true
 table of presentation times; they are kept, so that jumping is choosing another packet to go on from, which is exact
-in every container (seeking is not: transport streams and AVI land where they like).
+in every container (seeking is not: transport streams and AVI land where they like). FFmpeg itself decodes the first
+frames of a file when it opens one, to see what they are like; where the header says it (H.264 in mp4 and mov), it is
+kept from that, which is most of the time that opening takes.
 
 AVI with B-frames has no presentation times: its frames are counted, and always decoded from the start.
 
@@ -36,6 +38,10 @@ KEPT_BYTES = 64 * 2**20  # packets of longer streams are read from the file agai
 # Decoders that tell frames which no other leans on from the bitstream itself, and leave them out when asked to.
 LEAVES_OUT = {"h264"}
 
+# Codecs of which an ISO file (mp4, mov) tells all that is needed before decoding.
+TOLD_BY_HEADER = {"h264"}
+NO_DECODERS = {"codec_whitelist": "none"}  # for FFmpeg's own look at the stream; ours is not bound by it
+
 # Titles in another encoding than UTF-8 fail to open without it; PyAV 19 has no such switch any more, and needs none.
 IGNORE_METADATA_ERRORS: dict[str, Any] = (
     {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
@@ -50,6 +56,7 @@ class PacketReader(OpenVideo):
         self._damage: str | None = None
         self._quarter_turns: int | None = None
         self._leaves_out = False
+        self._probed = False
         if self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
         with self._named():
@@ -95,10 +102,20 @@ class PacketReader(OpenVideo):
             raise DecodeError(f"{self.path}: {cause}") from error
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
+        if not self._probed and is_iso(self.path):
+            container, stream = self._open_with(NO_DECODERS)
+            if told_by_header(container, stream):
+                return container, stream
+            container.close()
+        self._probed = True
+        return self._open_with({})
+
+    def _open_with(self, options: dict[str, str]) -> tuple[InputContainer, VideoStream]:
         # Absolute, because FFmpeg takes `name:rest` for a protocol.
         container = av.open(
             str(self.path.absolute()),
             timeout=self.timeout_seconds,
+            options=options,
             **IGNORE_METADATA_ERRORS,
         )
         try:
@@ -111,6 +128,14 @@ class PacketReader(OpenVideo):
             container.close()
             raise
         return container, stream
+
+    def _settle_size(self, frame: av.VideoFrame) -> None:
+        """Have FFmpeg look for the size of the first picture where the header may be wrong about it."""
+        if not self._probed and (frame.height, frame.width) != self._coded_size:
+            self._probed = True
+            container, stream = self._open()
+            with container:
+                self._coded_size = (stream.codec_context.height, stream.codec_context.width)
 
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
         try:
@@ -205,3 +230,20 @@ class PacketReader(OpenVideo):
 
     def _end(self) -> str:
         return f" (decoding stops there: {self._damage})" if self._damage else ""
+
+
+def is_iso(path: Path) -> bool:
+    """Whether the file begins as files of the ISO base media format do (ISO/IEC 14496-12, section 4.3)."""
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return False
+    with open(path, "rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
+def told_by_header(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether decoding can begin without a look at the frames: one video stream, its codec and its size are known.
+
+    With several streams, how many frames of each were seen tells which is the best.
+    """
+    codec = stream.codec_context
+    return len(container.streams.video) == 1 and codec.name in TOLD_BY_HEADER and codec.width > 0 and codec.height > 0

@@ -1,7 +1,6 @@
 """The backend that always works: PyAV, which carries its own FFmpeg."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import av
@@ -59,19 +58,17 @@ class PyAVReader(PacketReader):
         ValueError for a box that is not inside the picture, and for one together with `short_side`.
         """
         wanted = self._begin(indices, end=self._end())
-        size = scaled_size(self._coded_size, short_side)
         if within is not None and short_side is not None:
             raise ValueError("a box is kept of pictures at their own size: leave short_side or within out")
-        make = partial(
-            RgbPictures, len(wanted), size=size, scaled=size != self._coded_size, reformatter=self._reformatter
-        )
         pictures = None
         for row, frame in self._frames(wanted):
             if pictures is None:
-                pictures = make() if within is None else make(box=self._coded(self._box(within)))
+                box = None if within is None else self._coded(self._box(within))
+                pictures = self._pictures(len(wanted), short_side=short_side, box=box)
             with self._named():
                 pictures.put(row, frame)
-        return self._asked(indices, (pictures or make()).upright(), wanted)
+        pictures = pictures or self._pictures(0, short_side=short_side)
+        return self._asked(indices, pictures.upright(), wanted)
 
     def each_at(
         self, indices: Sequence[int], *, short_side: int | None = None
@@ -82,12 +79,12 @@ class PyAVReader(PacketReader):
         misled, and then only the later one is right. Raises as `frames_at` does.
         """
         wanted = self._begin(indices, end=self._end())
-        size = scaled_size(self._coded_size, short_side)
-        pictures = RgbPictures(1, size=size, scaled=size != self._coded_size, reformatter=self._reformatter)
+        pictures = None
         for row, frame in self._frames(wanted):
+            pictures = pictures or self._pictures(1, short_side=short_side)
             with self._named():
                 pictures.put(0, frame)
-            yield wanted[row], pictures.upright()[0].contiguous()
+            yield wanted[row], pictures.upright()[0]
 
     def crops_at(self, clips: Sequence[tuple[Sequence[int], Box | DrawBox]], *, size: int) -> list[Frames]:
         """Clips of `size` x `size` pixels, each with its own box of the upright picture, by one decode for all.
@@ -121,6 +118,12 @@ class PyAVReader(PacketReader):
             self._asked(indices, own_pixels, own)
             for (indices, _), own_pixels, own in zip(clips, pixels, each, strict=True)
         ]
+
+    def _pictures(self, count: int, *, short_side: int | None, box: Box | None = None) -> RgbPictures:
+        """Places for so many pictures; the first frame must have come, which settles their size."""
+        size = scaled_size(self._coded_size, short_side)
+        scaled = size != self._coded_size
+        return RgbPictures(count, size=size, scaled=scaled, reformatter=self._reformatter, box=box)
 
     def _coded(self, box: Box) -> Box:
         return coded_box(box, size=self._coded_size, turns=self._quarter_turns or 0)
@@ -170,5 +173,6 @@ class PyAVReader(PacketReader):
             if at > index or not whole or (jumped and frame.is_corrupt):
                 return index
             self._quarter_turns = quarter_turns(frame)
+            self._settle_size(frame)
             yield row, self._whole_pictures(frame)
         return None

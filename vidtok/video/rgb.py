@@ -28,14 +28,16 @@ def quarter_turns(frame: av.VideoFrame) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def copy_rgb(picture: av.VideoFrame, out: UInt8[np.ndarray, "3 y x"]) -> None:
-    """Copy packed or planar RGB (which FFmpeg keeps as green, blue, red); its lines end in a margin."""
+def packed_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
+    """The memory of a picture in rgb24, whose lines end in a margin; as long as the picture lives."""
+    (plane,) = picture.planes
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
+    return lines[:, : 3 * picture.width].reshape(picture.height, picture.width, 3)
+
+
+def copy_planes(picture: av.VideoFrame, out: UInt8[np.ndarray, "3 y x"]) -> None:
+    """Copy planar RGB, which FFmpeg keeps as green, blue, red; its lines end in a margin."""
     _, y, x = out.shape
-    if picture.format.name == "rgb24":
-        (plane,) = picture.planes
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
-        out[:] = rearrange(lines[:, : 3 * x], "y (x c) -> c y x", c=3)
-        return
     for channel, plane in zip((1, 2, 0), picture.planes, strict=True):
         lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
         out[channel] = lines[:, :x]
@@ -75,16 +77,14 @@ class RgbPictures:
         self._quarter_turns = quarter_turns(frame)
         if self._scaled:
             rgb = self._reformatter.reformat(frame, width=x, height=y, format="gbrp", interpolation=EXACT, threads=1)
-            copy_rgb(rgb, self._array[row])
+            copy_planes(rgb, self._array[row])
         else:
             rgb = self._reformatter.reformat(
                 frame, width=x, height=y, format="rgb24", interpolation=Interpolation.BILINEAR, threads=1
             )
-            (plane,) = rgb.planes
-            lines = np.frombuffer(memoryview(plane), np.uint8).reshape(y, plane.line_size)
             box = self._box
-            kept = lines[box.top : box.top + box.height, 3 * box.left : 3 * (box.left + box.width)]
-            self._array[row] = kept.reshape(box.height, box.width, 3)
+            whole = packed_rgb(rgb)
+            self._array[row] = whole[box.top : box.top + box.height, box.left : box.left + box.width]
 
     def upright(self) -> UInt8[Tensor, "f c y x"]:
         """The pictures, turned as the last one's rotation metadata asks (counter-clockwise quarter turns)."""
