@@ -1,6 +1,5 @@
 """Which records belong to which step and process, and worker processes that decode them."""
 
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler, default_collate
 from vidtok.data.dataset import Key, VideoDataset
 from vidtok.data.views import TestViews
 from vidtok.data.watch import WatchedLoader
+from vidtok.data.worker import start_worker
 from vidtok.types import Batch, Failure, Sample
 
 SIZES_STREAM = 0x5A125  # beside the epochs, whose orders are drawn from (seed, epoch)
@@ -142,16 +142,6 @@ class Collate:
             video_ids=tuple(s.video_id for _, _, s in rows),
             failures=tuple(item for item in items if isinstance(item, Failure)),
         )
-
-
-def start_worker(_: int) -> None:
-    """One thread per worker, since the workers already fill the cores; signals are the training process's to answer.
-
-    A terminal, torchrun and Slurm send them to all processes, and the step that is being made needs its workers.
-    """
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def make_loader(
