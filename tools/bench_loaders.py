@@ -15,8 +15,10 @@ from av.video.reformatter import VideoReformatter
 from torch import Tensor
 
 from vidtok.data.transforms import crop_resize, random_box
+from vidtok.data.views import decode_once
 from vidtok.errors import DecodeError
-from vidtok.types import Box
+from vidtok.types import Box, View
+from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import open_video
 
 FRAMES, STRIDE, SIZE = 32, 2, 224
@@ -85,11 +87,6 @@ def bare(clip: Clip) -> Tensor:
     return torch.from_numpy(rgb).permute(0, 3, 1, 2)
 
 
-def vidtok_rgb(clip: Clip) -> Tensor:
-    with open_video(clip.path) as video:
-        return video.frames_at(clip.indices).pixels
-
-
 def by_decord(clip: Clip) -> Tensor:
     import decord
 
@@ -129,21 +126,34 @@ def by_pytorchvideo(clip: Clip, *, decoder: str) -> Tensor:
     return video.to(torch.uint8).transpose(0, 1)
 
 
+def vidtok_rgb(clip: Clip) -> Tensor:
+    with open_video(clip.path) as video:
+        return video.frames_at(clip.indices).pixels
+
+
+# ---- whole ways: each gives the clip that training sees, (f c SIZE SIZE), uint8 ----
+
+
 def cropped(loader: Callable[[Clip], Tensor], clip: Clip) -> Tensor:
     return crop_resize(loader(clip), clip.box, size=SIZE)
 
 
+def vidtok_clip(clip: Clip) -> Tensor:
+    """As a dataset does it: of the pictures only the part is kept that the box covers."""
+    view = View(clip=0, crop=0, indices=torch.tensor(clip.indices))
+    with open_video(clip.path) as video:
+        pixels, _, (box,) = decode_once(video, [view], lambda picture: [clip.box])
+    return crop_resize(pixels, box, size=SIZE)
+
+
 def vidtok_yuv(clip: Clip) -> Tensor:
     """As a dataset does it: the box is drawn when the size of the picture is known."""
-    from vidtok.video.pyav import PyAVReader
-
     with PyAVReader(clip.path) as video:
         return video.crops_at([(clip.indices, lambda picture: clip.box)], size=SIZE)[0].pixels
 
 
 RGB_LOADERS: dict[str, Callable[[Clip], Tensor]] = {
     "bare PyAV loop": bare,
-    "vidtok": vidtok_rgb,
     "decord": by_decord,
     "torchcodec": by_torchcodec,
     "pytorchvideo, pyav": partial(by_pytorchvideo, decoder="pyav"),

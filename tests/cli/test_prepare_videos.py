@@ -88,7 +88,7 @@ def test_other_settings_are_refused(videos: Path, tmp_path: Path):
     out = tmp_path / "out"
     assert run(videos / "val.csv", out) == 0
     with pytest.raises(
-        ConfigError, match=r"prepare.json: the videos of this folder were made with .*'crf': 23.*crf.: 30"
+        ConfigError, match=r"prepare.json: the videos of this folder were made with .*'crf': 26.*crf.: 30"
     ):
         run(videos / "val.csv", out, "--crf", 30)
     (out / "prepare.json").write_text("{")
