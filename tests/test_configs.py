@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidtok.build import build_model
+from vidtok.config import TrainConfig
 from vidtok.config_io import load_config, load_config_text, to_yaml
 from vidtok.data.lists import read_classes
 from vidtok.models.cost import Cost, count_cost
@@ -82,3 +83,11 @@ def test_a_variant_builds_and_has_its_size(name, overrides, parameters, macs):
     path = ROOT / "configs" / f"{name}.yaml"
     cost = cost_of(load_config(path, shlex.split(overrides)), classes_of(path))
     assert (f"{cost.parameters / 1e6:.2f}", f"{cost.macs / 1e9:.4g}") == (parameters, macs)
+
+
+def test_every_key_of_training_is_turned_by_a_config_or_a_variant():
+    """A key that all of them leave alone is a knob that nobody turns."""
+    shipped = [load_config(path) for path in CONFIGS]
+    shipped += [load_config(ROOT / "configs" / f"{name}.yaml", shlex.split(words)) for name, words, _, _ in VARIANTS]
+    for key in TrainConfig.model_fields:
+        assert len({repr(getattr(config.train, key)) for config in shipped}) > 1, f"train.{key}"
