@@ -99,6 +99,19 @@ def test_testing_views_against_a_plain_loop():
     assert len({tuple(view.indices.tolist()) for view in views}) == 3
 
 
+@pytest.mark.parametrize("short_side", [64, 48])
+def test_testing_views_have_the_order_of_bytes_that_the_decoder_gives(tmp_path, short_side):
+    """Pictures at their own size have the colours of a pixel side by side, scaled ones have a plane for each colour."""
+    views, rng = replace(TESTED, short_side=short_side), np.random.default_rng(0)
+    with PyAVReader(make_clip(tmp_path / "clip.mp4")) as video:
+        planned = views.views(video.pts_seconds, rng)
+        cut = views.cut(video, planned, rng)
+        for view, out in zip(planned, cut, strict=True):
+            whole = video.frames_at(view.indices.tolist(), short_side=short_side).pixels
+            assert torch.equal(out, spatial_crop(whole, size=16, crop=view.crop, crops=3))
+    assert cut.movedim(2, -1).is_contiguous() if short_side == 64 else cut.is_contiguous()
+
+
 def test_training_views_against_a_plain_loop():
     """All places first, then all boxes, then the augmentation of each clip: from one generator."""
     augment = Augment(color_jitter_prob=0.7, grey_prob=0.3, erase_prob=0.6)
