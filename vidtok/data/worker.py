@@ -15,7 +15,7 @@ def start_worker(_: int) -> None:
 
     A terminal, torchrun and Slurm send them to all processes, and the step that is being made needs its workers.
     What the process was born with stays: the garbage collector would look for leavings among all modules again and
-    again, which takes 5 % of the time in which clips are read, and copies the memory that workers share.
+    again, which takes time, and copies the memory that workers share.
     """
     gc.freeze()
     keep_freed_memory()
@@ -28,7 +28,7 @@ def keep_freed_memory() -> None:
     """Have this process keep the memory of one clip for the next: up to 256 MiB, in blocks of 32 MiB at most.
 
     glibc gives tens of megabytes back to the system whenever a clip is done, and the system fills them with zeros
-    before it gives them out again: a tenth of the time in which a clip is read. Other systems go on as they do.
+    before it gives them out again. Other systems go on as they do.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
