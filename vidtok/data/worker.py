@@ -27,8 +27,8 @@ def start_worker(_: int) -> None:
 def keep_freed_memory() -> None:
     """Have this process keep the memory of one clip for the next: up to 256 MiB, in blocks of 32 MiB at most.
 
-    glibc gives tens of megabytes back to the system whenever a clip is done, and the system fills them with zeros
-    before it gives them out again. Other systems go on as they do.
+    glibc gives megabytes back to the system whenever a clip is done, and the system fills them with zeros before it
+    gives them out again. Other systems go on as they do.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
