@@ -16,6 +16,7 @@ from vidtok.models.maxvit import MaxViT
 from vidtok.models.stages import drop_path_rates, stage_grids
 from vidtok.models.stvit import STViT
 from vidtok.models.weights.image_form import load_image_form
+from vidtok.nn.conv import GridBatchNorm, GridConv
 
 FAMILIES = sorted(TINY)
 # Exact counts of the official implementations with 1,000 classes.
@@ -146,6 +147,19 @@ def test_half_precision_is_finite(family, dtype):
     assert clip.grad is not None
     assert bool(clip.grad.isfinite().all())
     assert all(bool(p.grad.isfinite().all()) for p in video.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("order", ["as a batch is made", "as a decoder gives it"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_channels_stay_last_in_memory(family, order):
+    network, met = tiny(family, frames=2), []
+    for module in network.modules():
+        if isinstance(module, GridConv | GridBatchNorm):
+            module.register_forward_pre_hook(lambda module, inputs: met.append(inputs[0].stride(-1) == 1))
+    x = clips(frames=2)
+    network(x if order == "as a batch is made" else x.movedim(2, -1).contiguous().movedim(-1, 2))
+    assert len(met) > 10
+    assert all(met)
 
 
 def test_drop_path_grows_to_the_rate():

@@ -101,6 +101,27 @@ def test_what_an_optimizer_does_not_have_is_refused(settings, message):
         make_optimizer(groups(1.0), lr=0.1, **settings)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "momentum", "sgd"])
+def test_fused_optimizers_follow_the_plain_ones(name):
+    ends = []
+    for fused in (True, False):
+        weight = nn.Parameter(torch.linspace(-1.0, 1.0, 50, dtype=torch.float64))
+        optimizer = make_optimizer([{"params": [weight], "weight_decay": 0.1}], name=name, lr=0.1)
+        assert optimizer.param_groups[0]["fused"]
+        optimizer.param_groups[0]["fused"] = fused
+        for _ in range(5):
+            weight.grad = weight.detach().sin()
+            optimizer.step()
+        ends.append(weight.detach())
+    torch.testing.assert_close(*ends, rtol=0, atol=1e-12)
+    assert ends[0].abs().max() < 0.99
+
+
+@pytest.mark.parametrize("name", ["adagrad", "lamb"])
+def test_optimizers_without_a_kernel_for_every_device_are_not_fused(name):
+    assert not make_optimizer(groups(1.0), name=name, lr=0.1).param_groups[0].get("fused")
+
+
 @pytest.mark.gpu
 def test_optimizers_are_fused_on_a_gpu():
     group = {"params": [nn.Parameter(torch.ones(2, device="cuda"))], "lr_scale": 1.0}

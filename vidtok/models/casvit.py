@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from einops import rearrange, reduce
+from einops import reduce
 from jaxtyping import Float
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.models.stages import PerStage, drop_path_rates, stage_grids
-from vidtok.nn.conv import GridBatchNorm, GridConv, depthwise
+from vidtok.nn.conv import GridBatchNorm, GridConv, clip_grid, depthwise
 from vidtok.nn.mixers.conv_additive import ConvAdditive
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -136,7 +136,7 @@ class CASViT(nn.Module):
 
     def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.stem(rearrange(clip, "b f c y x -> b f y x c"))
+        x = self.stem(clip_grid(clip))
         for stage, blocks in enumerate(self.stages):
             if stage:
                 x = self.downsamples[stage - 1](x)

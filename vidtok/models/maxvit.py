@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.models.stages import PerStage, stage_grids
-from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite
+from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite, clip_grid
 from vidtok.nn.mixers.multi_axis import MultiAxis
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -78,7 +78,7 @@ class MBConv(nn.Module):
         if self.stride != (1, 1, 1):
             pooled = rearrange(x, "b t h w d -> b d t h w")
             pooled = F.avg_pool3d(pooled, self.stride, self.stride, ceil_mode=True, count_include_pad=False)
-            x = rearrange(pooled, "b d t h w -> b t h w d")
+            x = rearrange(pooled, "b d t h w -> b t h w d").contiguous()  # pooling leaves channels first in memory
         return self.shortcut(x) + self.drop_path(y)
 
 
@@ -206,7 +206,7 @@ class MaxViT(nn.Module):
 
     def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.stem(rearrange(clip, "b f c y x -> b f y x c"))
+        x = self.stem(clip_grid(clip))
         for blocks in self.stages:
             x = blocks(x)
         return x

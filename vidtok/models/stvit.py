@@ -5,14 +5,14 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from jaxtyping import Float
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.models.stages import PerStage, drop_path_rates, stage_grids, within_time_steps
-from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv
+from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv, clip_grid
 from vidtok.nn.mixers.super_token import SuperToken
 
 Cells = tuple[int, int, int]
@@ -182,7 +182,7 @@ class STViT(nn.Module):
 
     def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.dropout(self.stem(rearrange(clip, "b f c y x -> b f y x c")))
+        x = self.dropout(self.stem(clip_grid(clip)))
         for stage, blocks in enumerate(self.stages):
             if stage:
                 x = self.downsamples[stage - 1](x)

@@ -1,6 +1,7 @@
 """Convolutional pieces on the token grid `b t h w d`: convolution, batch norm, squeeze-and-excitation."""
 
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -26,6 +27,15 @@ def as_pictures(x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "n d h w"]:
 def as_grid(x: Float[Tensor, "n d h w"], *, steps: int) -> Float[Tensor, "b t h w d"]:
     """(b t) d h w -> b t h w d"""
     return x.permute(0, 2, 3, 1).unflatten(0, (-1, steps))
+
+
+def clip_grid(clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b f y x c"]:
+    """A clip as the grid that a convolutional network begins with, channels last in memory as well.
+
+    Convolution, batch norm and the sum of a residual keep the order of their input, and where that is not the order
+    which every linear layer and layer norm gives, each block copies its tokens to and fro.
+    """
+    return rearrange(clip, "b f c y x -> b f y x c").contiguous()
 
 
 class GridConv(nn.Conv3d):

@@ -1,6 +1,5 @@
 """Optimizer and schedule of a run, from timm and torch."""
 
-import inspect
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,6 +13,8 @@ from timm.scheduler.scheduler import Scheduler
 from vidtok.errors import ConfigError
 
 ScheduleKind = Literal["cosine", "linear", "step"]
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+"""Optimizers with a kernel of torch for a whole step, on processors and on GPUs."""
 
 
 def scaled_rate(lr: float, *, batch: int, lr_batch: int | None) -> float:
@@ -32,14 +33,14 @@ def make_optimizer(
     betas: tuple[float, float] | None = None,
     momentum: float | None = None,
 ) -> torch.optim.Optimizer:
-    """An optimizer by timm's name for it (`adamw`, `momentum`, `sgd` with Nesterov's momentum, …), fused on a GPU.
+    """An optimizer by timm's name for it (`adamw`, `momentum`, `sgd` with Nesterov's momentum, …), fused where torch can.
 
     `betas` and `momentum`: None for its own. Raises ConfigError for a name that timm does not know and for a setting
     that the optimizer does not have.
     """
     try:
         info = get_optimizer_info(name)
-        options = inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters
+        kind = get_optimizer_class(name, bind_defaults=False)
     except ValueError as error:
         raise ConfigError(f"train.optimizer={name}: timm has no such optimizer; adamw, momentum, sgd … do") from error
     chosen: dict[str, Any] = {}
@@ -48,7 +49,8 @@ def make_optimizer(
             raise ConfigError(f"train.{key}={value}: {name} has no {key}; leave it out")
         if value is not None:
             chosen[key] = value
-    if "fused" in options and all(parameter.is_cuda for group in groups for parameter in group["params"]):
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    if kind in FUSED and devices <= {"cpu", "cuda"}:
         chosen["fused"] = True
     return create_optimizer_v2(list(groups), opt=name, lr=lr, **chosen)
 
