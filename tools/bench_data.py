@@ -72,7 +72,7 @@ from vidtok.video.reader import open_video
 from vidtok.video.sample import linspace_starts
 
 CLIPS, CROPS = 10, 3
-PARTS = {"a": 12, "b": 4, "c": 48, "d": 3}  # rounds
+PARTS = {"a": 12, "b": 4, "c": 48, "d": 5}  # rounds
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Line:
     part: str
     files: str
     what: str
-    milliseconds: float
+    milliseconds: float | None
     ratio: float
     lowest: float
     target: str = ""
@@ -238,7 +238,7 @@ def part_b(groups: dict[str, list[Path]], rounds: int) -> Iterator[Line]:
                 holds = None if how == "vidtok" else ratio > 1
                 target = "" if how == "vidtok" else "> 1"
                 note = f"peak memory: {peak / 2**20:.0f} MiB"
-                yield Line("b", group, f"{how}, memory", 0.0, ratio, ratio, target, holds, note)
+                yield Line("b", group, f"{how}, memory", None, ratio, ratio, target, holds, note)
 
 
 def part_c(folder: Path, seconds: float, rounds: int) -> Iterator[Line]:
@@ -333,7 +333,8 @@ def part_d(groups: dict[str, list[Path]], rounds: int, clips: int) -> Iterator[L
 def table(found: list[Line]) -> str:
     rows = ["| part | files | way | ms | × | lowest | target | |", "|---|---|---|---|---|---|---|---|"]
     for line in found:
-        numbers = f"{line.milliseconds:.1f} | {line.ratio:.2f} | {line.lowest:.2f}" if line.ratio else "| |"
+        milliseconds = "" if line.milliseconds is None else f"{line.milliseconds:.1f}"
+        numbers = f"{milliseconds} | {line.ratio:.2f} | {line.lowest:.2f}" if line.ratio else "| |"
         mark = {None: "", True: "holds", False: "MISSED"}[line.holds]
         rest = ", ".join(word for word in (mark, line.note) if word)
         rows.append(f"| {line.part} | {line.files} | {line.what} | {numbers} | {line.target} | {rest} |")

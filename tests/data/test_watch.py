@@ -68,6 +68,17 @@ def test_batches_come_in_order_and_the_signal_handler_is_put_back(folder):
     assert after is before or "_set_SIGCHLD_handler" in getattr(after, "__qualname__", "")
 
 
+def test_two_loops_at_a_time_do_not_write_into_each_others_batches(folder):
+    levels = [20 * step for step in range(12)]
+    for level in levels:
+        write_video(folder / f"{level}.mp4", torch.full((9, 3, 32, 32), level, dtype=torch.uint8), fps=25)
+    watched = loader(folder, *levels)
+    kept = [batch for pair in zip(watched, watched, strict=True) for batch in pair]
+    assert len(kept) == 2 * len(levels)
+    for batch in kept:
+        assert batch.views.float().mean().item() == pytest.approx(levels[batch.indices[0]], abs=5)
+
+
 def test_a_silent_worker_ends_the_run(folder):
     with pytest.raises(TrainingError, match=r"for 1 s \(data\.timeout_seconds\).*\n  \S*hangs\.mp4 \(for [01] s\)$"):
         list(loader(folder, "a", "hangs", "b", timeout_seconds=1.0))
@@ -119,10 +130,10 @@ class DyingHandOver:
 
 def test_a_worker_killed_while_it_hands_over_its_batch(folder):
     watched = loader(folder, "a", workers=1)
-    watched._loader = DyingHandOver(0.2)
+    watched._make_loader = lambda collate_fn: DyingHandOver(0.2)
     with pytest.raises(TrainingError, match=r"has died, between two videos \(ConnectionResetError"):
         list(watched)
-    watched._loader = DyingHandOver(60.0)
+    watched._make_loader = lambda collate_fn: DyingHandOver(60.0)
     with pytest.raises(ConnectionResetError):
         list(watched)
     assert not multiprocessing.active_children()

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, default_collate
+from torch.utils.data import DataLoader, Sampler
 
+from vidtok.data.buffers import MakeRoom, own_memory
 from vidtok.data.dataset import Key, VideoDataset
 from vidtok.data.views import TestViews
 from vidtok.data.watch import WatchedLoader
@@ -106,27 +107,28 @@ class EvalBatches(Sampler[list[Key]]):
             yield [(row, 0, None) for row in self.rows[first : first + self.batch]]
 
 
-def stack(views: Sequence[UInt8[Tensor, "v f c y x"]]) -> UInt8[Tensor, "b v f c y x"]:
-    """`torch.stack`, in a worker into shared memory, where the batch has to go anyway (torch's own collate does so).
+def stack(views: Sequence[UInt8[Tensor, "v f c y x"]], *, room: MakeRoom = own_memory) -> UInt8[Tensor, "b v f c y x"]:
+    """`torch.stack` into what `room` gives for the shape.
 
     Clips with the colours of a pixel side by side in memory, as decoders give them, stay so: copying them otherwise
     takes twice the time. The network's normalisation puts them in order on its way to float.
     """
     pixels = [each.movedim(-3, -1) for each in views]
     if all(each.is_contiguous() for each in pixels):
-        return default_collate(pixels).movedim(-1, -3)
-    return default_collate(list(views))
+        return torch.stack(pixels, out=room((len(pixels), *pixels[0].shape))).movedim(-1, -3)
+    return torch.stack(list(views), out=room((len(views), *views[0].shape)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collate:
-    """Samples to a Batch, failures beside them; `empty` is the shape `v f c y x` of an empty batch.
+    """Samples to a Batch, failures beside them; `empty` is the shape `v f c y x` of an empty batch, `room` its memory.
 
     With `by_video` a row is a video with all of its views; without it, as in training, every view is a row of its own.
     """
 
     empty: tuple[int, int, int, int, int]
     by_video: bool
+    room: MakeRoom = own_memory
 
     def __call__(self, items: Sequence[Sample | Failure]) -> Batch:
         samples = [item for item in items if isinstance(item, Sample)]
@@ -136,7 +138,7 @@ class Collate:
             rows = [(s.views[k : k + 1], labels, s) for s in samples for k, labels in enumerate(s.labels)]
         views = [views for views, _, _ in rows]
         return Batch(
-            views=stack(views) if views else torch.empty((0, *self.empty), dtype=torch.uint8),
+            views=stack(views, room=self.room) if views else self.room((0, *self.empty)),
             labels=tuple(labels for _, labels, _ in rows),
             indices=tuple(s.index for _, _, s in rows),
             video_ids=tuple(s.video_id for _, _, s in rows),
@@ -153,17 +155,17 @@ def make_loader(
     """
     views = dataset.views
     by_video = isinstance(views, TestViews)
-    collate = Collate(
-        empty=(views.count if by_video else 1, views.clip.frames, 3, views.size, views.size), by_video=by_video
-    )
+    empty = (views.count if by_video else 1, views.clip.frames, 3, views.size, views.size)
     if workers == 0:
-        loader: DataLoader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate)
+        loader: DataLoader = DataLoader(
+            dataset, batch_sampler=batches, collate_fn=Collate(empty=empty, by_video=by_video)
+        )
         return loader
     return WatchedLoader(
         dataset,
         batches,
         workers=workers,
         timeout_seconds=timeout_seconds,
-        collate=collate,
+        make_collate=lambda room: Collate(empty=empty, by_video=by_video, room=room),
         start_worker=start_worker,
     )

@@ -23,6 +23,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from vidtok.data.buffers import MakeRoom, Taken, WorkerBuffers
 from vidtok.data.dataset import Key, VideoDataset
 from vidtok.errors import TrainingError
 from vidtok.types import Batch, Failure, Sample
@@ -53,6 +54,7 @@ class NotingDataset(Dataset[Sample | Failure]):
 class WatchedLoader:
     """Batches in the sampler's order from `workers` processes, one or more.
 
+    `make_collate` makes torch's `collate_fn` from a function that gives memory for a batch.
     Raises TrainingError, which names the files that were being read, as soon as a worker has died, and when no batch
     has come for `timeout_seconds`.
     """
@@ -64,25 +66,27 @@ class WatchedLoader:
         *,
         workers: int,
         timeout_seconds: float,
-        collate: Callable[[Sequence[Sample | Failure]], Batch],
+        make_collate: Callable[[MakeRoom], Callable[[Sequence[Sample | Failure]], Batch]],
         start_worker: Callable[[int], None],
     ):
         self.dataset = dataset
         self.timeout_seconds = timeout_seconds
         self._notes = torch.full((workers, 3), NOTHING, dtype=torch.int64).share_memory_()
-        self._loader: DataLoader = DataLoader(
+        self._make_collate = make_collate
+        self._make_loader = partial(
+            DataLoader,
             NotingDataset(dataset, notes=self._notes),
             batch_sampler=batches,
             num_workers=workers,
             timeout=timeout_seconds,
-            collate_fn=collate,
             worker_init_fn=start_worker,
         )
 
     def __iter__(self) -> Iterator[Batch]:
         self._notes.fill_(NOTHING)
         others = set(multiprocessing.active_children())
-        batches = iter(self._loader)
+        taken = Taken(workers=len(self._notes))
+        batches = iter(self._make_loader(collate_fn=self._make_collate(WorkerBuffers(taken.marks).empty)))
         workers = [process for process in multiprocessing.active_children() if process not in others]
         # An error that nobody catches keeps this generator until the process ends, which would wait for the workers.
         end = partial(kill, workers)
@@ -106,7 +110,10 @@ class WatchedLoader:
                         raise self._death(repr(error)) from error
                     if batch is None:
                         return
+                    taken.receive(batch.views)
                     yield batch
+                    del batch
+                    taken.free()
         finally:
             end()
             atexit.unregister(end)
@@ -117,19 +124,22 @@ class WatchedLoader:
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
             yield  # torch sets no handler either; a death is seen when the next batch is waited for
             return
-        before = signal.getsignal(signal.SIGCHLD)
+        before, over = signal.getsignal(signal.SIGCHLD), False
 
         def handler(number: int, frame: Any) -> None:
             try:
                 if callable(before):
                     before(number, frame)
             except RuntimeError as error:
+                if over:  # another loop's handler came after this one and goes on calling it
+                    raise
                 raise self._death(str(error)) from error
 
         signal.signal(signal.SIGCHLD, handler)
         try:
             yield
         finally:
+            over = True
             if signal.getsignal(signal.SIGCHLD) is handler:
                 signal.signal(signal.SIGCHLD, before)
 

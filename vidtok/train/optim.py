@@ -33,7 +33,7 @@ def make_optimizer(
     betas: tuple[float, float] | None = None,
     momentum: float | None = None,
 ) -> torch.optim.Optimizer:
-    """An optimizer by timm's name for it (`adamw`, `momentum`, `sgd` with Nesterov's momentum, …), fused where torch can.
+    """An optimizer by timm's name for it (`adamw`, `momentum`, `sgd` with Nesterov's momentum, …); fused if it can be.
 
     `betas` and `momentum`: None for its own. Raises ConfigError for a name that timm does not know and for a setting
     that the optimizer does not have.
