@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from vidtok.cli import train
 from vidtok.config_io import load_config
 from vidtok.errors import VidtokError
 from vidtok.train.checkpoint import load_checkpoint
+from vidtok.train.lock import locked
 
 
 def losses(run):
@@ -108,6 +110,14 @@ def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, proc
     assert runs[1].keys() == runs[processes].keys() == set(range(1, 6))
     for step, loss in runs[1].items():
         assert runs[processes][step] == pytest.approx(loss, abs=1e-5)
+
+
+def test_two_runs_in_one_folder_are_refused(motion, tmp_path):
+    with locked(tmp_path):
+        done = tool("train_net", *small_run(motion, tmp_path))
+    assert done.returncode == 2
+    assert f"error: {tmp_path}: another run is at work in this folder (process {os.getpid()} on" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_changed_config_is_refused_with_the_difference(motion, whole):
