@@ -30,9 +30,7 @@ def test_another_process_is_kept_out_until_the_first_is_dead(tmp_path):
         assert holder.stdout is not None
         process, child = map(int, holder.stdout.readline().split())
         try:
-            with pytest.raises(
-                TrainingError, match=rf"another run is at work in this folder \(process {process} on"
-            ):
+            with pytest.raises(TrainingError, match=rf"another run is at work in this folder \(process {process} on"):
                 with locked(folder):
                     pass
             holder.kill()
