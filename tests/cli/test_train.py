@@ -73,7 +73,7 @@ def whole(motion, tmp_path_factory):
 
 def test_a_run_leaves_what_the_readme_says(whole):
     names = {path.name for path in whole.iterdir()}
-    assert names == {"config.yaml", "log.jsonl", "tensorboard", "checkpoints", "curves.png"}
+    assert names == {"config.yaml", "log.jsonl", "tensorboard", "checkpoints", "curves.png", ".lock"}
     assert len(losses(whole)) == 12
     assert final(whole)["classes"][:2] == ["right", "left"]
 
