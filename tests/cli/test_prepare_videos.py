@@ -1,6 +1,7 @@
 """The command that prepares: videos, lists, what is left of a run that was stopped, what is refused."""
 
 import csv
+import inspect
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.cli import checking
@@ -16,6 +18,7 @@ from tests.video.clips import GROUPS, make_clip, read_numbers
 from vidtok.cli import prepare_videos
 from vidtok.data.lists import read_list
 from vidtok.errors import ConfigError, DataError
+from vidtok.video.prepare import prepare_video
 from vidtok.video.reader import open_video
 
 
@@ -82,6 +85,22 @@ def test_a_second_run_does_only_what_is_missing(videos: Path, tmp_path: Path, ca
     (videos / "a" / "1.mkv").unlink()  # to save space: what was made of it stays
     assert run(videos / "train.csv", out) == 1
     assert rows_of(out)["a/1.mkv"]["ok"] == "yes"
+
+
+def test_what_is_not_said_is_what_the_function_does(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    make_clip(tmp_path / "in" / "a.mp4", frames=40, size=(288, 384))
+    out = tmp_path / "out"
+    assert prepare_videos.run([str(tmp_path / "in"), str(out), "--workers", "1"]) == 0
+    settings = json.loads((out / "prepare.json").read_text())
+    assert settings == {"short_side": 256, "gop": 16, "crf": 26, "preset": "medium"}
+    defaults = inspect.signature(prepare_video).parameters
+    assert settings == {name: defaults[name].default for name in settings}
+    with av.open(str(out / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.height, stream.width) == (256, 342)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+    assert [number for number, packet in enumerate(packets) if packet.is_keyframe] == [0, 16, 32]
 
 
 def test_other_settings_are_refused(videos: Path, tmp_path: Path):

@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("out", metavar="OUT", help="folder to write into")
     cli.add_argument("--root", help="where relative paths of the lists begin (default: the lists' folder)")
     words = "pixels of the shorter side; smaller pictures stay as they are (default: %(default)s)"
-    cli.add_argument("--short-side", type=int, default=266, help=words)
+    cli.add_argument("--short-side", type=int, default=256, help=words)
     cli.add_argument("--gop", type=int, default=16, help="frames from keyframe to keyframe (default: %(default)s)")
     words = "x264's quality, 0 (lossless) to 51; 6 more halve the bytes, about (default: %(default)s)"
     cli.add_argument("--crf", type=int, default=26, help=words)
