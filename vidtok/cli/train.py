@@ -41,7 +41,7 @@ from vidtok.train.curves import plot_curves
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model, whole_weights
 from vidtok.train.groups import NEW
-from vidtok.train.lock import locked
+from vidtok.train.lock import locked_by_first
 from vidtok.train.log import Log
 from vidtok.train.loop import train
 from vidtok.train.parallel import Parallel, start_parallel
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
     lists = build_lists(config)
     with (
         start_parallel(config.run.device, form=config.train.parallel) as parallel,
-        locked(Path(str(config.run.dir))) if parallel.is_main else nullcontext(),
+        locked_by_first(Path(str(config.run.dir)), parallel),
     ):
         return run_training(config, lists, parallel, resume=args.resume, allow_missing=args.allow_missing)
 

@@ -4,10 +4,11 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vidtok.errors import TrainingError
+from vidtok.train.parallel import Parallel
 
 try:
     import fcntl
@@ -44,4 +45,19 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
+        yield
+
+
+@contextmanager
+def locked_by_first(folder: Path, parallel: Parallel) -> Iterator[None]:
+    """`locked` by the first process of a run; where it is kept out, all of them raise its TrainingError."""
+    with ExitStack() as stack:
+        problem = ""
+        if parallel.is_main:
+            try:
+                stack.enter_context(locked(folder))
+            except TrainingError as error:
+                problem = str(error)
+        if problem := parallel.gather(problem)[0]:
+            raise TrainingError(problem)
         yield
