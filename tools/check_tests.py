@@ -19,6 +19,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "runs", "build", "*.egg-info", "__pycache__", ".*_cache")
+WHOLE_LIMIT = 1800.0
+"""Seconds for the tests of a module as it is."""
+
 COMPARISONS = {
     ast.Lt: ("<", "<="),
     ast.LtE: ("<=", "<"),
@@ -283,14 +287,23 @@ def third_parties(sources: Iterable[bytes]) -> list[str]:
     return sorted(name for name in names if name.split(".")[0] != "vidtok")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What came of some tests."""
+
+    passed: bool
+    seconds: float
+    said: str
+
+
 class Trees:
-    """Copies of the checkout, one for each job; the tests of one run in a process that is ended after `limit` seconds.
+    """Copies of the checkout, one for each job; tests run in a process that is ended after `limit` seconds.
 
     What the package needs of others is imported once and not by every process: most of the time of a small mirror.
     """
 
-    def __init__(self, folder: Path, *, jobs: int, limit: float, root: Path = ROOT):
-        self._limit, self._free = limit, SimpleQueue[Path]()
+    def __init__(self, folder: Path, *, jobs: int, root: Path = ROOT):
+        self._free = SimpleQueue[Path]()
         self._context = multiprocessing.get_context("forkserver")
         sources = ((root / path).read_bytes() for path in modules([], root))
         self._context.set_forkserver_preload(["pytest", *third_parties(sources)])
@@ -298,20 +311,22 @@ class Trees:
             shutil.copytree(root, folder / str(job), ignore=LEFT_OUT)
             self._free.put(folder / str(job))
 
-    def passes(self, tests: Sequence[str], change: Change | None = None) -> tuple[bool, str]:
-        """Whether the tests pass with the change, and what they said; False for a run that took too long."""
+    def run(self, tests: Sequence[str], *, limit: float, change: Change | None = None) -> Run:
+        """Run the tests, with a change or without; a run that took too long has not passed."""
         tree = self._free.get()
         try:
             if change is not None:
                 before = (tree / change.path).read_bytes()
                 (tree / change.path).write_bytes(change.apply(before))
+            start = time.perf_counter()
             process = self._context.Process(target=run_mirror, args=(tree, tests))
             process.start()
-            process.join(self._limit)
+            process.join(limit)
             if process.is_alive() and process.pid is not None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.join()
-            return process.exitcode == 0, (tree / "output").read_text(errors="replace")
+            said = (tree / "output").read_text(errors="replace")
+            return Run(passed=process.exitcode == 0, seconds=time.perf_counter() - start, said=said)
         finally:
             if change is not None:
                 (tree / change.path).write_bytes(before)
@@ -331,7 +346,12 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     cli.add_argument("--seed", type=int, default=0, help="which ones (default 0)")
     cli.add_argument("--only", action="append", default=[], metavar="PATH", help="a module or a folder of the package")
     cli.add_argument("--may-live", type=int, default=0, help="so many may live (default 0)")
-    cli.add_argument("--limit", type=float, default=180, help="seconds for the tests of one change (default 180)")
+    cli.add_argument(
+        "--limit",
+        type=float,
+        default=60,
+        help="seconds for the tests of one change, or five times what they take as they are (default 60)",
+    )
     cli.add_argument("--jobs", type=int, default=1, help="changes that are tried at the same time (default 1)")
     args = cli.parse_args(arguments)
 
@@ -342,28 +362,34 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             changes += found
         elif found:
             without.append(path)
-    chosen = choose(changes, count=args.count, seed=args.seed)
+    chosen = [
+        change
+        for change in choose(changes, count=args.count, seed=args.seed)
+        if compiles(change.apply((root / change.path).read_bytes()))
+    ]
     mirrors = {change.path: mirror_of(change.path, root) for change in chosen}
     print(f"{len(chosen)} of {len(changes)} changes, in {len(mirrors)} modules", flush=True)
     for path in without:
         print(f"no tests of its own: {path}", flush=True)
 
-    lived, broken = 0, set[tuple[str, ...]]()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.jobs) as pool:
-        trees = Trees(Path(folder), jobs=args.jobs, limit=args.limit, root=root)
-        whole = dict.fromkeys(mirrors.values())
-        for tests, (passed, said) in zip(whole, pool.map(trees.passes, whole), strict=True):
-            if not passed:
-                broken.add(tests)
-                print(f"fails as it is, nothing is tried with it: {' '.join(tests)}\n{said[-2000:]}", flush=True)
-        tried = [change for change in chosen if mirrors[change.path] not in broken]
-        runs = pool.map(lambda change: trees.passes(mirrors[change.path], change), tried)
-        for change, (passed, _) in zip(tried, runs, strict=True):
-            lived += passed
-            if passed:
+        trees, whole = Trees(Path(folder), jobs=args.jobs, root=root), dict.fromkeys(mirrors.values())
+        runs = dict(zip(whole, pool.map(lambda tests: trees.run(tests, limit=WHOLE_LIMIT), whole), strict=True))
+        for tests, run in runs.items():
+            if not run.passed:
+                print(f"fails as it is, nothing is tried with it: {' '.join(tests)}\n{run.said[-2000:]}", flush=True)
+        tried = [change for change in chosen if runs[mirrors[change.path]].passed]
+
+        def lives(change: Change) -> bool:
+            tests = mirrors[change.path]
+            limit = max(args.limit, 5 * runs[tests].seconds)
+            if lived := trees.run(tests, limit=limit, change=change).passed:
                 print(f"lived: {change}", flush=True)
+            return lived
+
+        lived = sum(pool.map(lives, tried))
     print(f"{len(tried)} tried, {lived} lived, {len(tried) - lived} caught")
-    return 1 if lived > args.may_live or broken else 0
+    return 1 if lived > args.may_live or len(tried) < len(chosen) else 0
 
 
 if __name__ == "__main__":
