@@ -59,6 +59,7 @@ def changes_of(checks, source: str) -> set[str]:
         ("def a(b: Literal['c'], *, d=2): b", {f"def a(b: Literal['c'], *, d={n}): b" for n in ("3", "(1)")}),
         ("@a(b=1)\nclass A:\n    '''1'''\n    c: Annotated[int, 1] = d", set()),
         ("assert a > 1, 'b'", set()),
+        ("zip(a, b, strict=True)", set()),
         ("a = f'{b + 1}'", set()),
         ("a = 'two words'", set()),
         ("raise A('b', c + d)", {"raise A('b', c - d)"}),
