@@ -3,14 +3,13 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from vidtok.choices import Part
 from vidtok.data.classes import ClassIndex, read_classes
 from vidtok.data.formats.paths import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 
-Part = Literal["train", "val"]
 HMDB_FILE = re.compile(r"(.+)_test_split(\d)\.txt")
 HMDB_PARTS = {"train": "1", "val": "2"}
 
