@@ -5,8 +5,8 @@
 
 Everything happens in a copy of the checkout. A comparison, `and`, an operator, a number, True, `not`, a condition, a
 string or one of a pair like `min` and `max` is changed; messages, docstrings, annotations, decorators, `assert`s and
-`strict=` are let be: they say something to a reader. The exit status is 1 where more changes lived than `--may-live` allows, or
-where a mirror fails as it is.
+`strict=` are let be: they say something to a reader. The exit status is 1 where more changes lived than `--may-live`
+allows, or where a mirror fails as it is.
 """
 
 import argparse

@@ -6,8 +6,8 @@ import pytest
 import torch
 from einops import rearrange
 from torch import nn
-from torch.nn import functional as F
 
+from tests.models.simulated import simulate
 from vidtok.models.kernels import avoid_broken_kernels
 
 BF16 = torch.bfloat16
@@ -30,50 +30,9 @@ class Net(nn.Module):
         return self.head(rearrange(x, "b c f y x -> b (f y x) c")).mean(1)
 
 
-class Kernel(torch.autograd.Function):
-    """An operation computed in float32 and rounded to bfloat16, as a sound kernel does; `spoil` changes its results."""
-
-    @staticmethod
-    def forward(ctx, spoil, operation, x, *weights):
-        ctx.spoil, ctx.operation, x = spoil, operation, x.to(BF16).float()
-        ctx.save_for_backward(x, *weights)
-        with torch.autocast("cpu", enabled=False):
-            return spoil("output", operation(x, *weights)).to(BF16)
-
-    @staticmethod
-    def backward(ctx, slope):
-        leaves = [leaf.detach().requires_grad_() for leaf in ctx.saved_tensors]
-        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-            gradients = torch.autograd.grad(ctx.operation(*leaves), leaves, slope.float())
-        names = ("input", "weight", "bias")
-        return None, None, *(ctx.spoil(name, g.to(BF16).float()) for name, g in zip(names, gradients, strict=True))
-
-
 @pytest.fixture
 def kernels(monkeypatch):
-    """Sound kernels of bfloat16 for both operations; a test puts what spoils them into the dict that it gets."""
-    spoils = {}
-
-    def replace(name):
-        plain = getattr(F, name)
-
-        def kernel(x, weight, bias, *options):
-            if not torch.is_autocast_enabled("cpu"):
-                return plain(x, weight, bias, *options)
-            spoil = spoils.get(name, lambda what, value, weight: value)
-            return Kernel.apply(
-                lambda what, value: spoil(what, value, weight),
-                lambda *leaves: plain(*leaves, *options),
-                x,
-                weight,
-                bias,
-            )
-
-        monkeypatch.setattr(F, name, kernel)
-
-    replace("conv3d")
-    replace("linear")
-    return spoils
+    return simulate(monkeypatch)
 
 
 def not_finite(at: str, *, kernel: tuple[int, ...]):
