@@ -79,3 +79,11 @@ def test_positions_are_dropped_out_with_their_tokens():
     for norm in (model.blocks[0].norms[0], model.blocks[0].mlp_norm):
         torch.nn.init.zeros_(norm.weight)
     assert not model(torch.randn(2, *GRID, 12)).any()
+
+
+def test_token_fusers_come_with_their_norms_or_without():
+    for given, normalised in ((None, True), (True, True), (False, False)):
+        options = TokenLearnerOptions(after_block=1, tokens=2, fuse=True, use_normalization=given)
+        assert [fuser.use_normalization for fuser in encoder(token_learner=options).token_fusers] == [normalised] * 2
+    with pytest.raises(ModelError, match=r"use_normalization is TokenFuser's: it needs token_learner\.fuse=true"):
+        encoder(token_learner=TokenLearnerOptions(after_block=1, use_normalization=False))

@@ -105,15 +105,17 @@ def test_options_of_the_other_version_are_refused():
         TokenLearner(8, tokens=0)
 
 
-def test_token_fuser_equals_the_loops():
-    fuser = shaken(TokenFuser(6, tokens=3, bottleneck=5))
+@pytest.mark.parametrize("normalise", [True, False])
+def test_token_fuser_equals_the_loops(normalise):
+    fuser = shaken(TokenFuser(6, tokens=3, bottleneck=5, use_normalization=normalise))
+    assert len([name for name, _ in fuser.named_parameters() if name.startswith(("before", "behind"))]) == 4 * normalise
     tokens, grid = torch.randn(1, 2, 3, 6, dtype=torch.float64), torch.randn(1, 2, 2, 4, 6, dtype=torch.float64)
     with torch.no_grad():
         got = fuser(tokens, grid)
         for t in range(2):
-            first = [normed(fuser.before, tokens[0, t, s]) for s in range(3)]
+            first = [normed(fuser.before, tokens[0, t, s]) if normalise else tokens[0, t, s] for s in range(3)]
             mixed = [sum(fuser.mix.weight[s, r] * first[r] for r in range(3)) + fuser.mix.bias[s] for s in range(3)]
-            mixed = [normed(fuser.behind, token) for token in mixed]
+            mixed = [normed(fuser.behind, token) if normalise else token for token in mixed]
             for h, w in np.ndindex(2, 4):
                 weights = torch.sigmoid(perceptron(fuser.weigh, normed(fuser.norm, grid[0, t, h, w])))
                 want = sum(weights[s] * mixed[s] for s in range(3))

@@ -90,6 +90,8 @@ class Encoder(nn.Module):
                     f"TokenLearner after block {after_block} of {depth} does nothing: "
                     f"set model.token_learner.after_block to 0 … {depth - 1}"
                 )
+            if token_learner.use_normalization is not None and not token_learner.fuse:
+                raise ModelError("token_learner.use_normalization is TokenFuser's: it needs token_learner.fuse=true")
         self.grid = grid
         self.after_block = None if token_learner is None else after_block
         self.position = make_position(position, width, grid=grid)
@@ -131,7 +133,10 @@ class Encoder(nn.Module):
                     )
                 )
                 if token_learner.fuse:
-                    self.token_fusers.append(TokenFuser(width, tokens=token_learner.tokens))
+                    normalise = token_learner.use_normalization is not False
+                    self.token_fusers.append(
+                        TokenFuser(width, tokens=token_learner.tokens, use_normalization=normalise)
+                    )
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
         x = self.position(x)

@@ -32,6 +32,8 @@ class TokenLearnerOptions:
     """How version 1.0 puts weighted places together; by default their sum. Version 1.1 has no choice."""
     fuse: bool = False
     """Every later block gets a TokenLearner before it and a TokenFuser behind it, which brings the grid back."""
+    use_normalization: bool | None = None
+    """With `fuse`: TokenFuser normalises the tokens before and behind their mixing, which is the default."""
 
 
 class TokenLearner(nn.Module):
@@ -108,13 +110,23 @@ class TokenFuser(nn.Module):
     The tokens are mixed with each other (LayerNorm, a linear layer over the token axis, LayerNorm), and each place
     takes a sum of them weighted by sigmoid(MLP(LayerNorm(grid))). Ryoo et al., TokenLearner, arXiv 2106.11297,
     section 2.2. The mixing weights start at zero, as in the authors' code, so at first nothing is added to the grid.
+    `use_normalization`: with the norms before and behind the mixing; that of the grid stays in any case.
     """
 
-    def __init__(self, width: int, *, tokens: int, bottleneck: int = 64, dropout: float = 0.0):
+    def __init__(
+        self,
+        width: int,
+        *,
+        tokens: int,
+        bottleneck: int = 64,
+        use_normalization: bool = True,
+        dropout: float = 0.0,
+    ):
         super().__init__()
-        self.before = nn.LayerNorm(width, eps=NORM_EPS)
+        self.use_normalization = use_normalization
+        self.before = nn.LayerNorm(width, eps=NORM_EPS) if use_normalization else nn.Identity()
         self.mix = nn.Linear(tokens, tokens)
-        self.behind = nn.LayerNorm(width, eps=NORM_EPS)
+        self.behind = nn.LayerNorm(width, eps=NORM_EPS) if use_normalization else nn.Identity()
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.weigh = MLP(width, hidden=bottleneck, out=tokens, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
