@@ -1,10 +1,15 @@
 """From a config to objects: lists with classes, models that follow from the seed, initial weights."""
 
+import random
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.conftest import ROOT, small_run
 from tests.data.formats.samples import SAMPLES
@@ -15,21 +20,31 @@ from vidtok.build import (
     build_lists,
     build_model,
     build_train_batches,
+    build_trained,
     eval_views,
     load_model,
+    model_views,
 )
 from vidtok.build_train import (
     build_mixing,
     init_weights,
+    normalisation_warning,
+    start_weights,
 )
+from vidtok.cli.convert import run as convert
 from vidtok.config_io import load_config, to_yaml
 from vidtok.data.augment import Augment
 from vidtok.data.mixing import Mixing
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop
-from vidtok.errors import CheckpointError, ConfigError, DataError
+from vidtok.errors import CheckpointError, ConfigError, DataError, ModelError
+from vidtok.models.classifier import Classifier
+from vidtok.models.create import create_model
+from vidtok.models.feeding import Feeding
+from vidtok.runs.test import open_checkpoint
 from vidtok.train.checkpoint import Checkpoint, save_checkpoint
 from vidtok.train.parallel import Parallel
+from vidtok.train.state import RunState
 
 ALONE = Parallel(device=torch.device("cpu"))
 
@@ -211,6 +226,141 @@ def test_a_trained_model_is_loaded_from_its_run_and_from_where_it_was_saved(moti
     assert same_weights(model, load_model(tmp_path / "saved"))
     with pytest.raises(CheckpointError, match="no such checkpoint file"):
         load_model(tmp_path / "none")
+
+
+def described_run(settings, folder, **more):
+    """The same, with a checkpoint that describes its model as training writes it."""
+    model = build_model(settings, "abcdefgh")
+    state = RunState(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    save_checkpoint(
+        replace(state.checkpoint(config=to_yaml(settings), classes=tuple("abcdefgh")), step=5, **more),
+        folder / "checkpoints",
+    )
+    return model
+
+
+def test_every_way_to_load_gives_the_model_and_how_it_was_fed(motion, tmp_path):
+    settings = config(motion, "data.std=[0.25, 0.5, 0.75]", "data.target_fps=10.0", "train.loss=sigmoid")
+    model = described_run(settings, tmp_path / "run")
+    model.save_pretrained(tmp_path / "saved")
+    data = settings.data
+    feeding = Feeding(
+        stride=data.stride, target_fps=10.0, short_side=data.short_side, short=data.short, scores="sigmoid"
+    )
+    ways = ("run", "run/checkpoints", "run/checkpoints/step_00000005.pt", "saved", "saved/model.safetensors")
+
+    def generators():
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+    for way in ways:
+        states = generators()
+        loaded = load_model(tmp_path / way)
+        assert generators() == states, way  # checks of types draw from Python's own, so it is looked at first
+        assert same_weights(model, loaded), way
+        assert (loaded.training, loaded.feeding, loaded.normalisation) == (False, feeding, model.normalisation), way
+        assert loaded.architecture == model.architecture
+        states = generators()
+        other = load_model(tmp_path / way, classes=["jump", "run"])
+        assert generators() == states, way
+        assert (other.classes, other.training, other.feeding) == (("jump", "run"), False, feeding)
+        assert not other.network.head.logits.weight.any()
+        assert torch.equal(other.network.tokenizer.projection.weight, model.network.tokenizer.projection.weight)
+        assert load_model(tmp_path / way, classes=8).classes == tuple("abcdefgh")
+
+
+def test_loading_says_what_it_cannot_load(motion, tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "strange.safetensors")
+    with pytest.raises(CheckpointError, match=r"strange.safetensors: weights that do not say which model"):
+        load_model(tmp_path / "strange.safetensors")
+    described_run(config(motion), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="revision='v1' is of a model on the hub"):
+        load_model(tmp_path / "run", revision="v1")
+    with pytest.raises(ModelError, match="at least one, got 0"):
+        load_model(tmp_path / "run", classes=0)
+
+
+def test_a_model_comes_from_the_hub_by_its_id(motion, tmp_path, monkeypatch):
+    model = described_run(config(motion), tmp_path / "run")
+    asked = []
+
+    def from_pretrained(source, *, revision=None):
+        asked.append((source, revision))
+        return model
+
+    monkeypatch.setattr(Classifier, "from_pretrained", from_pretrained)
+    monkeypatch.chdir(tmp_path)
+    assert load_model("someone/model", revision="v1") is model
+    assert load_model("some-one/model.v2") is model
+    assert asked == [("someone/model", "v1"), ("some-one/model.v2", None)]
+    for path in ("checkpoints/none.pt", "none", "a/b/c", "none/weights.safetensors", str(tmp_path / "none")):
+        with pytest.raises(CheckpointError, match="no such checkpoint file"):
+            load_model(path)
+    assert len(asked) == 2
+
+
+def test_a_checkpoint_runs_no_code(motion, tmp_path, monkeypatch):
+    (tmp_path / "evil_plugin.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = config(motion)
+    told = to_yaml(settings).replace("plugins: []", "plugins: [evil_plugin]")
+    assert "evil_plugin" in told
+    described_run(settings, tmp_path / "new", config=told)
+    described_run(settings, tmp_path / "old", config=told, description={})
+    checkpoint, described = (tmp_path / name / "checkpoints" / "step_00000005.pt" for name in ("old", "new"))
+    load_model(tmp_path / "new")
+    init_weights(build_model(settings, "abcdefgh"), str(tmp_path / "old"))
+    create_model("vivit", weights=described)
+    assert convert([str(described), "--to", "x.safetensors", "--model", "vivit"]) == 0
+    for opened in (lambda: load_model(tmp_path / "old"), lambda: open_checkpoint(str(checkpoint), None, [])):
+        with pytest.raises(ConfigError, match="it names the plugin 'evil_plugin'"):
+            opened()
+    assert not (tmp_path / "ran").exists()
+    assert open_checkpoint(str(checkpoint), None, ["plugins=[]"])[1].plugins == ()
+    assert not (tmp_path / "ran").exists()
+    load_model(tmp_path / "old", allow_plugins=True)
+    assert (tmp_path / "ran").exists()
+    sys.modules.pop("evil_plugin")
+
+
+def test_a_model_that_knows_how_it_was_fed_needs_no_config(motion):
+    settings = config(motion, "data.target_fps=10.0", "eval.clips=2", "eval.crops=3")
+    model = build_model(settings, "ab", device="meta")
+    assert model_views(model, clips=2, crops=3) == eval_views(settings)
+    assert model_views(model) == eval_views(settings, single=True)
+    model.feeding = None
+    with pytest.raises(ModelError, match="how clips are taken from videos is not known of this model"):
+        model_views(model)
+
+
+def test_normalisation_follows_the_weights(motion, tmp_path):
+    colours = ["data.mean=[0.1, 0.2, 0.3]", "data.std=[0.25, 0.25, 0.5]"]
+    described_run(config(motion, *colours), tmp_path / "run")
+    init = f"train.init={tmp_path / 'run'}"
+    with pytest.raises(ConfigError, match=r"data.mean weights needs train.init"):
+        config(motion, "data.mean=weights", "data.std=weights")
+    with pytest.raises(ConfigError, match="weights is for both of them, or for none"):
+        config(motion, init, "data.mean=weights")
+    follows = config(motion, init, "data.mean=weights", "data.std=weights")
+    model = build_model(follows, "abcdefgh")
+    clip = torch.zeros(1, 8, 3, 32, 32, dtype=torch.uint8)
+    assert model(clip[:, : model.architecture.frames]).isnan().all()  # nothing is known yet
+    report = start_weights(follows, model, str(tmp_path / "run"))
+    assert model.normalisation == ((0.1, 0.2, 0.3), (0.25, 0.25, 0.5))
+    assert model.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert normalisation_warning(follows, report) is None
+    # What was followed is in the checkpoint, and comes back from there.
+    state = RunState(model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    saved = state.checkpoint(config=to_yaml(follows), classes=tuple("abcdefgh"))
+    assert build_trained(follows, saved, source="x").normalisation == model.normalisation
+    with pytest.raises(CheckpointError, match="x: it does not say how pixels were normalised"):
+        build_trained(follows, replace(saved, description={}), source="x")
+    fixed = config(motion, init)
+    report = start_weights(fixed, build_model(fixed, "abcdefgh"), str(tmp_path / "run"))
+    warning = normalisation_warning(fixed, report)
+    assert warning is not None
+    assert "normalised by mean [0.1, 0.2, 0.3] and std [0.25, 0.25, 0.5], the model normalises by mean [0.5," in warning
+    assert "Set data.mean=weights and data.std=weights" in warning
 
 
 def test_a_model_may_be_a_published_one_with_changes(motion):

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import timm
 import torch
+from transformers import VivitConfig, VivitForVideoClassification
 
 from tests.test_build import config, same_weights, saved_run
 from vidtok.build import build_model
@@ -20,6 +21,7 @@ from vidtok.build_train import (
 )
 from vidtok.config_io import to_yaml
 from vidtok.errors import CheckpointError, ConfigError
+from vidtok.models.create import create_model
 from vidtok.train.checkpoint import Checkpoint
 from vidtok.train.loss import ClassLoss
 from vidtok.train.parallel import Parallel
@@ -72,6 +74,55 @@ def test_a_run_starts_from_any_file_of_weights(motion, tmp_path):
         assert same_weights(model, other)
     other = build_model(config(motion, "run.seed=9"), "abc")
     assert init_weights(other, str(tmp_path / "run")).missing == ("head.logits.bias", "head.logits.weight")
+
+
+def test_a_run_starts_from_a_folder_of_transformers(tmp_path):
+    sizes = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 6, "intermediate_size": 96}
+    theirs = VivitForVideoClassification(VivitConfig(image_size=[32, 64], num_frames=8, num_labels=3, **sizes))
+    with torch.no_grad():
+        theirs.vivit.embeddings.position_embeddings[0, 1:, 0] = torch.arange(4.0).repeat_interleave(2 * 4)
+    theirs.save_pretrained(tmp_path)
+    options = {"classes": 3, "width": 24, "depth": 1, "frames": 16, "size": 32, "pool": "cls"}
+    model = create_model("vivit", heads=6, **options)
+    report = init_weights(model, str(tmp_path))
+    assert report.resized == ("vivit.embeddings.position_embeddings (4 x 2 x 4 -> 8 x 2 x 2)",)
+    table = model.network.encoder.position.table[:, 0, 0, 0].detach()
+    torch.testing.assert_close(table, torch.linspace(0, 3, 8))
+    with pytest.raises(CheckpointError, match="made with 6 heads, the network has 3: set heads=6"):
+        init_weights(create_model("vivit", heads=3, **options), str(tmp_path))
+    torch.save(theirs.state_dict(), tmp_path.parent / "a.pth")
+    with pytest.raises(CheckpointError, match="cannot tell which grid of a clip these 32 positions"):
+        init_weights(model, str(tmp_path.parent / "a.pth"))
+    init_weights(model, str(tmp_path.parent / "a.pth"), source_grid=(4, 2, 4))
+
+
+def test_timm_knows_the_grid_and_the_colours_of_its_pictures(monkeypatch):
+    image = timm.create_model(
+        "vit_tiny_patch16_224", img_size=(32, 128), embed_dim=24, depth=1, num_heads=3, num_classes=5
+    )
+    image.pretrained_cfg["mean"] = (0.1, 0.2, 0.3)  # one of its own: timm makes a copy for each model
+    with torch.no_grad():
+        image.pos_embed[0, 1:, 0] = torch.arange(8.0).repeat(2)
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: image)
+    options = {"classes": 3, "width": 24, "depth": 1, "frames": 4, "size": 64, "pool": "cls", "gelu": "erf"}
+    model = create_model("vivit", heads=3, **options)
+    states = torch.get_rng_state()
+    report = init_weights(model, "timm:vit", follow_normalisation=True)
+    assert torch.equal(torch.get_rng_state(), states)
+    assert "pos_embed (1 x 2 x 8 -> 2 x 4 x 4)" in report.resized
+    torch.testing.assert_close(model.network.encoder.position.table[1, 3, :, 0].detach(), torch.linspace(0, 7, 4))
+    assert model.normalisation[0] == (0.1, 0.2, 0.3)
+    with pytest.raises(CheckpointError, match="made with 3 heads, the network has 2: set heads=3"):
+        init_weights(create_model("vivit", heads=2, **options), "timm:vit")
+    with pytest.raises(CheckpointError, match="these weights fit ViViT or FactorisedEncoderViViT, not CASViT"):
+        init_weights(create_model("casvit_xs", classes=3, size=64), "timm:vit")
+
+
+def test_weights_that_do_not_say_what_they_were_made_for_are_not_followed(tmp_path):
+    model = create_model("vivit", classes=3, width=24, depth=1, heads=2, frames=2, size=32)
+    torch.save(model.network.state_dict(), tmp_path / "network.pth")
+    with pytest.raises(CheckpointError, match="do not say how pixels were normalised for them; give the numbers"):
+        init_weights(model, str(tmp_path / "network.pth"), follow_normalisation=True)
 
 
 def test_every_key_of_training_arrives(motion, tmp_path):

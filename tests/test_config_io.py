@@ -1,5 +1,8 @@
 """Reading configs: YAML without traps, overrides, every problem at once, and a resolved file that reads back."""
 
+import importlib
+import sys
+
 import pytest
 
 from vidtok.config_io import difference, load_config, load_config_text, to_yaml
@@ -146,6 +149,46 @@ def test_a_plugin_is_imported_before_its_mixer_is_looked_up(tmp_path, monkeypatc
     from vidtok.nn.mixers import MIXERS
 
     MIXERS.pop("my_identity")
+
+
+@pytest.fixture
+def tattling(tmp_path, monkeypatch):
+    """A module that leaves a file where it is imported; its name, and whether it was."""
+    (tmp_path / "tattling_plugin.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "tattling_plugin", (tmp_path / "ran").exists
+    sys.modules.pop("tattling_plugin", None)
+
+
+def test_a_text_from_elsewhere_imports_nothing(tattling):
+    name, ran = tattling
+    text = f"{TEXT}\nplugins: [{name}]\n"
+    with pytest.raises(ConfigError, match=rf"test.yaml: it names the plugin '{name}', .* --allow-plugins"):
+        load(text=text)
+    assert not ran()
+    # Nor does an override of something else allow it.
+    with pytest.raises(ConfigError, match="it names the plugin"):
+        load("run.dir=plugins", text=text)
+    assert not ran()
+    load("plugins=[]", text=text)
+    assert not ran()
+
+
+@pytest.mark.parametrize("how", ["a file of one's own", "an override", "permission", "imported before"])
+def test_a_plugin_is_imported_where_the_user_says_so(how, tattling, tmp_path):
+    name, ran = tattling
+    text = f"{TEXT}\nplugins: [{name}]\n"
+    if how == "a file of one's own":
+        (tmp_path / "own.yaml").write_text(text)
+        load_config(tmp_path / "own.yaml")
+    elif how == "an override":
+        load(f"plugins=[{name}]")
+    elif how == "permission":
+        load_config_text(text, source="test.yaml", allow_plugins=True)
+    else:
+        importlib.import_module(name)
+        assert load(text=text).plugins == (name,)
+    assert ran()
 
 
 def test_every_key_has_its_manual():

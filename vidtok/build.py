@@ -1,9 +1,11 @@
 """From a configuration to lists, models, views and batches. Below this file nothing knows what a config is."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -15,15 +17,25 @@ from vidtok.data.lists import Records, check_files, check_labels, open_list, rea
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
-from vidtok.errors import ConfigError
+from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.models.architecture import Architecture
-from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.class_names import class_names
+from vidtok.models.classifier import Classifier, is_pretrained, read_description
+from vidtok.models.feeding import Feeding
+from vidtok.models.generators import untouched_generators
 from vidtok.models.presets import network_and_options
-from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
+from vidtok.models.weights.files import Weights
+from vidtok.models.weights.origin import clip_of, colours
+from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
 from vidtok.train.parallel import Parallel, usable_cores
 from vidtok.types import Batch
 from vidtok.video.protocols import ClipRule
+
+UNKNOWN = (float("nan"),) * 3
+"""A normalisation that has yet to come, from weights."""
+HUB_ID = r"[\w.-]+/[\w-][\w.-]*(?<!\.pt)(?<!\.pth)(?<!\.safetensors)(?<!\.shards)"
+"""A user or organisation, and a model of theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +80,51 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
 def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 
-    With `device="meta"` nothing is computed or held: enough to count and to compare.
+    The caller's random generators stay as they were. With `data.mean` and `data.std` that follow the weights the model
+    gives NaN until these have come. With `device="meta"` nothing is computed or held: enough to count and to compare.
     """
     network, options = network_and_options(config.model)
     architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
-    torch.manual_seed(config.run.seed)
-    with torch.device(device):
+    with untouched_generators(config.run.seed), torch.device(device):
         return Classifier(
             architecture.build(classes=len(classes)),
-            mean=config.data.mean,
-            std=config.data.std,
+            mean=UNKNOWN if config.data.mean == "weights" else config.data.mean,
+            std=UNKNOWN if config.data.std == "weights" else config.data.std,
             classes=tuple(classes),
             architecture=architecture,
+            feeding=build_feeding(config),
         )
+
+
+def build_feeding(config: Config) -> Feeding:
+    """How the model of this config takes a clip from a video."""
+    data = config.data
+    return Feeding(
+        stride=data.stride,
+        target_fps=data.target_fps,
+        sampling=data.sampling,
+        short=data.short,
+        short_side=data.short_side,
+        scores=config.train.loss,
+    )
+
+
+def follow_checkpoint(config: Config, model: Classifier, checkpoint: Checkpoint, *, source: object) -> None:
+    """Normalise as the checkpoint's model did, where the config leaves that to the weights."""
+    if config.data.mean != "weights":
+        return
+    if not checkpoint.description:
+        raise CheckpointError(f"{source}: it does not say how pixels were normalised; give data.mean and data.std")
+    mean, std = (colours(checkpoint.description["normalisation"][key]) for key in ("mean", "std"))
+    model.normalise_by(mean=mean, std=std)
+
+
+def build_trained(config: Config, checkpoint: Checkpoint, *, source: object) -> Classifier:
+    """The model of a config with a checkpoint's weights; CheckpointError where they do not fit."""
+    model = build_model(config, checkpoint.classes)
+    load_weights(model, checkpoint.weights, source=str(source))
+    follow_checkpoint(config, model, checkpoint, source=source)
+    return model
 
 
 def loader_workers(wanted: int | None) -> int:
@@ -203,16 +247,99 @@ def build_eval_batches(config: Config, records: Records, parallel: Parallel, vie
     return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 
 
-def load_model(path: str | Path) -> Classifier:
-    """A trained model in evaluation mode, from the folder of a run, one of its checkpoints, or a saved model's folder.
+def model_views(model: Classifier, *, clips: int = 1, crops: Literal[1, 3] = 1) -> TestViews:
+    """What a model that knows how it was fed is shown of a video; by default its centre.
 
-    A run's model is the newest checkpoint's. Raises CheckpointError for anything else; models on the Hugging Face hub
-    come by `Classifier.from_pretrained(id)`.
+    Raises ModelError for one that does not know.
     """
+    feeding, architecture = model.feeding, model.architecture
+    if feeding is None or architecture is None:
+        raise ModelError(
+            "how clips are taken from videos is not known of this model: make it with create_model(…, "
+            "feeding=Feeding(stride=…, short_side=…)), or load it from a run"
+        )
+    _, rows, columns = clip_of(architecture.frames, architecture.size)
+    if rows != columns:
+        raise ModelError(f"views of videos are square, and this model takes {rows} x {columns} pixels")
+    clip = ClipRule(
+        frames=architecture.frames,
+        stride=feeding.stride,
+        target_fps=feeding.target_fps,
+        sampling=feeding.sampling,
+        short=feeding.short,
+    )
+    return TestViews(clip=clip, size=rows, short_side=feeding.short_side, clips=clips, crops=crops)
+
+
+def load_model(
+    source: str | Path,
+    *,
+    classes: object = None,
+    allow_plugins: bool = False,
+    revision: str | None = None,
+) -> Classifier:
+    """A trained model in evaluation mode.
+
+        load("runs/mine")                    the newest checkpoint of a run
+        load("runs/mine/checkpoints/best.pt")    a checkpoint
+        load("saved")                        the folder, or the .safetensors file, of a saved model
+        load("someone/model", revision="v1") a model on the Hugging Face hub
+
+    With `classes` (see `class_names`) that are not the model's own, its last layer is a new one for them; all other
+    weights stay. A checkpoint may name modules of plugins, whose code runs when they are imported: that happens only
+    with `allow_plugins`, or where they are imported already. Random generators stay as they were.
+    Raises CheckpointError for anything that is no model of vidtok, ConfigError for plugins that are not allowed.
+    """
+    with untouched_generators():
+        model = _load(source, allow_plugins=allow_plugins, revision=revision)
+        if classes is not None and classes != len(model.classes):
+            names = class_names(classes)
+            model = model if names == model.classes else with_classes(model, names, source=source)
+    return model.eval()
+
+
+def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:
+    """The same model with a new last layer for these classes."""
+    other = Classifier.from_description({**model.describe(), "class_names": list(names)}, source=source)
+    other.to(model.mean.dtype)
+    weights = Weights(path=Path(source), format="model", state=model.state_dict(), classes=model.classes)
+    weights.load_into(other)
+    return other
+
+
+def _load(source: str | Path, *, allow_plugins: bool, revision: str | None) -> Classifier:
+    path = Path(source)
+    on_hub = not path.exists() and re.fullmatch(HUB_ID, str(source)) is not None
+    if revision is not None and not on_hub:
+        raise CheckpointError(f"{source}: revision={revision!r} is of a model on the hub; this is a path")
+    if on_hub:
+        return Classifier.from_pretrained(str(source), revision=revision)
     if is_pretrained(path):
         return Classifier.from_pretrained(path)
+    if path.suffix == ".safetensors" and path.is_file():
+        return _load_file(path)
     file = find_checkpoint(path)
     checkpoint = load_checkpoint(file)
-    model = build_model(load_config_text(checkpoint.config, source=f"config in {file}"), checkpoint.classes)
-    load_weights(model, checkpoint.weights, source=file)
-    return model.eval()
+    if checkpoint.description and not allow_plugins:
+        try:
+            model = Classifier.from_description(checkpoint.description, source=file)
+        except ModelError:  # of a part that a plugin would bring: the config says of which
+            model = None
+        if model is not None:
+            load_weights(model, checkpoint.weights, source=file)
+            return model
+    config = load_config_text(checkpoint.config, source=f"config in {file}", allow_plugins=allow_plugins)
+    return build_trained(config, checkpoint, source=file)
+
+
+def _load_file(path: Path) -> Classifier:
+    """A .safetensors file that vidtok wrote, whose header describes the model."""
+    description = read_description(path)
+    if description is None:
+        raise CheckpointError(
+            f"{path}: weights that do not say which model they are of; "
+            f"vidtok.create_model(NAME, weights={str(path)!r}) brings them into one"
+        )
+    model = Classifier.from_description(description, source=path)
+    model.read_weights(path)
+    return model

@@ -1,6 +1,9 @@
 """From a configuration to what training needs beside model and data: its start, its loss, its optimizer."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -10,12 +13,12 @@ from torch import nn
 from vidtok.config import Config
 from vidtok.data.mixing import Mixing
 from vidtok.errors import CheckpointError, ConfigError
-from vidtok.models.classifier import Classifier, is_pretrained
-from vidtok.models.vivit import ViViT
-from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.models.classifier import WEIGHTS, Classifier, is_pretrained
+from vidtok.models.generators import untouched_generators
 from vidtok.models.weights.files import Weights, read_weights
+from vidtok.models.weights.origin import Origin, colours, of_description
 from vidtok.models.weights.report import Report
-from vidtok.models.weights.timm_vit import load_timm_vit
+from vidtok.nn.position import Grid
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint
 from vidtok.train.depth import network_blocks
 from vidtok.train.groups import freeze, parameter_groups
@@ -113,39 +116,91 @@ def set_head_bias(model: Classifier, value: float, *, new: Collection[str] | Non
             nn.init.constant_(parameters[name], value)
 
 
-def init_weights(model: Classifier, source: str) -> Report:
+def init_weights(
+    model: Classifier,
+    source: str,
+    *,
+    source_grid: Grid | None = None,
+    published: str | None = None,
+    follow_normalisation: bool = False,
+) -> Report:
     """Put initial weights into a new model; says which of them were used, and which parameters keep their start.
 
     `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, or `timm:NAME`. The last
-    layer is taken where the classes are the same. Raises CheckpointError where nothing fits.
+    layer is taken where the classes are the same. `source_grid` and `published` as in Weights.load_into. With
+    `follow_normalisation` the model normalises as the weights were made for; without, a difference stands in the notes.
+    The caller's random generators stay as they were. Raises CheckpointError where nothing fits, or where it is not
+    known what to follow.
     """
-    if source.startswith("timm:"):
-        name = source.removeprefix("timm:")
-        try:
-            image_model = timm.create_model(name, pretrained=True)
-        except Exception as error:  # an unknown name, no network, a hub that answers nonsense: each its own kind
-            raise CheckpointError(f"train.init={source}: timm cannot get these weights: {error}") from error
-        if not isinstance(model.network, ViViT | FactorisedEncoderViViT):
-            raise ConfigError(
-                f"train.init={source}: an image ViT's weights fit a ViViT, not {type(model.network).__name__}"
-            )
-        report = load_timm_vit(model.network, image_model.state_dict())
-    else:
-        report = _read_start(source).load_into(model)
-    return report
+    with untouched_generators():
+        weights = _read_start(source)
+        report = weights.load_into(model, source_grid=source_grid, published=published)
+        if follow_normalisation:
+            if weights.normalisation is None:
+                raise CheckpointError(
+                    f"{source}: these weights do not say how pixels were normalised for them; give the numbers"
+                )
+            mean, std = weights.normalisation
+            model.normalise_by(mean=mean, std=std)
+    return replace(report, notes=report.notes + weights.made_for(model))
+
+
+def start_weights(config: Config, model: Classifier, source: str) -> Report:
+    """`init_weights` as the config has it: its `train.init_grid`, the clip of a published model's name, its colours."""
+    return init_weights(
+        model,
+        source,
+        source_grid=config.train.init_grid,
+        published=str(config.model.get("name")),
+        follow_normalisation=config.data.mean == "weights",
+    )
+
+
+def normalisation_warning(config: Config, report: Report) -> str | None:
+    """The notes of initial weights that were made for other colours than the config has; None where there are none."""
+    found = [note for note in report.notes if "normalised by" in note]
+    if not found:
+        return None
+    return (
+        f"train.init={config.train.init}: {found[0]}, by data.mean and data.std. Set data.mean=weights and "
+        "data.std=weights to follow the weights"
+    )
 
 
 def _read_start(source: str) -> Weights:
-    if is_pretrained(source):
+    if source.startswith("timm:"):
+        return _timm_weights(source)
+    if is_pretrained(source) or (Path(source).is_dir() and (Path(source) / WEIGHTS).is_file()):
         return read_weights(source)
     file = find_checkpoint(source)
     if not file.is_dir():
         return read_weights(file)
     checkpoint = load_checkpoint(file)  # sharded
-    return Weights(path=file, format="shards", state=checkpoint.weights, classes=checkpoint.classes)
+    return Weights(
+        path=file,
+        format="shards",
+        state=checkpoint.weights,
+        classes=checkpoint.classes,
+        origin=of_description(checkpoint.description, source=str(file)) if checkpoint.description else None,
+    )
+
+
+def _timm_weights(source: str) -> Weights:
+    """The weights of timm's image ViT of this name, and what timm knows of them."""
+    try:
+        image: Any = timm.create_model(source.removeprefix("timm:"), pretrained=True)
+    except Exception as error:  # an unknown name, no network, a hub that answers nonsense: each its own kind
+        raise CheckpointError(f"train.init={source}: timm cannot get these weights: {error}") from error
+    facts, grid = image.pretrained_cfg, getattr(getattr(image, "patch_embed", None), "grid_size", None)
+    origin = Origin(source=source, normalisation=(colours(facts["mean"]), colours(facts["std"])))
+    state = image.state_dict()
+    if grid is not None and "blocks.0.attn.qkv.weight" in state:
+        rows, columns = state["patch_embed.proj.weight"].shape[2:]
+        size = (grid[0] * rows, grid[1] * columns)
+        origin = replace(origin, frames=1, size=size, options={"heads": image.blocks[0].attn.num_heads})
+    return Weights(path=Path(source), format="timm", state=state, classes=None, origin=origin)
 
 
 def describe_start(source: str, report: Report) -> str:
     """What the initial weights are, and what was left as it was, in words."""
-    whole = not (report.resized or report.skipped or report.missing or report.notes)
-    return f"initial weights of {source} ({'all weights' if whole else report})"
+    return f"initial weights of {source} ({'all weights' if report.whole else report})"

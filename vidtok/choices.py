@@ -50,6 +50,8 @@ LIST_FORMS: Mapping[str, str] = MappingProxyType(
 # Clips and crops
 Sampling = Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"]
 Short = Literal["repeat", "loop"]
+Fit = Literal["crop", "pad", "squeeze"]
+"""How a picture of another shape than the network's becomes one of it: a part of it, with black bars, or bent."""
 CropIn = Literal["rgb", "yuv"]
 Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
 
@@ -57,7 +59,8 @@ Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuff
 PoolKind = Literal["mean", "cls", "max"]
 NormPosition = Literal["before_pool", "after_pool"]
 PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "none"]
-GELUForm = Literal["tanh", "erf"]
+GELUForm = Literal["tanh", "erf", "quick", "relu", "silu"]
+"""A network's activation; the last two are no GELU, but stand in its place in other libraries' weights."""
 Inflation = Literal["central", "average", "average_arp"]
 LearnerVersion = Literal["1.1", "1.0"]
 LearnerPooling = Literal["sum", "mean"]

@@ -131,10 +131,10 @@ class DataConfig(Section):
     sizes: tuple[int, ...] | None = None
     """In training the size of the crop changes from step to step among these, and the number of clips with it, so that
     about as many pixels stay in a step: `train.batch` belongs to `size`. For networks that take any size."""
-    mean: Triple = (0.5, 0.5, 0.5)
-    """Per-channel mean that is subtracted, for pixels in 0..1."""
-    std: Triple = (0.5, 0.5, 0.5)
-    """Per-channel divisor, for pixels in 0..1."""
+    mean: Triple | Literal["weights"] = (0.5, 0.5, 0.5)
+    """Per-channel mean that is subtracted, for pixels in 0..1; weights: as those of `train.init` were made for."""
+    std: Triple | Literal["weights"] = (0.5, 0.5, 0.5)
+    """Per-channel divisor, for pixels in 0..1, or weights, as the mean."""
     workers: int | None = Field(default=None, ge=0)
     """Processes that decode, for each training process; 0 decodes in the training process itself. Default: one for
     each core that a training process has for itself, 8 at most."""
@@ -157,6 +157,12 @@ class DataConfig(Section):
                 raise ValueError(
                     f"{name} belongs to the resized crop, which scale_jitter replaces: leave one of the two out (null)"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _normalisation_fits(self) -> "DataConfig":
+        if (self.mean == "weights") != (self.std == "weights"):
+            raise ValueError(f"mean {self.mean} and std {self.std}: weights is for both of them, or for none")
         return self
 
     @model_validator(mode="after")
@@ -264,6 +270,10 @@ class TrainConfig(Section):
     init: str | None = None
     """Initial weights: a run's or a saved model's folder, any file of weights that tools/convert_weights.py reads, or
     `timm:NAME` for an image ViT that timm fetches from its hub."""
+    init_grid: tuple[int, int, int] | None = None
+    """Time steps, rows and columns of the tokens that the positions of `init` were made for, where neither the file, a
+    config.json beside it nor the model's name tells them: [16, 14, 14] for 32 frames of 224 pixels and tubelets of
+    2 x 16 x 16, [1, 14, 14] for a picture."""
     log_every: int = Field(default=20, ge=1)
     """Steps between two lines of the log."""
     save_every: int = Field(default=500, ge=1)
@@ -344,6 +354,14 @@ class Config(Section):
     eval: EvalConfig = EvalConfig()
     plugins: tuple[str, ...] = ()
     """Modules to import before building, such as one that registers a mixer of your own."""
+
+    @model_validator(mode="after")
+    def _init_fits(self) -> "Config":
+        if self.train.init is None and self.data.mean == "weights":
+            raise ValueError("data.mean weights needs train.init, the weights to follow")
+        if self.train.init is None and self.train.init_grid is not None:
+            raise ValueError(f"train.init_grid {self.train.init_grid} belongs to the weights of train.init")
+        return self
 
     @model_validator(mode="after")
     def _repeats_fit(self) -> "Config":

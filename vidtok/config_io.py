@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,15 @@ def find_config(cfg: str | Path | Config, overrides: Sequence[str] = ()) -> Conf
         return load_config(cfg, overrides)
     if not overrides:
         return cfg
-    return load_config_text(to_yaml(cfg), overrides, source="the config", run_dir=cfg.run.dir)
+    return load_config_text(to_yaml(cfg), overrides, source="the config", run_dir=cfg.run.dir, allow_plugins=True)
 
 
 def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file, apply `key.sub=value` overrides in order, and check the whole.
+    """Read a YAML file of the user's own, apply `key.sub=value` overrides in order, and check the whole.
 
     A file that is not there may be the name of a config that comes with vidtok, with or without folder and ending.
-    Raises ConfigError that lists every problem with its dotted path, and the nearest known key where one is unknown.
+    The modules that it names under `plugins` are imported. Raises ConfigError that lists every problem with its dotted
+    path, and the nearest known key where one is unknown.
     """
     path = Path(file)
     if not path.is_file():
@@ -83,7 +85,8 @@ def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
         if own is None or path.parent.name not in ("", "configs"):
             raise ConfigError(f"{path}: no such config file. {_other_configs(path)}")
         path = own
-    return load_config_text(path.read_text(encoding="utf-8"), overrides, source=str(path), run_dir=f"runs/{path.stem}")
+    text, folder = path.read_text(encoding="utf-8"), f"runs/{path.stem}"
+    return load_config_text(text, overrides, source=str(path), run_dir=folder, allow_plugins=True)
 
 
 def shipped(folder: str, name: str) -> Path | None:
@@ -101,8 +104,19 @@ def _other_configs(path: Path) -> str:
     return f"There are none in that folder; by name there are: {', '.join(names)}"
 
 
-def load_config_text(text: str, overrides: Sequence[str] = (), *, source: str, run_dir: str | None = None) -> Config:
-    """The same for text; `source` names it in messages, `run_dir` is the run's folder where nothing else says."""
+def load_config_text(
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    source: str,
+    run_dir: str | None = None,
+    allow_plugins: bool = False,
+) -> Config:
+    """The same for text; `source` names it in messages, `run_dir` is the run's folder where nothing else says.
+
+    The text may come with a file from elsewhere, so a module that it names under `plugins` is imported only with
+    `allow_plugins`, or where an override names it. Without, ConfigError for one that is not imported already.
+    """
     tree = _parse(text, source=source)
     if not isinstance(tree, dict):
         raise ConfigError(f"{source}: a config is a mapping with the sections {', '.join(Config.model_fields)}")
@@ -111,7 +125,8 @@ def load_config_text(text: str, overrides: Sequence[str] = (), *, source: str, r
     run = tree.get("run")
     if run is None or (isinstance(run, dict) and run.get("dir") is None):
         tree["run"] = {**(run or {}), "dir": run_dir}
-    return check(tree, source=source)
+    allowed = allow_plugins or any(override.partition("=")[0] == "plugins" for override in overrides)
+    return check(tree, source=source, allow_plugins=allowed)
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -128,13 +143,22 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     section[last] = _parse(text, source=f"override {override!r}")
 
 
-def check(tree: Mapping[str, Any], *, source: str) -> Config:
-    """Check a raw tree: the sections against the schema, the model's options against its constructor's signature."""
+def check(tree: Mapping[str, Any], *, source: str, allow_plugins: bool) -> Config:
+    """Check a raw tree: the sections against the schema, the model's options against its constructor's signature.
+
+    `allow_plugins`: import the modules that it names, as its model may need what they register.
+    """
     try:
         text = json.dumps(tree, allow_nan=True)
     except TypeError as error:
         raise ConfigError(f"{source}: {error}") from error
     problems, config = find_problems(Config, text, at=())
+    if not allow_plugins and (strange := [name for name in _plugins(tree) if name not in sys.modules]):
+        raise ConfigError(
+            f"{source}: it names the plugin {strange[0]!r}, a module whose code would run here. It is imported only if "
+            "you say so: by --cfg with a config of your own that names it, or plugins=[…] or --allow-plugins where the "
+            "command has them; in Python by allow_plugins=True, or by importing it first"
+        )
     for name in _plugins(tree):
         try:
             importlib.import_module(name)

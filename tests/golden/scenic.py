@@ -66,7 +66,7 @@ def encoder_hooks(encoder: Encoder, norm: nn.Module, prefix: str, turn: Callable
 def on_video(network: nn.Module, hooks: dict) -> Built:
     return Built(
         network,
-        lambda state: load_scenic(network, state),
+        lambda state: load_scenic(network, state, source_grid=network.grid),
         lambda x: network(rearrange(x, "b f y x c -> b f c y x" if x.dim() == 5 else "b y x c -> b 1 c y x")),
         {"embedding": (network.tokenizer, as_it_is)} | hooks,
     )
@@ -161,10 +161,10 @@ def token_learner_module(case: Case) -> Built:
 
 def token_fuser_module(case: Case) -> Built:
     h = only(case.meta["hyper_parameters"], "class", "use_normalization", "bottleneck_dim", "dropout_rate")
-    if not h["use_normalization"]:
-        raise UnknownVariant("a TokenFuser without normalisation")
     _, tokens, width = case.meta["inputs"][0]["shape"]
-    fuser = TokenFuser(width, tokens=tokens, bottleneck=h["bottleneck_dim"])
+    fuser = TokenFuser(
+        width, tokens=tokens, bottleneck=h["bottleneck_dim"], use_normalization=h.get("use_normalization", True)
+    )
 
     def call(learned: Tensor, original: Tensor) -> Tensor:
         original = original.flatten(1, -2)

@@ -27,7 +27,7 @@ def vivit(case: Case) -> Built:
     layers = {f"vivit.layers.{i}": (block, as_it_is) for i, block in enumerate(network.blocks)}
     return Built(
         network,
-        lambda state: load_transformers_vivit(network, state),
+        lambda state: load_transformers_vivit(network, state, source_grid=network.grid),
         network,
         {
             "vivit.embeddings": (network.encoder.dropout, as_it_is),

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from vidtok.nn.mlp import MLP
@@ -26,3 +27,20 @@ def test_start():
     for layer in (mlp.expand, mlp.contract):
         assert layer.weight.abs().max() <= bound
         assert 0.8e-6 < layer.bias.std() < 1.2e-6
+
+
+@pytest.mark.parametrize(
+    ("form", "formula"),
+    [
+        ("tanh", lambda x: 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))),
+        ("erf", lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5))),
+        ("quick", lambda x: x / (1 + torch.exp(-1.702 * x))),
+        ("relu", lambda x: x.clamp(min=0)),
+        ("silu", lambda x: x / (1 + torch.exp(-x))),
+    ],
+)
+def test_every_activation_is_its_formula(form, formula):
+    mlp = MLP(3, hidden=5, out=2, gelu=form).double()
+    x = 3 * torch.randn(7, 3, dtype=torch.float64)
+    torch.testing.assert_close(mlp(x), mlp.contract(formula(mlp.expand(x))), rtol=1e-10, atol=1e-10)
+    assert mlp.form == form

@@ -6,11 +6,13 @@ import msgpack
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import VivitConfig, VivitForVideoClassification
 
 import tests.golden
 from tests.conftest import tool
 from tests.golden.case import Case
 from tests.models.weights.test_flax_file import tree_of
+from vidtok.build import load_model
 from vidtok.cli.convert import run
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.models.create import create_model
@@ -86,3 +88,43 @@ def test_what_cannot_be_converted_is_told(casvit, golden_folder, tmp_path):
         run([str(tmp_path / "strange.safetensors"), "--to", out])
     done = tool("convert_weights", tmp_path / "none.pth", "--to", out)
     assert (done.returncode, done.stderr.strip()) == (2, f"error: {tmp_path / 'none.pth'}: no such checkpoint file")
+
+
+def test_a_folder_of_transformers_is_converted_as_its_config_says(tmp_path, capsys):
+    config = VivitConfig(
+        image_size=[32, 48], num_frames=4, hidden_size=24, num_hidden_layers=1, num_attention_heads=4,
+        intermediate_size=36, id2label={0: "walk", 1: "run"}, label2id={"walk": 0, "run": 1},
+    )  # fmt: skip
+    VivitForVideoClassification(config).save_pretrained(tmp_path / "folder")
+    out = tmp_path / "out.safetensors"
+    with pytest.raises(CheckpointError, match=r"that fit several models: .*choose one with --model"):
+        run([str(tmp_path / "folder"), "--to", str(out)])
+    assert run([str(tmp_path / "folder"), "--to", str(out), "--model", "vivit_b16x2"]) == 0
+    assert "note: heads=4 as the weights say, where vivit_b16x2 has 12" in capsys.readouterr().out
+    model = load_model(out)
+    assert (model.classes, model.architecture.frames, model.architecture.size) == (("walk", "run"), 4, (32, 48))
+    assert model.network.blocks[0].mixers[0].heads == 4
+
+
+def test_the_grid_of_positions_is_said_where_nothing_tells_it(tmp_path):
+    config = VivitConfig(num_frames=16, hidden_size=192, num_hidden_layers=12, num_attention_heads=3, num_labels=5,
+                         intermediate_size=768)  # fmt: skip
+    state = VivitForVideoClassification(config).state_dict()
+    state["vivit.embeddings.position_embeddings"][0, 1:, 0] = torch.arange(8.0).repeat_interleave(196)
+    path, out = tmp_path / "alone.pth", str(tmp_path / "out.safetensors")
+    torch.save(state, path)
+    for more in ([], ["--model", "vivit_ti16x2"]):
+        with pytest.raises(CheckpointError, match=r"which grid of a clip these 1568 .*source_grid=\(t, h, w\)"):
+            run([str(path), "--to", out, *more])
+    assert run([str(path), "--to", out, "--source-grid", "8x14x14", "--model", "vivit_ti16x2"]) == 0
+    table = load_model(out).network.encoder.position.table[..., 0].detach()
+    torch.testing.assert_close(table[:, 3, 5], torch.linspace(0, 7, 16))
+    for text in ("8x14", "8x14x0", "8 x 14 x 14", "8x14x14x1"):
+        with pytest.raises(ConfigError, match=f"--source-grid {text}: time steps, rows and columns"):
+            run([str(path), "--to", out, "--source-grid", text])
+
+
+def test_converting_draws_nothing_from_the_callers_generators(casvit, tmp_path):
+    before = torch.get_rng_state()
+    assert run([str(casvit), "--to", str(tmp_path / "out.safetensors"), "--model", "casvit_xs"]) == 0
+    assert torch.equal(torch.get_rng_state(), before)

@@ -14,10 +14,16 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("source", metavar="IN", help="file of weights")
     cli.add_argument("--to", required=True, metavar="OUT.safetensors", help="file to write")
     cli.add_argument("--model", metavar="NAME", help="model to build; default: the one that the weights fit best")
-    cli.add_argument("--classes", metavar="FILE", help="one class name per line; default: the classes are numbered")
+    cli.add_argument("--classes", metavar="FILE", help="class names; default: those of the weights, or numbers")
+    cli.add_argument(
+        "--source-grid",
+        metavar="TxHxW",
+        help="time steps, rows and columns of the tokens that positions were made for, where nothing tells: 16x14x14",
+    )
     args = cli.parse_args(arguments)
 
-    from vidtok.runs.convert import run_convert
+    from vidtok.runs.convert import parse_grid, run_convert
 
-    run_convert(args.source, args.to, model=args.model, classes=args.classes)
+    grid = None if args.source_grid is None else parse_grid(args.source_grid)
+    run_convert(args.source, args.to, model=args.model, classes=args.classes, source_grid=grid)
     return 0

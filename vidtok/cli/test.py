@@ -11,10 +11,15 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--checkpoint", required=True, help="a checkpoint file, or the folder of a run (its newest one)")
     cli.add_argument("--out", help="folder for results.json and predictions.csv; default: test/ in the run's folder")
     cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos could not be decoded")
+    cli.add_argument(
+        "--allow-plugins",
+        action="store_true",
+        help="import the modules that the checkpoint's own config names under plugins: their code runs here",
+    )
     add_overrides(cli)
     args = cli.parse_intermixed_args(arguments)
 
     from vidtok.runs.test import run_test
 
-    figures = run_test(args.checkpoint, args.overrides, cfg=args.cfg, out=args.out)
+    figures = run_test(args.checkpoint, args.overrides, cfg=args.cfg, out=args.out, allow_plugins=args.allow_plugins)
     return 1 if figures.failed and not args.allow_missing else 0

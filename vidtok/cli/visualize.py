@@ -11,10 +11,22 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--checkpoint", required=True, help="a checkpoint file, or the folder of a run (its newest one)")
     cli.add_argument("video", help="any video file")
     cli.add_argument("--out", required=True, help="the .mp4 file to write")
+    cli.add_argument(
+        "--allow-plugins",
+        action="store_true",
+        help="import the modules that the checkpoint's own config names under plugins: their code runs here",
+    )
     add_overrides(cli)
     args = cli.parse_intermixed_args(arguments)
 
     from vidtok.runs.visualize import run_visualize
 
-    run_visualize(args.checkpoint, args.video, out=args.out, overrides=args.overrides, cfg=args.cfg)
+    run_visualize(
+        args.checkpoint,
+        args.video,
+        out=args.out,
+        overrides=args.overrides,
+        cfg=args.cfg,
+        allow_plugins=args.allow_plugins,
+    )
     return 0

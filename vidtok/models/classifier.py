@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
+from vidtok.models.card import MARK, model_card
+from vidtok.models.class_names import class_names
+from vidtok.models.feeding import Feeding
+from vidtok.models.generators import untouched_generators
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 FORMAT = "vidtok model 1"
 METADATA = "vidtok"
 """Key of a .safetensors file's header under which the same description stands as in config.json."""
@@ -34,10 +38,12 @@ class Classifier(
 
     `mean` and `std` are in 0..1, red, green, blue; they are buffers that are not saved with the weights. `classes` are
     the names of the logits, in their order. `architecture` tells how to build the network again; without it the model
-    cannot be saved. Raises ModelError where `mean` and `std` do not fit each other.
+    cannot be saved. `feeding` tells how a clip is taken from a video, where that is known. Raises ModelError where
+    `mean` and `std` do not fit each other, and for names that `class_names` refuses.
 
-    `save_pretrained(folder)` writes config.json (network and options, frames and size, mean and std, class names) and
-    model.safetensors; `push_to_hub(id)` sends the same to the Hugging Face hub.
+    `save_pretrained(folder)` writes config.json (network and options, frames and size, mean and std, class names, and
+    how a clip is taken), model.safetensors, and a README.md that says how to use them, where none stands there;
+    `push_to_hub(id)` sends the same to the Hugging Face hub.
     """
 
     mean: Tensor
@@ -51,17 +57,30 @@ class Classifier(
         std: Sequence[float],
         classes: Sequence[str],
         architecture: Architecture | None = None,
+        feeding: Feeding | None = None,
     ):
         super().__init__()
+        self.network = network
+        self.classes = class_names(classes)
+        self.architecture = architecture
+        self.feeding = feeding
+        self.register_buffer("mean", torch.empty(0), persistent=False)
+        self.register_buffer("std", torch.empty(0), persistent=False)
+        self.normalise_by(mean=mean, std=std)
+
+    def normalise_by(self, *, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Normalise by these from now on, as weights that came later were made for it."""
         if len(mean) != len(std) or min(std) <= 0:
             raise ModelError(f"mean and std need one value for each colour, std above 0; got {mean} and {std}")
-        self.network = network
-        self.classes = tuple(classes)
-        self.architecture = architecture
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.mean = torch.tensor(mean, dtype=self.mean.dtype, device=self.mean.device).view(-1, 1, 1)
+        self.std = torch.tensor(std, dtype=self.std.dtype, device=self.std.device).view(-1, 1, 1)
         # As given: the buffers round to float32, and follow the network's precision.
         self._normalisation = {"mean": list(mean), "std": list(std)}
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each colour as they were given, in full precision."""
+        return tuple(self._normalisation["mean"]), tuple(self._normalisation["std"])
 
     def forward(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         pixels = x.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches come in the decoder's order
@@ -79,22 +98,31 @@ class Classifier(
             "model": asdict(self.architecture),
             "normalisation": self._normalisation,
             "class_names": list(self.classes),
+            **({} if self.feeding is None else {"clip": self.feeding.describe()}),
         }
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], *, source: str | Path) -> "Classifier":
-        """The model of a config.json, with new weights; CheckpointError where `source` holds something else."""
+        """The model of a config.json, with new weights, drawn without touching the caller's random generators.
+
+        Raises CheckpointError where `source` holds something else.
+        """
         if description.get("format") != FORMAT:
-            raise CheckpointError(f"{source}: not a model of vidtok (its format is not {FORMAT!r})")
+            hint = ""
+            if "model_type" in description:
+                hint = "; weights of transformers come into a model by vidtok.create_model(NAME, weights=FOLDER)"
+            raise CheckpointError(f"{source}: not a model of vidtok (its format is not {FORMAT!r}){hint}")
         try:
             model, classes = dict(description["model"]), tuple(description["class_names"])
             size = model.pop("size")
             architecture = Architecture(size=size if isinstance(size, int) else tuple(size), **model)
             normalisation = {key: tuple(description["normalisation"][key]) for key in ("mean", "std")}
-        except (KeyError, TypeError) as error:
+            feeding = Feeding.of(description["clip"]) if "clip" in description else None
+        except (KeyError, TypeError, ModelError) as error:
             raise CheckpointError(f"{source}: not a whole description of a model: {error!r}") from error
-        network = architecture.build(classes=len(classes))
-        return cls(network, **normalisation, classes=classes, architecture=architecture)
+        with untouched_generators():
+            network = architecture.build(classes=len(classes))
+        return cls(network, **normalisation, classes=classes, architecture=architecture, feeding=feeding)
 
     def write_weights(self, path: Path) -> None:
         """Write the weights as a .safetensors file whose header carries the description."""
@@ -114,6 +142,13 @@ class Classifier(
         text = json.dumps(self.describe(), indent=2, ensure_ascii=False)
         (save_directory / CONFIG).write_text(text + "\n", encoding="utf-8")
         self.write_weights(save_directory / WEIGHTS)
+        card = save_directory / CARD
+        if card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace"):
+            card.unlink()  # of the model that stood here before; save_pretrained writes where there is none
+
+    def generate_model_card(self) -> ModelCard:
+        """README.md of a saved model."""
+        return ModelCard(model_card(self.describe()))
 
     @classmethod
     def from_pretrained(
@@ -180,6 +215,16 @@ class Classifier(
         return model.eval()
 
 
+def read_description(path: Path) -> dict[str, Any] | None:
+    """What vidtok wrote into the header of a .safetensors file, or None; CheckpointError for a damaged file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return json.loads(metadata.get(METADATA, "null"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path}: a damaged .safetensors file: {error}") from error
+
+
 def is_pretrained(path: str | Path) -> bool:
     """Whether this is a folder that `save_pretrained` wrote."""
     return (Path(path) / CONFIG).is_file()
@@ -193,8 +238,3 @@ def check_pretrained(folder: Path) -> None:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".ckpt"))
     hint = f"; {', '.join(pickles)} is not read from here: bring it in by tools/convert_weights.py" if pickles else ""
     raise CheckpointError(f"{folder}: {' and '.join(missing)} missing, as save_pretrained writes them{hint}")
-
-
-def numbered(classes: int) -> tuple[str, ...]:
-    """Names for classes that have none: their numbers."""
-    return tuple(map(str, range(classes)))

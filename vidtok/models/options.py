@@ -21,6 +21,8 @@ from vidtok.nn.mixers import mixer_class
 # Every network takes these, and whoever builds it knows them; a second statement of them could only disagree.
 FROM_BUILDER = ("classes", "frames", "size")
 MIXER_KEYS = ("mixer", "token_mixer")
+ONLY_TRAINING = ("dropout", "drop_path", "drop_path_rescale")
+"""Options that change no output in evaluation."""
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +47,13 @@ def typed_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise ModelError(f"options of {network}:\n  " + "\n  ".join(problems))
     return typed
+
+
+def every_option(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a network as plain values: the given ones, and the constructor's defaults for the rest."""
+    parameters = inspect.signature(network_class(network)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.name not in FROM_BUILDER and p.default is not p.empty}
+    return plain({**defaults, **typed_options(network, options)})
 
 
 def check_options(

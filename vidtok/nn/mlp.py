@@ -1,22 +1,39 @@
 """The two-layer perceptron of a block."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
 from jaxtyping import Float
+from timm.layers.activations import QuickGELU
 from torch import Tensor, nn
 
 from vidtok.choices import GELUForm
 
+ACTIVATIONS: Mapping[GELUForm, Callable[[], nn.Module]] = MappingProxyType(
+    {
+        "tanh": partial(nn.GELU, approximate="tanh"),
+        "erf": nn.GELU,
+        "quick": QuickGELU,
+        "relu": nn.ReLU,
+        "silu": nn.SiLU,
+    }
+)
+
 
 class MLP(nn.Module):
-    """Linear, GELU, Linear on every token, with dropout after both.
+    """Linear, activation, Linear on every token, with dropout after both.
 
     Weights start xavier-uniform, biases N(0, 1e-6²) (Dosovitskiy et al., arXiv 2010.11929, in the authors' code).
-    `gelu`: "tanh" is the approximation that JAX code uses, "erf" the exact form.
+    `gelu`: "tanh" is the approximation that JAX code uses, "erf" the exact form, "quick" x · sigmoid(1.702 x). Weights
+    of other libraries may have been made with "relu" or "silu" in its place.
     """
 
     def __init__(self, width: int, *, hidden: int, out: int, gelu: GELUForm = "tanh", dropout: float = 0.0):
         super().__init__()
         self.expand = nn.Linear(width, hidden)
-        self.activation = nn.GELU(approximate="tanh" if gelu == "tanh" else "none")
+        self.form: GELUForm = gelu
+        self.activation = ACTIVATIONS[gelu]()
         self.contract = nn.Linear(hidden, out)
         self.dropout = nn.Dropout(dropout)
         for layer in (self.expand, self.contract):

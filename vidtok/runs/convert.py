@@ -1,36 +1,50 @@
 """Bring a file of other people's weights into vidtok's form."""
 
+import re
 from pathlib import Path
 
 import torch
 
 from vidtok.data.lists import read_classes
-from vidtok.errors import CheckpointError, ConfigError
+from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.models import NETWORKS
-from vidtok.models.classifier import Classifier, numbered
-from vidtok.models.create import create_model
-from vidtok.models.presets import PRESETS, find_preset
+from vidtok.models.class_names import numbered
+from vidtok.models.classifier import Classifier
+from vidtok.models.create import model_for
+from vidtok.models.generators import untouched_generators
+from vidtok.models.presets import PRESETS
 from vidtok.models.weights.files import Weights, read_weights
+from vidtok.models.weights.vit_parts import UnknownGrid
+from vidtok.nn.position import Grid
 
 
 def run_convert(
-    source: str | Path, to: str | Path, *, model: str | None = None, classes: str | Path | None = None
+    source: str | Path,
+    to: str | Path,
+    *,
+    model: str | None = None,
+    classes: str | Path | None = None,
+    source_grid: Grid | None = None,
 ) -> Classifier:
     """Bring a file of weights into the .safetensors file `to`, which create_model and train.init read.
 
-    `model`: the name to build, by default the one that the weights fit best. `classes`: a file with one name per line;
-    by default the classes are numbered. Raises CheckpointError for weights that fit no model, or several.
+    `model`: the name to build, by default the one that the weights fit best. `classes`: a file of their names, by
+    default those of the weights, or their numbers. `source_grid` as in create_model. Random generators stay as they
+    were. Raises CheckpointError for weights that fit no model, or several, or whose grid is not known.
     """
     out = Path(to)
     if out.suffix != ".safetensors":
         raise ConfigError(f"--to {out}: the file is written as .safetensors; give it that ending")
-    weights = read_weights(source)
-    names = class_names(weights, None if classes is None else str(classes))
-    name = model or best_model(weights, names)
-    built = build(name, weights, names)
-    kind = weights.scheme.name if weights.scheme else "under the network's own names"
-    print(f"{source}: {weights.format}, {kind} -> {name}, {len(built.classes)} classes")
-    print(weights.load_into(built))
+    with untouched_generators(0):
+        weights = read_weights(source)
+        names = class_names(weights, None if classes is None else str(classes))
+        name = model or best_model(weights, names, source_grid=source_grid)
+        built, notes = model_for(name, weights, classes=names, options={})
+        kind = weights.scheme.name if weights.scheme else "under the network's own names"
+        print(f"{source}: {weights.format}, {kind} -> {name}, {len(built.classes)} classes")
+        print(weights.load_into(built, source_grid=source_grid, published=name))
+    for note in notes:
+        print(f"  note: {note}")
     out.parent.mkdir(parents=True, exist_ok=True)
     built.write_weights(out)
     print(f"written: {out}")
@@ -48,13 +62,18 @@ def class_names(weights: Weights, file: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def build(name: str, weights: Weights, classes: tuple[str, ...] | None) -> Classifier:
-    """A model with the options that the keys tell."""
-    return create_model(name, classes=classes, **weights.options(find_preset(name).network))
+def parse_grid(text: str) -> Grid:
+    """Three numbers as 16x14x14; ConfigError for anything else."""
+    found = re.fullmatch(r"([1-9]\d*)[x,]([1-9]\d*)[x,]([1-9]\d*)", text)
+    if found is None:
+        raise ConfigError(
+            f"--source-grid {text}: time steps, rows and columns, such as 16x14x14, or 1x14x14 for a picture"
+        )
+    return int(found[1]), int(found[2]), int(found[3])
 
 
-def best_model(weights: Weights, classes: tuple[str, ...] | None) -> str:
-    """The model that takes these weights with the least left over, resized or missing.
+def best_model(weights: Weights, classes: tuple[str, ...] | None, *, source_grid: Grid | None = None) -> str:
+    """The model that takes these weights with the least left over, resized, missing, or other than its name says.
 
     Models are tried on the meta device, where nothing is computed. CheckpointError where none fits, or several do.
     """
@@ -63,16 +82,23 @@ def best_model(weights: Weights, classes: tuple[str, ...] | None) -> str:
             f"{weights.path}: the keys do not tell whose weights these are; name a model with --model"
         )
     costs: dict[str, int] = {}
+    unknown: CheckpointError | None = None
     for name, preset in PRESETS.items():
         if issubclass(NETWORKS[preset.network], weights.scheme.networks):
-            with torch.device("meta"):
-                model = build(name, weights, classes)
             try:
-                report = weights.load_into(model)
-            except CheckpointError:
-                continue  # the wrong size is no news: most are
-            costs[name] = len(report.resized) + len(report.skipped) + len(report.missing) + len(report.notes)
+                with torch.device("meta"):
+                    model, notes = model_for(name, weights, classes=classes, options={})
+                report = weights.load_into(model, source_grid=source_grid, published=name)
+            except ModelError:
+                continue  # what the weights say of themselves cannot be, in this one
+            except CheckpointError as error:
+                # The wrong size is no news: most are. That the size is right, and the grid not known, is.
+                unknown = error if isinstance(error.__cause__, UnknownGrid) else unknown
+                continue
+            costs[name] = sum(map(len, (report.resized, report.skipped, report.missing, report.notes, notes)))
     best = [name for name, cost in costs.items() if cost == min(costs.values())]
+    if not best and unknown is not None:
+        raise unknown
     if len(best) != 1:
         kind = " or ".join(cls.__name__ for cls in weights.scheme.networks)
         raise CheckpointError(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from vidtok.config import Config
-from vidtok.config_io import difference, load_config, to_yaml
+from vidtok.config_io import difference, load_config_text, to_yaml
 from vidtok.errors import CheckpointError, DataError, TrainingError, VidtokError
 from vidtok.runs.train import FREE_KEYS, run_train
 from vidtok.train.checkpoint import list_checkpoints
@@ -48,7 +48,7 @@ def prepare(part: Part) -> None:
     before = part.folder / "config.yaml"
     trained = bool(list_checkpoints(part.folder / "checkpoints"))
     if trained and before.is_file():
-        old = load_config(before)
+        old = load_config_text(before.read_text(encoding="utf-8"), source=str(before))
         if lines := difference(part.config, old, ignore=FREE_KEYS):
             raise CheckpointError(
                 f"{part.folder}: this run was started with another configuration (now | then):\n  "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views
+from vidtok.build import build_eval_batches, build_trained, build_val, class_file, eval_views
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.lists import Records, describe, read_classes
@@ -12,7 +12,7 @@ from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merg
 from vidtok.models.classifier import Classifier
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.results import opposite_share, result_line, words, write_failed, write_predictions, write_results
-from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
+from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.viz.confusion import scores_confusion
 
@@ -25,17 +25,18 @@ def run_test(
     *,
     cfg: str | Path | None = None,
     out: str | Path | None = None,
+    allow_plugins: bool = False,
 ) -> Figures:
     """Test a checkpoint, or the newest one of a run's folder, with `eval.clips` x `eval.crops` views per video.
 
     The config is the one that it was trained with, or `cfg`, with `overrides` on top. results.json, predictions.csv and
-    the confusion matrix go to `out`, by default test/ in the run's folder. Raises VidtokError for what the user can
-    mend.
+    the confusion matrix go to `out`, by default test/ in the run's folder. `allow_plugins` as in `open_checkpoint`.
+    Raises VidtokError for what the user can mend.
     """
-    opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
+    named = None if cfg is None else str(cfg)
+    opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
     with start_parallel(config.run.device) as parallel:
-        model = build_model(config, opened.classes).to(parallel.device)
-        load_weights(model, opened.weights, source=checkpoint)
+        model = build_trained(config, opened, source=checkpoint).to(parallel.device)
         broken = try_kernels(model, parallel, precision=config.train.precision, backward=False)
         val = build_val(config, opened.classes)
         if parallel.is_main:
@@ -44,11 +45,17 @@ def run_test(
         return test(config, model, val, parallel, out=folder, checkpoint=str(checkpoint))
 
 
-def open_checkpoint(path: str, cfg: str | None, overrides: Sequence[str]) -> tuple[Checkpoint, Config]:
-    """A checkpoint, and the config to use it with: the one named, or the one in the checkpoint; overrides on top."""
+def open_checkpoint(
+    path: str, cfg: str | None, overrides: Sequence[str], *, allow_plugins: bool = False
+) -> tuple[Checkpoint, Config]:
+    """A checkpoint, and the config to use it with: the one named, or the one in the checkpoint; overrides on top.
+
+    Modules of plugins that the checkpoint itself names are imported with `allow_plugins` alone.
+    """
     checkpoint = load_checkpoint(find_checkpoint(path))
     if cfg is None:
-        return checkpoint, load_config_text(checkpoint.config, overrides, source=f"config in {path}")
+        said = f"config in {path}"
+        return checkpoint, load_config_text(checkpoint.config, overrides, source=said, allow_plugins=allow_plugins)
     config = find_config(cfg, overrides)
     if config.data.classes is not None or Path(config.data.val).is_dir():
         check_classes(config, checkpoint, path)

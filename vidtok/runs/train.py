@@ -15,6 +15,7 @@ from vidtok.build import (
     build_lists,
     build_model,
     build_train_batches,
+    follow_checkpoint,
 )
 from vidtok.build_train import (
     build_loss,
@@ -24,9 +25,10 @@ from vidtok.build_train import (
     build_schedule,
     describe_start,
     highest_rate,
-    init_weights,
+    normalisation_warning,
     prepare_training,
     set_head_bias,
+    start_weights,
 )
 from vidtok.config import Config
 from vidtok.config_io import difference, find_config, load_config_text, to_yaml
@@ -102,13 +104,15 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     model = build_model(config, lists.classes)
 
     # Where the weights come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
-    checkpoint, new, origin = None, None, "from scratch"
+    checkpoint, new, origin, colours = None, None, "from scratch", None
     if (start := store.find_start(resume)) is not None:
         checkpoint = store.open(start)
         check_same(config, checkpoint, start.path, lists.classes)
+        follow_checkpoint(config, model, checkpoint, source=start.path)
         new, origin = new_layers(checkpoint.optimizer), f"going on from {start.path}"
     elif settings.init is not None:
-        report = init_weights(model, settings.init)
+        report = start_weights(config, model, settings.init)
+        colours = normalisation_warning(config, report)
         new, origin = frozenset(report.missing), describe_start(settings.init, report)
     if checkpoint is None and settings.head_bias is not None:
         set_head_bias(model, settings.head_bias, new=new)
@@ -150,7 +154,8 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     )
     for text in (describe(lists.train), describe(lists.val), *start_notes(config, model, new)):
         log.say(text)
-    for text in (*(() if start is None else start.notes), *start_warnings(config, lists, new), *broken):
+    warnings = (*(() if start is None else start.notes), *(() if colours is None else (colours,)))
+    for text in (*warnings, *start_warnings(config, lists, new), *broken):
         log.warn(text)
 
     newest = None if start is None else start.path

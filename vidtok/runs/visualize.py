@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.build import build_model, eval_views
+from vidtok.build import build_trained, eval_views
 from vidtok.infer.attention import attention_clip
 from vidtok.runs.test import open_checkpoint
-from vidtok.train.checkpoint import load_weights
 from vidtok.train.parallel import start_parallel
 from vidtok.video.reader import open_video
 from vidtok.video.write import write_video
@@ -21,13 +20,17 @@ def run_visualize(
     out: str | Path,
     overrides: Sequence[str] = (),
     cfg: str | Path | None = None,
+    allow_plugins: bool = False,
 ) -> Path:
-    """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`."""
-    opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
+    """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`.
+
+    `allow_plugins` as in `open_checkpoint`.
+    """
+    named = None if cfg is None else str(cfg)
+    opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
     views = eval_views(config, single=True)
     with start_parallel(config.run.device) as parallel:
-        model = build_model(config, opened.classes).to(parallel.device)
-        load_weights(model, opened.weights, source=checkpoint)
+        model = build_trained(config, opened, source=checkpoint).to(parallel.device)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
         with open_video(video, backend=config.data.backend) as reader:
             (view,) = views.views(reader.pts_seconds, rng)

@@ -41,6 +41,9 @@ class Checkpoint:
     best: Mapping[str, float | int] = field(default_factory=dict)
     """The best validation so far: its `step`, and the figure by its name; empty before the first."""
 
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """The model as config.json of a saved one has it: network, clip, normalisation, classes; empty in old files."""
+
     @property
     def weights(self) -> Mapping[str, Tensor]:
         """The weights to use: the averages, where there are any."""
@@ -81,6 +84,7 @@ def pack(checkpoint: Checkpoint) -> dict[str, Any]:
         "ema": dict(checkpoint.ema),
         "scaler": dict(checkpoint.scaler),
         "best": dict(checkpoint.best),
+        "description": dict(checkpoint.description),
         "versions": {"torch": str(torch.__version__)},
     }
 
@@ -207,6 +211,7 @@ def read_packed(path: Path, *, source: Path) -> Checkpoint:
         ema=content["ema"],
         scaler=content["scaler"],
         best=content["best"],
+        description=content.get("description", {}),
     )
 
 

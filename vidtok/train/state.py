@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError
+from vidtok.models.classifier import Classifier
 from vidtok.train.checkpoint import Checkpoint, check_fit
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import like, split_like, to_first
@@ -65,7 +66,13 @@ class RunState:
             ema={} if self.averages is None else {n: together(tensor) for n, tensor in self.averages.state.items()},
             scaler={} if self.scaler is None else self.scaler.state_dict(),
             best=self.progress.best,
+            description=self.describe(),
         )
+
+    def describe(self) -> dict[str, Any]:
+        """What config.json of the model would hold; empty for a network that is no whole model, or without a plan."""
+        model = self.model
+        return model.describe() if isinstance(model, Classifier) and model.architecture is not None else {}
 
     def restore(self, checkpoint: Checkpoint, *, source: object) -> None:
         """Go on from a checkpoint of the same run, with tensors whole or split as this process has them.

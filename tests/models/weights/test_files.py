@@ -207,3 +207,14 @@ def test_official_files_give_the_official_output(file):
     want = torch.from_numpy(case.want.get("output_model_ema", case.want["output"]))
     got = built.call(*case.inputs()).detach()
     torch.testing.assert_close(got, want, atol=tolerance["output_atol"], rtol=tolerance["output_rtol"])
+
+
+def test_positions_in_one_row_are_not_taken_for_another_picture(tmp_path):
+    """32 x 64 and 64 x 32 pixels have as many places."""
+    make = {"classes": 3, "frames": 4, "depths": (1, 1, 1, 1), "width": 8}
+    model = create_model("mvit_v1_b_16x4", size=(32, 64), **make)
+    model.save_pretrained(tmp_path)
+    again = create_model("mvit_v1_b_16x4", size=(32, 64), weights=tmp_path, **make)
+    assert same(model, again, model.state_dict())
+    with pytest.raises(CheckpointError, match=r"pos_embed_spatial: positions of a picture of 32 x 64 .*size=.32, 64"):
+        create_model("mvit_v1_b_16x4", size=(64, 32), weights=tmp_path, **make)

@@ -122,3 +122,50 @@ def test_what_does_not_fit_is_named():
         load_scenic(video(mixer={"name": "separable"}), picture_vit())
     with pytest.raises(CheckpointError, match="pre_logits"):
         load_scenic(video(), {**picture_vit(), "pre_logits/kernel": torch.ones(WIDTH, 4)})
+
+
+@pytest.mark.parametrize("prefix", ["Transformer/", "SpatialTransformer/"])
+def test_other_heads_are_an_error(prefix):
+    """The kernels of queries are (d, heads, d / heads): what is flattened away is looked at before."""
+    state = {key.replace("Transformer/", prefix): value for key, value in picture_vit().items()}
+    cls = ViViT if prefix == "Transformer/" else FactorisedEncoderViViT
+    if cls is FactorisedEncoderViViT:
+        state["cls_SpatialTransformer"] = state.pop("cls")
+        with pytest.raises(CheckpointError, match="made with 2 heads, the network has 3: set heads=2"):
+            load_scenic(video(cls, heads=3, time_depth=0, frames=2), state)
+        return
+    with pytest.raises(CheckpointError, match="made with 2 heads, the network has 4: set heads=2"):
+        load_scenic(video(heads=4), state)
+
+
+def test_the_time_encoders_positions_are_those_of_its_steps():
+    steps, width = 16, WIDTH
+    space = {key.replace("Transformer/", "SpatialTransformer/"): value for key, value in picture_vit().items()}
+    space["cls_SpatialTransformer"] = space.pop("cls")
+    space["embedding/kernel"] = torch.randn(2, 8, 8, 3, width)
+    time = tensors({**encoder_shapes("TemporalTransformer/", steps + 1, 1), "cls_TemporalTransformer": (1, 1, width)})
+    table = torch.arange(steps + 1.0).view(1, -1, 1).expand(1, -1, width) - 1
+    time["TemporalTransformer/posembed_input/pos_embedding"] = table
+    network = video(FactorisedEncoderViViT, frames=16, pool="cls", time_depth=1)
+    state = {**space, **time}
+    load_scenic(network, state)
+    # 16 steps are 4 x 4 too: the table must run from the first step to the last.
+    want = torch.linspace(0, 15, 8).view(8, 1, 1, 1).expand(8, 1, 1, width)
+    torch.testing.assert_close(network.time.position.table.detach(), want)
+    load_scenic(network, state, source_grid=(16, 4, 4))
+    with pytest.raises(CheckpointError, match=r"16 time steps, not the 8 of source_grid=\(8, 4, 4\)"):
+        load_scenic(network, state, source_grid=(8, 4, 4))
+    with pytest.raises(CheckpointError, match="made with 2 heads, the network has 3: set time_heads=2"):
+        load_scenic(video(FactorisedEncoderViViT, frames=16, pool="cls", time_depth=1, time_heads=3), state)
+
+
+def test_a_clip_s_positions_are_on_the_networks_grid_or_on_the_one_that_is_said():
+    state = picture_vit()
+    state["embedding/kernel"] = torch.randn(2, 8, 8, 3, WIDTH)  # a clip: its 16 places are no picture of 4 x 4
+    with pytest.raises(CheckpointError, match="which grid of a clip these 16 positions"):
+        load_scenic(video(pool="cls"), state)
+    network = video(pool="cls")
+    load_scenic(network, state, source_grid=(4, 2, 2))
+    rows = state["Transformer/posembed_input/pos_embedding"][0, 1:].reshape(4, 2, 2, WIDTH)
+    torch.testing.assert_close(network.encoder.position.table[0, 0, 0], rows[0, 0, 0])
+    torch.testing.assert_close(network.encoder.position.table[-1, -1, -1], rows[-1, -1, -1])

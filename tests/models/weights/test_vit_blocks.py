@@ -6,7 +6,7 @@ import torch
 from vidtok.errors import CheckpointError
 from vidtok.models.vivit import ViViT
 from vidtok.models.weights.transfer import Transfer
-from vidtok.models.weights.vit_blocks import BlockKeys, note_conventions, put_blocks
+from vidtok.models.weights.vit_blocks import BlockKeys, check_heads, check_made, put_blocks
 
 FUSED = BlockKeys(
     block="b{i}.", attention_norm="n1", qkv=("qkv",), projection="proj", mlp_norm="n2", expand="fc1", contract="fc2"
@@ -72,9 +72,33 @@ def test_another_mixer_is_refused():
 def test_other_conventions_are_noted():
     target = network(gelu="tanh", norm_eps=1e-6)
     transfer = put(FUSED, target, state(FUSED, torch.Generator().manual_seed(0)))
-    note_conventions(transfer, target.encoder, target.pool, gelu="erf", norm_eps=1e-6, last_norm_eps=1e-12)
+    usual = {"gelu": "erf", "norm_eps": 1e-6, "last_norm_eps": 1e-12}
+    check_made(transfer, target.encoder, target.pool, {}, usual=usual)
     rest = [name for name, _ in target.named_parameters() if ".blocks." not in name]
     notes = transfer.finish(may_miss=rest).notes
     assert any("gelu=erf" in note for note in notes)
     assert any("last_norm_eps=1e-12" in note for note in notes)
     assert len(notes) == 2
+
+
+def test_what_is_known_of_the_model_comes_before_what_is_usual():
+    target = network(gelu="tanh", norm_eps=1e-6)
+    transfer = put(FUSED, target, state(FUSED, torch.Generator().manual_seed(0)))
+    made = {"gelu": "tanh", "last_norm_eps": 1e-5, "pool": "cls", "width": 8}
+    usual = {"gelu": "erf", "norm_eps": 1e-6, "last_norm_eps": 1e-12}
+    check_made(transfer, target.encoder, target.pool, made, usual=usual)
+    rest = [name for name, _ in target.named_parameters() if ".blocks." not in name]
+    assert [note.split(",")[0] for note in transfer.finish(may_miss=rest).notes] == [
+        "the weights were made with last_norm_eps=1e-05",
+        "the weights were made with pool=cls",
+    ]
+
+
+def test_other_heads_are_an_error():
+    target = network()
+    heads = target.blocks[0].mixers[0].heads
+    check_heads(target.encoder, heads)
+    check_heads(target.encoder, None)
+    said = f"made with {heads + 1} heads, the network has {heads}: set time_heads={heads + 1}"
+    with pytest.raises(CheckpointError, match=said):
+        check_heads(target.encoder, heads + 1, option="time_heads")

@@ -18,7 +18,7 @@ def placed(transfer, target):
     return transfer.network.state_dict()[target]
 
 
-def fitted(rows, *, class_row=False, source_grid=None, **options):
+def fitted(rows, *, class_row=False, picture=False, source_grid=None, **options):
     module = network(**options)
     transfer = Transfer(module, {"p": rows})
     put_positions(
@@ -26,6 +26,7 @@ def fitted(rows, *, class_row=False, source_grid=None, **options):
         transfer.take("p"),
         source="p",
         class_row=class_row,
+        picture=picture,
         prefix="encoder.",
         grid=module.grid,
         source_grid=source_grid,
@@ -42,22 +43,29 @@ def test_positions_of_the_same_grid_go_in_as_they_are():
 
 def test_a_square_picture_is_resized_and_repeated():
     rows = torch.randn(16, 12)
-    table, _ = fitted(rows)
+    table, _ = fitted(rows, picture=True)
     want = resize_table(rows.reshape(1, 4, 4, 12), (1, 2, 3))[0]
     assert torch.equal(table, torch.stack([want, want]))
 
 
-def test_a_clip_of_square_pictures_is_resized_in_space_alone():
-    rows = torch.randn(2 * 16, 12)
-    table, _ = fitted(rows)
-    for t in range(2):
-        torch.testing.assert_close(table[t : t + 1], resize_table(rows.reshape(2, 4, 4, 12)[t : t + 1], (1, 2, 3)))
+def test_a_picture_of_the_networks_rows_and_columns_is_repeated():
+    rows = torch.randn(6, 12)
+    table, transfer = fitted(rows, picture=True)
+    assert torch.equal(table, rows.reshape(1, 2, 3, 12).expand(2, 2, 3, 12))
+    assert transfer.finish(may_miss=[""]).resized == ("p (1 x 2 x 3 -> 2 x 2 x 3)",)
 
 
-def test_other_grids_must_be_named():
+def test_a_number_of_positions_is_never_taken_apart():
+    # 16 places: a picture of 4 x 4, or of the network's 2 x 8; 32 a clip of 2 x 4 x 4 or 8 x 2 x 2; 12 no picture.
+    for rows, options in (
+        (torch.randn(16, 12), {"picture": True, "size": (16, 64)}),
+        (torch.randn(32, 12), {}),
+        (torch.randn(12, 12), {"picture": True}),
+    ):
+        kind = "a picture" if "picture" in options else "a clip"
+        with pytest.raises(CheckpointError, match=rf"p: cannot tell which grid of {kind} these {len(rows)} positions"):
+            fitted(rows, **options)
     rows = torch.randn(3 * 2 * 5, 12)
-    with pytest.raises(CheckpointError, match="cannot tell which grid 30 positions"):
-        fitted(rows)
     table, _ = fitted(rows, source_grid=(3, 2, 5))
     torch.testing.assert_close(table, resize_table(rows.reshape(3, 2, 5, 12), (2, 2, 3)))
     with pytest.raises(CheckpointError, match="no grid of 3 x 3 x 5"):

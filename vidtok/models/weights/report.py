@@ -18,6 +18,11 @@ class Report:
     notes: tuple[str, ...] = ()
     """Where the network computes otherwise than the one that the weights were made in, although every shape fits."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether every key was taken as it is, and every parameter got its weights, in the same network."""
+        return not (self.resized or self.skipped or self.missing or self.notes)
+
     def __str__(self) -> str:
         lines = [
             f"{len(self.used)} keys used, {len(self.resized)} resized, {len(self.skipped)} skipped, "

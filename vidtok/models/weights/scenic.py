@@ -16,6 +16,7 @@ from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.transfer import Transfer
+from vidtok.models.weights.vit_blocks import check_heads
 from vidtok.models.weights.vit_parts import put_class_token, put_kernel, put_positions
 from vidtok.nn.encoder import Encoder
 from vidtok.nn.mixers.mhsa import MHSA
@@ -37,17 +38,19 @@ def load_scenic(
     Every model of ViViT fits itself. A picture's ViT fits every one: its kernel is inflated, its positions are resized
     and repeated; attention over time (Model 3) starts as the attention over space, or with `zero_time_attention` with a
     zero projection, so that it adds nothing at first (the paper's choice, section 3.4); the time encoder (Model 2),
-    TokenLearner and a head of another width keep their start. `source_grid` is needed where the positions' number
-    does not tell their grid. Raises CheckpointError, naming the keys, for everything else that does not fit.
+    TokenLearner and a head of another width keep their start. `source_grid`: the grid that positions were made on, by
+    default the network's, or for a picture's a square (see `grid_of_positions`). Raises CheckpointError, naming the
+    keys, for everything else that does not fit: another number of heads too.
     """
     transfer = Transfer(module, arrays)
     if isinstance(module, TokenLearner):
         _token_learner(transfer, "", "", module.version)
         return transfer.finish()
     if isinstance(module, TokenFuser):
-        _token_fuser(transfer, "", "")
+        _token_fuser(transfer, "", "", module.use_normalization)
         return transfer.finish()
     kernel = transfer.take("embedding/kernel")
+    picture = kernel.dim() == 4
     put_kernel(
         transfer,
         _convolution(kernel),
@@ -59,7 +62,16 @@ def load_scenic(
     if isinstance(module, ViViT):
         if any(key.startswith("SpatialTransformer/") for key in arrays):
             raise CheckpointError("these are weights of a factorised encoder: build the network vivit_factorised")
-        _encoder(transfer, module.encoder, "encoder.", "Transformer/", "cls", source_grid, zero_time_attention)
+        _encoder(
+            transfer,
+            module.encoder,
+            "encoder.",
+            "Transformer/",
+            "cls",
+            picture=picture,
+            source_grid=source_grid,
+            zero_time_attention=zero_time_attention,
+        )
         _norm(transfer, "Transformer/encoder_norm", "pool.norm")
         may_miss += ["encoder.token_learners.", "encoder.token_fusers.", "encoder.class_token."]
     else:
@@ -73,7 +85,10 @@ def load_scenic(
 def _factorised(transfer: Transfer, module: FactorisedEncoderViViT, source_grid: Grid | None) -> list[str]:
     own = any(key.startswith("SpatialTransformer/") for key in transfer.state)
     space, token = ("SpatialTransformer/", "cls_SpatialTransformer") if own else ("Transformer/", "cls")
-    _encoder(transfer, module.space, "space.", space, token, source_grid, False)
+    # Each time step has positions of its own places alone, as a picture has; the time encoder's are of the steps.
+    space_grid = None if source_grid is None else (1, *source_grid[1:])
+    picture = not own and transfer.state["embedding/kernel"].dim() == 4
+    _encoder(transfer, module.space, "space.", space, token, picture=picture, source_grid=space_grid)
     _norm(transfer, f"{space}encoder_norm", "space_pool.norm")
     may_miss = ["space.token_learners.", "space.token_fusers."]
     if not own:
@@ -85,7 +100,22 @@ def _factorised(transfer: Transfer, module: FactorisedEncoderViViT, source_grid:
             f"the weights' time encoder has {layers} blocks, the network's {have}: set model.time_depth"
         )
     if module.time is not None:
-        _encoder(transfer, module.time, "time.", "TemporalTransformer/", "cls_TemporalTransformer", None, False)
+        steps = transfer.state["TemporalTransformer/posembed_input/pos_embedding"].shape[1]
+        steps -= transfer.has("cls_TemporalTransformer")
+        if source_grid is not None and source_grid[0] != steps:
+            raise CheckpointError(
+                f"TemporalTransformer/posembed_input/pos_embedding: {steps} time steps, not the {source_grid[0]} of "
+                f"source_grid={source_grid}"
+            )
+        _encoder(
+            transfer,
+            module.time,
+            "time.",
+            "TemporalTransformer/",
+            "cls_TemporalTransformer",
+            picture=False,
+            source_grid=(steps, 1, 1),
+        )
         _norm(transfer, "TemporalTransformer/encoder_norm", "time_pool.norm")
     return may_miss
 
@@ -96,15 +126,25 @@ def time_depth(arrays: Mapping[str, object]) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=-1)
 
 
+def heads_of(arrays: Mapping[str, Tensor], prefix: str) -> int | None:
+    """Attention heads of the encoder with this beginning of its keys; None where there are no blocks."""
+    queries = re.compile(re.escape(prefix) + r"encoderblock_0/MultiHeadDotProductAttention_\w+/query/kernel")
+    return next((tensor.shape[1] for key, tensor in arrays.items() if queries.fullmatch(key)), None)
+
+
 def _encoder(
     transfer: Transfer,
     encoder: Encoder,
     target: str,
     source: str,
     token: str,
+    *,
+    picture: bool,
     source_grid: Grid | None,
-    zero_time_attention: bool,
+    zero_time_attention: bool = False,
 ) -> None:
+    heads = heads_of(transfer.state, source)
+    check_heads(encoder, heads, option="time_heads" if target == "time." else "heads")
     put_class_token(transfer, token, prefix=target)
     key = f"{source}posembed_input/pos_embedding"
     put_positions(
@@ -112,6 +152,7 @@ def _encoder(
         transfer.take(key)[0],
         source=key,
         class_row=transfer.has(token),
+        picture=picture,
         prefix=target,
         grid=encoder.grid,
         source_grid=source_grid,
@@ -123,9 +164,11 @@ def _encoder(
         name = "TokenLearnerModuleV11" if learner.version == "1.1" else "TokenLearnerModule"
         if any(key.startswith(f"{source}{name}_{k}/") for key in transfer.state):
             _token_learner(transfer, f"{target}token_learners.{k}.", f"{source}{name}_{k}/", learner.version)
-    for k in range(len(encoder.token_fusers)):
+    for k, fuser in enumerate(encoder.token_fusers):
+        assert isinstance(fuser, TokenFuser)
         if any(key.startswith(f"{source}TokenFuser_{k}/") for key in transfer.state):
-            _token_fuser(transfer, f"{target}token_fusers.{k}.", f"{source}TokenFuser_{k}/")
+            name = f"TokenFuser_{k}/"
+            _token_fuser(transfer, f"{target}token_fusers.{k}.", f"{source}{name}", fuser.use_normalization)
 
 
 def _block(transfer: Transfer, block: nn.Module, target: str, source: str, zero_time_attention: bool) -> None:
@@ -189,10 +232,11 @@ def _token_learner(transfer: Transfer, target: str, source: str, version: str) -
         transfer.put(f"{target}weigh.{2 * k}.weight", _convolution(transfer.take(key)), source=key)
 
 
-def _token_fuser(transfer: Transfer, target: str, source: str) -> None:
-    _norm(transfer, f"{source}fuser_mix_norm1", f"{target}before")
+def _token_fuser(transfer: Transfer, target: str, source: str, normalised: bool) -> None:
+    if normalised:
+        _norm(transfer, f"{source}fuser_mix_norm1", f"{target}before")
+        _norm(transfer, f"{source}fuser_mix_norm2", f"{target}behind")
     _dense(transfer, f"{source}Dense_0", f"{target}mix")
-    _norm(transfer, f"{source}fuser_mix_norm2", f"{target}behind")
     _norm(transfer, f"{source}LayerNorm_0", f"{target}norm")
     _mlp(transfer, f"{source}token_masking", f"{target}weigh")
 

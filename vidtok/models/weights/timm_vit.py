@@ -9,7 +9,7 @@ from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.transfer import Transfer
-from vidtok.models.weights.vit_blocks import BlockKeys, note_conventions, put_blocks
+from vidtok.models.weights.vit_blocks import NOTHING, BlockKeys, Made, check_made, put_blocks
 from vidtok.models.weights.vit_parts import put_class_token, put_head, put_kernel, put_positions
 from vidtok.nn.position import Grid
 from vidtok.nn.tubelet import Inflation
@@ -32,13 +32,15 @@ def load_timm_vit(
     inflation: Inflation = "central",
     source_grid: Grid | None = None,
     zero_time_attention: bool = False,
+    made: Made = NOTHING,
 ) -> Report:
     """Bring an image ViT into a video network: the paper's initialisation (arXiv 2103.15691, section 3.4).
 
     The kernel is inflated in time, positions are resized in space and repeated over time. With several mixers in a
     block each starts as the image's attention, but with `zero_time_attention` those over time get a zero projection, so
     that they add nothing at first. The time encoder of a factorised encoder, TokenLearner, and a head for other classes
-    keep their start. `source_grid`: (1, rows, columns) of the picture's positions where they are not square.
+    keep their start. `source_grid`: (1, rows, columns) of the picture's positions, by default the network's or a
+    square. `made`: what is known of the model that the weights were made in.
 
     Raises CheckpointError, naming the keys, for anything else that does not fit: another width or depth, mixers other
     than mhsa, a norm on the other side of the pooling, layer scale, register tokens.
@@ -61,6 +63,7 @@ def load_timm_vit(
         transfer.take("pos_embed")[0],
         source="pos_embed",
         class_row=transfer.has("cls_token"),
+        picture=True,
         prefix=prefix,
         grid=encoder.grid,
         source_grid=source_grid,
@@ -74,7 +77,7 @@ def load_timm_vit(
     for kind in ("weight", "bias"):
         transfer.move(f"{'fc_norm' if behind else 'norm'}.{kind}", f"{norm}.{kind}")
     put_head(transfer, "head.weight", "head.bias")
-    note_conventions(transfer, encoder, pool, gelu="erf", norm_eps=1e-6, last_norm_eps=1e-6)
+    check_made(transfer, encoder, pool, made, usual={"gelu": "erf", "norm_eps": 1e-6, "last_norm_eps": 1e-6})
     return transfer.finish(
         may_miss=[
             *("head.", "time.", "time_pool."),

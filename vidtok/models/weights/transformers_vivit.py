@@ -7,7 +7,7 @@ from torch import Tensor
 from vidtok.models.vivit import ViViT
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.transfer import Transfer
-from vidtok.models.weights.vit_blocks import BlockKeys, note_conventions, put_blocks
+from vidtok.models.weights.vit_blocks import NOTHING, BlockKeys, Made, check_made, put_blocks
 from vidtok.models.weights.vit_parts import put_class_token, put_head, put_kernel, put_positions
 from vidtok.nn.position import Grid
 
@@ -31,11 +31,14 @@ NEWER = BlockKeys(
 )
 
 
-def load_transformers_vivit(network: ViViT, state: Mapping[str, Tensor], *, source_grid: Grid | None = None) -> Report:
+def load_transformers_vivit(
+    network: ViViT, state: Mapping[str, Tensor], *, source_grid: Grid | None = None, made: Made = NOTHING
+) -> Report:
     """Bring transformers' ViViT into a ViViT with joint attention; with pool="cls" the numbers are the same.
 
-    Without a class token (as TokenLearner needs it) the token and its position are left out. Positions of another grid
-    are resized. A head for other classes keeps its start. Raises CheckpointError, naming the keys, for all else.
+    Without a class token (as TokenLearner needs it) the token and its position are left out. Positions of another grid,
+    `source_grid` (by default the network's), are resized. `made`: what config.json says. A head for other classes keeps
+    its start. Raises CheckpointError, naming the keys, for all else.
     """
     transfer = Transfer(network, state)
     kernel, positions = "vivit.embeddings.patch_embeddings.projection", "vivit.embeddings.position_embeddings"
@@ -52,6 +55,7 @@ def load_transformers_vivit(network: ViViT, state: Mapping[str, Tensor], *, sour
         transfer.take(positions)[0],
         source=positions,
         class_row=True,
+        picture=False,
         prefix="encoder.",
         grid=network.grid,
         source_grid=source_grid,
@@ -61,5 +65,6 @@ def load_transformers_vivit(network: ViViT, state: Mapping[str, Tensor], *, sour
     for kind in ("weight", "bias"):
         transfer.move(f"vivit.layernorm.{kind}", f"pool.norm.{kind}")
     put_head(transfer, "classifier.weight", "classifier.bias")
-    note_conventions(transfer, network.encoder, network.pool, gelu="tanh", norm_eps=1e-6, last_norm_eps=1e-6)
+    usual = {"gelu": "tanh", "norm_eps": 1e-6, "last_norm_eps": 1e-6}
+    check_made(transfer, network.encoder, network.pool, made, usual=usual)
     return transfer.finish(may_miss=["head.", "encoder.token_learners.", "encoder.token_fusers."])

@@ -10,7 +10,7 @@ from vidtok.errors import CheckpointError
 from vidtok.models.vivit import ViViT
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.transfer import Transfer
-from vidtok.models.weights.vit_blocks import BlockKeys, note_conventions, put_blocks
+from vidtok.models.weights.vit_blocks import NOTHING, BlockKeys, Made, check_made, put_blocks
 from vidtok.models.weights.vit_parts import put_head, put_kernel
 from vidtok.nn.position import Grid, LearnedPosition, resize_table, sincos_flat
 
@@ -39,15 +39,18 @@ WRAPPERS = ("module.", "backbone.", "_orig_mod.")
 ONLY_IN_PRETRAINING = ("decoder.", "encoder_to_decoder.", "mask_token")
 
 
-def load_videomae(network: ViViT, state: Mapping[str, Tensor], *, source_grid: Grid | None = None) -> Report:
+def load_videomae(
+    network: ViViT, state: Mapping[str, Tensor], *, source_grid: Grid | None = None, made: Made = NOTHING
+) -> Report:
     """Bring a fine-tuned or pretrained VideoMAE (arXiv 2203.12602, 2303.16727) or UMT (arXiv 2303.16058) into a ViViT.
 
     The same numbers come from ViViT(position="sincos_flat", pool="mean", norm_position="after_pool", gelu="erf",
     mixer={"name": "mhsa", "qkv_bias": "qv"}), with norm_eps=1e-12 and last_norm_eps=1e-5 for models that transformers
     runs; UMT has tubelets of one frame. Their positions are not saved but follow from the grid. Where the network's
-    positions are learned they start as those, made on `source_grid` (by default the network's grid) and resized. Of a
+    positions are learned they start as those, made on `source_grid` (by default the network's grid) and resized; a
+    network with sines and cosines makes them anew on its own grid, which the report says where the grids differ. Of a
     file from pretraining the decoder and the norm before it are left out, and the network's last norm keeps its start,
-    as do a head for other classes and TokenLearner.
+    as do a head for other classes and TokenLearner. `made`: what config.json says.
 
     Raises CheckpointError, naming the keys, for anything else that does not fit.
     """
@@ -78,6 +81,11 @@ def load_videomae(network: ViViT, state: Mapping[str, Tensor], *, source_grid: G
             )
         for kind in ("weight", "bias"):
             transfer.move(f"fc_norm.{kind}", f"pool.norm.{kind}")
+    elif hub and transfer.has("classifier.weight"):
+        raise CheckpointError(
+            "videomae.layernorm with a classifier: these weights read the first token instead of the mean "
+            "(use_mean_pooling is false in config.json), which has no form here"
+        )
     elif not (transfer.has("head.weight") or transfer.has("classifier.weight")):
         may_miss.append("pool.norm.")
         for key in ("norm.weight", "norm.bias", "videomae.layernorm.weight", "videomae.layernorm.bias"):
@@ -86,9 +94,8 @@ def load_videomae(network: ViViT, state: Mapping[str, Tensor], *, source_grid: G
         put_head(transfer, f"{head}.weight", f"{head}.bias")
     # transformers keeps its own defaults: 1e-12 in the blocks, and torch's 1e-5 behind the pooling.
     norm_eps, last_norm_eps = (1e-12, 1e-5) if hub else (1e-6, 1e-6)
-    note_conventions(
-        transfer, network.encoder, network.pool, gelu="erf", norm_eps=norm_eps, last_norm_eps=last_norm_eps
-    )
+    usual = {"gelu": "erf", "norm_eps": norm_eps, "last_norm_eps": last_norm_eps}
+    check_made(transfer, network.encoder, network.pool, made, usual=usual)
     return transfer.finish(may_miss=may_miss)
 
 
@@ -126,7 +133,7 @@ def _positions(transfer: Transfer, network: ViViT, source_grid: Grid | None) -> 
     if own is None or not (own.is_meta or torch.equal(own, sincos_flat(width, grid=network.grid).to(own))):
         raise CheckpointError("VideoMAE's positions are sines and cosines: set model.position=sincos_flat, or learned")
     if grid != network.grid:
-        raise CheckpointError(
-            f"the weights were made on the grid {grid}, the network's is {network.grid}: set model.position=learned, "
-            "which starts with their positions resized"
+        transfer.note(
+            f"the weights were made on the grid {grid}; the positions are sines and cosines made anew for "
+            f"{network.grid}. With model.position=learned they start as the weights', resized"
         )

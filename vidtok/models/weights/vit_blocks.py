@@ -1,6 +1,9 @@
 """The blocks of a ViT, for every format that stores PyTorch matrices (out, in): formats differ in names only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -9,8 +12,11 @@ from vidtok.models.weights.transfer import Transfer
 from vidtok.nn.block import Block
 from vidtok.nn.encoder import Encoder
 from vidtok.nn.mixers.mhsa import MHSA
-from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import Pool
+
+Made = Mapping[str, Any]
+"""Options of the network that weights were made in, as far as they are known."""
+NOTHING: Made = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +88,26 @@ def _qkv(transfer: Transfer, source: str, target: str, keys: BlockKeys) -> None:
         transfer.note_resized(biases[0], "without the keys' bias, which changes nothing")
 
 
-def note_conventions(
-    transfer: Transfer, encoder: Encoder, pool: Pool, *, gelu: GELUForm, norm_eps: float, last_norm_eps: float
-) -> None:
-    """Write down where the network's GELU or norm epsilons are not those that the weights were made with."""
+def check_made(transfer: Transfer, encoder: Encoder, pool: Pool, made: Made, *, usual: Made) -> None:
+    """Compare what shapes do not show: CheckpointError for other heads, a note for another activation or epsilon.
+
+    `made` is known of the very model that the weights come from, `usual` holds for most of its kind.
+    """
     block = encoder.blocks[0]
     assert isinstance(block, Block)
-    compared = {
-        "gelu": (gelu, "tanh" if block.mlp.activation.approximate == "tanh" else "erf"),
-        "norm_eps": (norm_eps, block.mlp_norm.eps),
-        "last_norm_eps": (last_norm_eps, pool.norm.eps),
-    }
-    for option, (theirs, ours) in compared.items():
-        if theirs != ours:
-            transfer.note(f"the weights were made with {option}={theirs}, the network has {ours}: set model.{option}")
+    check_heads(encoder, made.get("heads"))
+    ours = {"gelu": block.mlp.form, "norm_eps": block.mlp_norm.eps, "last_norm_eps": pool.norm.eps, "pool": pool.kind}
+    for option, theirs in {**usual, **made}.items():
+        if option in ours and theirs != ours[option]:
+            whose = "the weights were" if option in made else "weights of this kind are usually"
+            transfer.note(f"{whose} made with {option}={theirs}, the network has {ours[option]}: set model.{option}")
+
+
+def check_heads(encoder: Encoder, heads: int | None, *, option: str = "heads") -> None:
+    """Raise CheckpointError where the weights were made with other attention heads, which no shape shows."""
+    for block in encoder.blocks:
+        assert isinstance(block, Block)
+        for mixer in block.mixers:
+            if heads is not None and isinstance(mixer, MHSA) and mixer.heads != heads:
+                said = f"the weights were made with {heads} heads, the network has {mixer.heads}"
+                raise CheckpointError(f"{said}: set {option}={heads}")

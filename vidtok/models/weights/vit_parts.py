@@ -31,13 +31,15 @@ def put_positions(
     *,
     source: str,
     class_row: bool,
+    picture: bool,
     prefix: str,
     grid: Grid,
     source_grid: Grid | None,
 ) -> None:
     """Give an encoder its learned positions: `rows` of the flattened grid, behind the class token's where there is one.
 
-    Other grids are fitted: a picture's is resized and repeated over time, a clip's resized on all three axes.
+    `picture`: they are a picture's, not a clip's. Other grids are fitted: a picture's is resized and repeated over
+    time, a clip's resized on all three axes. `source_grid` as in `grid_of_positions`, which raises.
     """
     token_target = f"{prefix}class_token.position"
     if class_row:
@@ -48,13 +50,11 @@ def put_positions(
         rows = rows[1:]
     if transfer.wants(f"{prefix}position.table") is None:
         raise CheckpointError(f"{source}: the network's positions are not learned; set model.position=learned")
-    t, h, w = source_grid or _guess_grid(len(rows), grid, source)
-    if t * h * w != len(rows):
-        raise CheckpointError(f"{source}: {len(rows)} positions are no grid of {t} x {h} x {w}")
+    t, h, w = grid_of_positions(len(rows), picture=picture, grid=grid, source_grid=source_grid, source=source)
     table = rows.reshape(t, h, w, -1)
     if (t, h, w) != grid:
         table = tile_table(table, grid) if t == 1 else resize_table(table, grid)
-        transfer.note_resized(source, f"{t} x {h} x {w} -> {' x '.join(map(str, grid))}")
+        transfer.note_resized(source, f"{words(t, h, w)} -> {words(*grid)}")
     transfer.put(f"{prefix}position.table", table, source=source)
 
 
@@ -80,15 +80,36 @@ def put_head(transfer: Transfer, weight: str, bias: str) -> None:
         transfer.skip(key, f"a last layer of shape {got}; the network's is {want}")
 
 
-def _guess_grid(n: int, grid: Grid, source: str) -> Grid:
-    """The grid behind n flattened positions: the network's own, its clip with square pictures, or a square picture."""
-    t, h, w = grid
-    if n == t * h * w:
-        return grid
-    for steps in (1, t):
-        side = math.isqrt(n // steps)
-        if steps * side * side == n:
-            return steps, side, side
-    raise CheckpointError(
-        f"{source}: cannot tell which grid {n} positions come from; say so with source_grid=(t, h, w)"
-    )
+def grid_of_positions(n: int, *, picture: bool, grid: Grid, source_grid: Grid | None, source: str) -> Grid:
+    """The grid that n flattened positions were made on: `source_grid`, else the network's own, or a square picture.
+
+    A number alone does not tell a grid (16 x 14 x 14 places are as many as 56 x 56), so it is never taken apart: a
+    clip's positions are on the network's grid (`grid`), and a picture's on its rows and columns or, as ViT's own code
+    reads them, a square. Raises CheckpointError where they are on neither, or could be on both.
+    """
+    if source_grid is not None:
+        if math.prod(source_grid) != n:
+            raise CheckpointError(f"{source}: {n} positions are no grid of {words(*source_grid)}")
+        return source_grid
+    side = math.isqrt(n)
+    candidates = {(1, *grid[1:]), (1, side, side)} if picture else {grid}
+    found = [place for place in candidates if math.prod(place) == n]
+    if len(found) != 1:
+        raise UnknownGrid(n, source=source, picture=picture)
+    return found[0]
+
+
+class UnknownGrid(CheckpointError):
+    """Positions whose grid nobody knows."""
+
+    def __init__(self, n: int, *, source: str, picture: bool):
+        kind = "a picture" if picture else "a clip"
+        super().__init__(
+            f"{source}: cannot tell which grid of {kind} these {n} positions were made on, and a number alone does not "
+            f"say; say so with source_grid=({'1' if picture else 't'}, h, w)"
+        )
+
+
+def words(t: int, h: int, w: int) -> str:
+    """A grid for messages."""
+    return f"{t} x {h} x {w}"
