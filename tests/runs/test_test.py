@@ -126,7 +126,7 @@ def test_out_may_be_a_folder_that_is_not_there_and_not_a_file(trained, tmp_path)
     assert (tmp_path / "not" / "there" / "failed.csv").parent.is_dir()
     assert rows_of(tmp_path / "not" / "there" / "predictions.csv")
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"file: cannot be made \(File exists\): name another folder with --out"):
+    with pytest.raises(ConfigError, match=r"--out: .*file: cannot be made \(File exists\)"):
         run_test(run, out=tmp_path / "file")
 
 

@@ -18,6 +18,7 @@ from vidtok.data.geometry import crop_names
 from vidtok.data.lists import open_list, read_classes
 from vidtok.data.views import ResizedCrop
 from vidtok.runs.explain_words import clip_words, explain_config, place_words, reach_words
+from vidtok.runs.folders import make_folder
 from vidtok.types import Box, Record, View
 from vidtok.video.reader import VideoReader
 from vidtok.video.rgb import scaled_size
@@ -55,6 +56,8 @@ def run_explain(
     `training`: the sheet shows the first epochs of training, not the testing views.
     """
     config = find_config(cfg, overrides)
+    if video is not None:
+        make_folder(Path(out).parent)
     print("\n".join(explain_config(config, name=str(cfg))))
     if video is not None:
         explain_video(config, Path(video), out=Path(out), training=training)
@@ -76,7 +79,6 @@ def explain_video(config: Config, video: Path, *, out: Path, training: bool) -> 
     sheet = contact_sheet(
         training_strips if training else testing_strips, heading=heading, frames=frames, cell_height=CELL
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
 
 

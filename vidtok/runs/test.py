@@ -14,6 +14,7 @@ from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.runs.folders import make_folder
 from vidtok.runs.results import (
     largest_share,
     opposite_share,
@@ -84,14 +85,6 @@ def results_folder(checkpoint: str, config: Config) -> Path:
         path = path.parent
     control = config.eval.control
     return path / ("test" if control == "none" else f"test_{control}")
-
-
-def make_folder(folder: Path) -> None:
-    """Make it and those above it; ConfigError where it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made ({error.strerror}): name another folder with --out") from error
 
 
 def open_pretrained(path: str, cfg: str | None, overrides: Sequence[str]) -> tuple[Classifier, Config]:
