@@ -478,10 +478,12 @@ def test_testing_views_that_miss_what_training_saw_are_told(tmp_path, fit, teste
         lines.append(f"{number}.mp4 {number % 2}")
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "classes.txt").write_text("dark\nbright\n")
-    views = ["data.short_side=20"] if fit == "crop" else [f"data.fit={fit}", "data.short_side=null"]
+    views = ["data.short_side=20", "data.scale=[1.0, 1.0]", "data.ratio=[1.0, 4.0]"]
+    if fit != "crop":
+        views = [f"data.fit={fit}", "data.short_side=null", "data.scale=[0.9, 1.0]", "data.ratio=[0.9, 1.1]"]
     _, cfg, *overrides = small_run(tmp_path, tmp_path / "run")
     lists = [f"data.train={tmp_path / 'list.csv'}", f"data.val={tmp_path / 'list.csv'}"]
-    wide = ["data.size=20", "data.frames=4", "data.scale=[1.0, 1.0]", "data.ratio=[1.0, 4.0]", "eval.crops=1"]
+    wide = ["data.size=20", "data.frames=4", "eval.crops=1"]
     config = load_config(
         cfg, [*overrides, *lists, *views, *wide, "eval.clips=1", "data.workers=0", "eval.opposites=[]"]
     )
