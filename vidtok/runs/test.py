@@ -15,6 +15,7 @@ from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.runs.folders import make_folder
+from vidtok.runs.kernels import try_kernels
 from vidtok.runs.results import (
     largest_share,
     opposite_share,
@@ -62,11 +63,10 @@ def run_test(
             model = build_model(config, classes)
             load_weights(model, opened.weights, source=checkpoint)
         assert model is not None
-        model.to(parallel.device)
+        broken = try_kernels(model.to(parallel.device), parallel, precision=config.train.precision, backward=False)
         val = build_val(config, classes)
         if parallel.is_main:
-            print(describe(val), flush=True)
-            print(f"results: {folder}", flush=True)
+            print(describe(val), f"results: {folder}", *(f"warning: {line}" for line in broken), sep="\n", flush=True)
             views = eval_views(config)
             if text := short_warning(survey(val, views, backend=config.data.backend), views, which="testing"):
                 say_warning(text)
