@@ -132,6 +132,10 @@ def test_the_largest_class_stands_in_the_line():
     val = Records(["a.mp4"], [[0]], root=Path("/d/motion"), source=Path("/d/motion/val.csv"))
     line = result_line(config(), val, figures(0, top1=0.5), figures(0, top1=0.4), None, largest_class=0.125)
     assert line.endswith("| 1 view top1 0.400 | largest class 0.125")
+    line = result_line(
+        config("data.sampling=pytorchvideo_uniform"), val, figures(0, top1=0.5), figures(0, top1=0.4), None
+    )
+    assert "| up to 4x3 views, mean logits |" in line
     whole = config("data.fit=squeeze", "data.short_side=null", "eval.crops=1")
     line = result_line(whole, val, figures(0, top1=0.5), figures(0, top1=0.4), None)
     assert "| 4x1 views, mean logits, whole pictures (squeeze) |" in line

@@ -33,7 +33,8 @@ def result_line(
 
     `largest_class` is the share of the videos that the largest class has: what naming it every time would reach.
     """
-    protocol = f"{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
+    most = "up to " if config.data.sampling == "pytorchvideo_uniform" else ""
+    protocol = f"{most}{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
     if config.data.fit != "crop":
         protocol += f", whole pictures ({config.data.fit})"
     if config.eval.control != "none":
