@@ -30,9 +30,10 @@ def test_it_travels_as_json():
     [
         ({"stride": 0}, "stride and short_side count from 1, got 0 and 256"),
         ({"short_side": 0}, "got 2 and 0"),
+        ({"short_side": None, "fit": "crop"}, "fit=crop needs short_side"),
         ({"target_fps": 0.0}, r"target_fps is a rate above 0, got 0\.0"),
         ({"sampling": "random"}, "sampling is one of vidtok, scenic, .* got 'random'"),
-        ({"short": "stop"}, "short is one of repeat, loop, got 'stop'"),
+        ({"short": "stop"}, "short is one of repeat, loop, .*got 'stop'"),
         ({"fit": "bend"}, "fit is one of crop, pad, squeeze"),
         ({"scores": None}, "scores is one of softmax, sigmoid, got None"),
         ({"scores": "none"}, "scores is one of softmax, sigmoid"),

@@ -33,16 +33,18 @@ class Feeding:
     """The rule by which clips lie, see vidtok.video.protocols."""
     short: Short | None = None
     """What a clip does behind the end of a video that is too short; None: as the rule has it."""
-    short_side: int
-    """Pixels to which the shorter side of the picture is scaled before the centre is cut out of it."""
+    short_side: int | None
+    """Pixels to which the shorter side of the picture is scaled before the centre is cut out of it; None: no cut."""
     fit: Fit = "crop"
     """How a picture of another shape than the clip's becomes one of it."""
     scores: ScoreKind = "softmax"
     """What makes scores of logits: softmax where a video has one label, sigmoid where it may have any number."""
 
     def __post_init__(self):
-        if self.stride < 1 or self.short_side < 1:
+        if self.stride < 1 or (self.short_side is not None and self.short_side < 1):
             raise ModelError(f"stride and short_side count from 1, got {self.stride} and {self.short_side}")
+        if self.fit == "crop" and self.short_side is None:
+            raise ModelError("fit=crop needs short_side, to which a picture is scaled before the crop is cut out of it")
         if self.target_fps is not None and self.target_fps <= 0:
             raise ModelError(f"target_fps is a rate above 0, got {self.target_fps}")
 

@@ -16,6 +16,7 @@ from vidtok.models.presets import PRESETS
 from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.vit_parts import UnknownGrid
 from vidtok.nn.position import Grid
+from vidtok.runs.folders import make_folder
 
 
 def run_convert(
@@ -45,7 +46,7 @@ def run_convert(
         print(weights.load_into(built, source_grid=source_grid, published=name))
     for note in notes:
         print(f"  note: {note}")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, option="--to")
     built.write_weights(out)
     print(f"written: {out}")
     return built

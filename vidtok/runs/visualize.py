@@ -7,6 +7,7 @@ import numpy as np
 
 from vidtok.build import build_trained, eval_views
 from vidtok.infer.attention import attention_clip
+from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
 from vidtok.train.parallel import start_parallel
 from vidtok.video.reader import open_video
@@ -29,12 +30,13 @@ def run_visualize(
     named = None if cfg is None else str(cfg)
     opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
     views = eval_views(config, single=True)
+    make_folder(Path(out).parent)
     with start_parallel(config.run.device) as parallel:
         model = build_trained(config, opened, source=checkpoint).to(parallel.device)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
         with open_video(video, backend=config.data.backend) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
-            frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
+            frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
             rate = (config.data.target_fps or reader.fps) / config.data.stride
             if config.data.sampling == "segments":  # the clip is as long as the video
                 rate = reader.fps * len(frames) / len(reader)
