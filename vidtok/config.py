@@ -1,6 +1,6 @@
 """The configuration of a run: frozen, strict, and checked whole. The docstring under a key is its manual."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
