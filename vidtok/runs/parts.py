@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
+from vidtok.build_resume import FREE_KEYS
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, to_yaml
 from vidtok.errors import CheckpointError, DataError, TrainingError, VidtokError
-from vidtok.runs.train import FREE_KEYS, run_train
+from vidtok.runs.train import run_train
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import usable_cores
 

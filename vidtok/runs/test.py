@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views
+from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.lists import Records, describe, read_classes
@@ -19,6 +19,7 @@ from vidtok.viz.confusion import scores_confusion
 CONFUSION = "confusion.png"
 
 
+@told_in_config_words()
 def run_test(
     checkpoint: str | Path,
     overrides: Sequence[str] = (),
@@ -33,7 +34,7 @@ def run_test(
     mend.
     """
     opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
-    with start_parallel(config.run.device) as parallel:
+    with start_parallel(config.run.device, wait_minutes=config.run.wait_minutes) as parallel:
         model = build_model(config, opened.classes).to(parallel.device)
         load_weights(model, opened.weights, source=checkpoint)
         broken = try_kernels(model, parallel, precision=config.train.precision, backward=False)
