@@ -54,8 +54,8 @@ class NotingDataset(Dataset[Sample | Failure]):
 class WatchedLoader:
     """Batches in the sampler's order from `workers` processes, one or more.
 
-    `make_collate` makes torch's `collate_fn` from a function that gives memory for a batch, `batch_bytes` is the size
-    of the largest one.
+    Each worker makes up to `ahead` batches before they are asked for. `make_collate` makes torch's `collate_fn` from a
+    function that gives memory for a batch, `batch_bytes` is the size of the largest one.
     Raises TrainingError, which names the files that were being read, as soon as a worker has died, and when no batch
     has come for `timeout_seconds`; one that says how much is needed where shared memory is too small.
     """
@@ -68,6 +68,7 @@ class WatchedLoader:
         workers: int,
         timeout_seconds: float,
         batch_bytes: int,
+        ahead: int = 2,
         make_collate: Callable[[MakeRoom], Callable[[Sequence[Sample | Failure]], Batch]],
         start_worker: Callable[[int], None],
     ):
@@ -84,6 +85,7 @@ class WatchedLoader:
             NotingDataset(dataset, notes=self._notes),
             batch_sampler=batches,
             num_workers=workers,
+            prefetch_factor=ahead,
             timeout=timeout_seconds,
             worker_init_fn=start_worker,
         )
