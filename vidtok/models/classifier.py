@@ -20,6 +20,7 @@ from vidtok.models.card import MARK, model_card
 from vidtok.models.class_names import class_names
 from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
+from vidtok.nn.finite import first_not_finite
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 FORMAT = "vidtok model 1"
@@ -137,6 +138,8 @@ class Classifier(
             self.load_state_dict(state)
         except (OSError, SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{path}: damaged, or not this model's weights: {error}") from error
+        if name := first_not_finite(state):
+            raise CheckpointError(f"{path}: these weights cannot be used: {name} is not finite (an infinity or a NaN)")
 
     def _save_pretrained(self, save_directory: Path) -> None:
         text = json.dumps(self.describe(), indent=2, ensure_ascii=False)
