@@ -22,7 +22,7 @@ from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
 from vidtok.train.parallel import Parallel, usable_cores
-from vidtok.types import Batch
+from vidtok.types import Batch, Record
 from vidtok.video.protocols import ClipRule
 
 
@@ -171,8 +171,16 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         size=None if data.sizes is None else data.size,
         sizes=data.sizes,
     )
-    dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, train_views(data))
     return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
+
+
+def build_dataset(config: Config, records: Sequence[Record], views: TrainViews | TestViews) -> VideoDataset:
+    """A list's videos, read by the config's backend within its time limit."""
+    data = config.data
+    return VideoDataset(
+        records, views=views, seed=config.run.seed, backend=data.backend, timeout_seconds=data.timeout_seconds
+    )
 
 
 def eval_views(config: Config, *, single: bool = False) -> TestViews:
@@ -191,7 +199,7 @@ def eval_views(config: Config, *, single: bool = False) -> TestViews:
 def build_eval_batches(config: Config, records: Records, parallel: Parallel, views: TestViews) -> Iterable[Batch]:
     """This process's share of the list, every record once."""
     data = config.data
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, views)
     batches = EvalBatches(records=len(records), batch=config.eval.batch, rank=parallel.rank, world=parallel.world)
     return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
 

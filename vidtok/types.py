@@ -14,7 +14,7 @@ from torch import Tensor
 class Record:
     """One line of a list file: a video, or a part of one, and its labels.
 
-    Seconds count from the presentation of the video's first frame.
+    Seconds are those that players show: they count from where the first of the file's streams begins, sound too.
     """
 
     path: Path

@@ -25,12 +25,12 @@ def run(arguments: Sequence[str]) -> int:
     args = cli.parse_intermixed_args(arguments)
 
     checkpoint, config = open_checkpoint(args.checkpoint, args.cfg, args.overrides)
-    views = eval_views(config, single=True)
+    views, data = eval_views(config, single=True), config.data
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, checkpoint.classes).to(parallel.device)
         load_weights(model, checkpoint.weights, source=args.checkpoint)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(args.video, backend=config.data.backend) as reader:
+        with open_video(args.video, backend=data.backend, timeout_seconds=data.timeout_seconds) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
             frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
             rate = (config.data.target_fps or reader.fps) / config.data.stride

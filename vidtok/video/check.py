@@ -90,6 +90,6 @@ def _format(video: VideoReader | PacketReader) -> tuple[str, str]:
     if isinstance(video, FramesReader):
         return "", "pictures"
     if isinstance(video, PacketReader):
-        return video._codec.codec.canonical_name, video.facts.container
+        return video.codec.codec.canonical_name, video.facts.container
     with PacketReader(video.path) as file:
         return _format(file)
