@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import DecodeError
-from vidtok.types import Failure, Record, Sample, View
+from vidtok.types import Damaged, Failure, Record, Sample, View
 from vidtok.video.reader import READ_SECONDS, VideoReader, check_backend, holds_pictures, open_video
 from vidtok.video.sample import CLOCK_SECONDS
 
@@ -66,12 +66,19 @@ class VideoDataset(Dataset[Sample | Failure]):
             seconds = clock_seconds(reader)
             views = plan(self.views, row, seconds, rng)
             pixels = self.views.cut(reader, views, rng, size=size)
+            spoiled = len(reader.damaged or ())
         if isinstance(self.views, TrainViews):
             labels = [shown_labels(row, seconds, each) for each in views]
         else:
             labels = [unique(row.labels)] * len(views)
         chosen = slice(None) if view is None else slice(view, view + 1)
-        return Sample(index=record, views=pixels[chosen], labels=tuple(labels[chosen]), video_id=row.video_id)
+        return Sample(
+            index=record,
+            views=pixels[chosen],
+            labels=tuple(labels[chosen]),
+            video_id=row.video_id,
+            damaged=Damaged(index=record, path=row.path, frames=spoiled) if spoiled else None,
+        )
 
 
 def open_record(record: Record, *, backend: str, timeout_seconds: float = READ_SECONDS) -> VideoReader:

@@ -85,6 +85,7 @@ class IndexedReader(OpenVideo, ABC):
         self.fps = fps
         self.size = size
         self.start_seconds = start_seconds
+        self.damaged = None
 
     @abstractmethod
     def _picture(self, index: int) -> UInt8[Tensor, "c y x"]:

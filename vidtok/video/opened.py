@@ -18,6 +18,7 @@ class OpenVideo:
 
     pts_seconds: Float64[Tensor, "n"]
     start_seconds: float
+    damaged: frozenset[int] | None
 
     def __init__(self, path: Path, *, timeout_seconds: float):
         self.path = path

@@ -29,6 +29,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vidtok.errors import DecodeError
+from vidtok.video.damage import Damage
 from vidtok.video.opened import OpenVideo
 from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
 from vidtok.video.table import FileFacts, FrameTable, PacketList, counted_ticks, decoded_ticks, entries, trusted_ticks
@@ -39,6 +40,10 @@ LEAD_IN_SECONDS = 0.05  # of AAC: 1024 or 2112 samples
 
 # Decoders that tell frames which no other leans on from the bitstream itself, and leave them out when asked to.
 LEAVES_OUT = {"h264"}
+
+# Decoders that go on over damage without a word. What they leave of a picture is what its memory held before, so that
+# only the whole way from the start, with a decoder that has decoded nothing else, gives the same picture each time.
+SILENT = {"hevc", "vp8"}
 
 # Codecs of which an ISO file (mp4, mov) tells all that is needed before decoding.
 TOLD_BY_HEADER = {"h264"}
@@ -56,8 +61,9 @@ class PacketReader(OpenVideo):
     def __init__(self, path: str | Path, *, timeout_seconds: float = 30.0):
         super().__init__(Path(path), timeout_seconds=timeout_seconds)
         self.cut_short: str | None = None
+        self.damaged: frozenset[int] = frozenset()
         self.orientation: Orientation | None = None  # only a frame tells
-        self.leaves_out = False
+        self.leaves_out = self.left_out = self.ending = False
         self._probed = False
         if self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
@@ -66,6 +72,9 @@ class PacketReader(OpenVideo):
             try:
                 self.codec = self.stream.codec_context
                 self.codec.thread_count = 1
+                self.is_silent = self.codec.codec.canonical_name in SILENT
+                self.decoder_is_fresh = True
+                self._decoding = self._container
                 self.coded_size = (self.codec.height, self.codec.width)
                 self.table = self._read_table()
                 time_base = float(self.stream.time_base or 0)
@@ -103,6 +112,7 @@ class PacketReader(OpenVideo):
     def close(self) -> None:
         super().close()
         self._kept = []
+        self._decoding.close()
         self._container.close()
 
     # ---- packets ----
@@ -196,6 +206,7 @@ class PacketReader(OpenVideo):
         except FFmpegError as error:
             self.cut_short = error.strerror
         self._kept = kept
+        self._pts = packets.pts
         if self.cut_short is not None or 0 in self.coded_size:
             return self._table_by_decoding(packets)
         if "avi" not in self._container.format.name or not self.codec.has_b_frames:
@@ -224,19 +235,41 @@ class PacketReader(OpenVideo):
         start = first if start is None else min(first, start / av.time_base)
         return 0.0 if start <= LEAD_IN_SECONDS and start < first >= 0 else start
 
+    def watch(self) -> Damage:
+        """To be shown the frames of one pass."""
+        return Damage(self.table, self._pts)
+
+    def renew_decoder(self) -> None:
+        """Have a decoder that has decoded nothing yet."""
+        if self.decoder_is_fresh:
+            return
+        container, stream = self._open()
+        if self._decoding is not self._container:
+            self._decoding.close()
+        self._decoding, self.codec = container, stream.codec_context
+        self.codec.thread_count = 1
+        self.decoder_is_fresh = True
+
     def decoded(self, first: int, *, needed: Container[int | None] | None = None) -> Iterator[av.VideoFrame]:
         """Frames in the order of showing, decoding from packet number `first` on.
 
-        Of the frames whose ticks are not among `needed`, the decoder leaves out those that no other frame leans on.
+        Of the frames whose ticks are not among `needed`, the decoder leaves out those that no other frame leans on;
+        `left_out` tells whether there were any. Once `ending` is set, the frames that the decoder holds come, and no
+        more packets are read.
         """
         self.codec.flush_buffers()
         self.codec.skip_frame = "DEFAULT"
+        self.decoder_is_fresh = self.left_out = self.ending = False
         self.sent = first
         for packet in self._packets(first):
+            if self.ending:
+                break
             self.check_deadline()
             self.sent += 1
             if needed is not None:
-                self.codec.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+                wanted = packet.pts in needed
+                self.left_out = self.left_out or not wanted
+                self.codec.skip_frame = "DEFAULT" if wanted else "NONREF"
             yield from self.codec.decode(packet)
         yield from self.codec.decode(None)
 

@@ -68,6 +68,7 @@ class PyAVReader(PacketReader):
                 pictures = self._pictures(len(wanted), short_side=short_side, box=box)
             with self.named_errors():
                 pictures.put(row, frame)
+            del frame
         pictures = pictures or self._pictures(0, short_side=short_side)
         return self.in_order(indices, pictures.upright(), wanted)
 
@@ -85,6 +86,7 @@ class PyAVReader(PacketReader):
             pictures = pictures or self._pictures(1, short_side=short_side)
             with self.named_errors():
                 pictures.put(0, frame)
+            del frame
             yield wanted[row], pictures.upright()[0]
 
     def crops_at(self, clips: Sequence[tuple[Sequence[int], Box | DrawBox]], *, size: int) -> list[Frames]:
@@ -116,6 +118,7 @@ class PyAVReader(PacketReader):
                 same = self._reformatter.reformat(frame, width=x, height=y, interpolation=EXACT, threads=1)
                 for number, place in places[wanted[row]]:
                     pictures[number].put(place, same)
+            del frame, same
         nothing = torch.empty((0, 3, size, size), dtype=torch.uint8)
         pixels = [filled.upright() for filled in pictures] or [nothing] * len(clips)
         return [
@@ -147,42 +150,73 @@ class PyAVReader(PacketReader):
         return box
 
     def _frames(self, wanted: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Each frame of `wanted` with its place there. One that comes again, from a second pass, is the right one."""
+        """Each frame of `wanted` with its place there. One that comes again, from a second pass, is the right one.
+
+        The way from the start, which leaves nothing out, with a decoder that has decoded nothing else, is what every
+        picture is held to. Shortcuts give the same where there is no damage; where they meet some, they are not taken.
+        """
         with self.named_errors():
-            missing = yield from self._pass(wanted, from_start=False)
-            if missing is not None:
-                missing = yield from self._pass(wanted, from_start=True)
+            missing = None if self.is_silent else (yield from self._pass(wanted, shortcuts=True))
+            if self.is_silent or missing is not None:
+                self.renew_decoder()
+                missing = yield from self._pass(wanted, shortcuts=False)
         if missing is not None:
             raise DecodeError(f"{self.path}: frame {missing} of {len(self)} did not come out of the decoder")
 
-    def _pass(self, wanted: list[int], *, from_start: bool) -> Generator[tuple[int, av.VideoFrame], None, int | None]:
-        """One forward pass; the first wanted frame that did not come, or None. `from_start` takes no shortcut.
+    def _pass(self, wanted: list[int], *, shortcuts: bool) -> Generator[tuple[int, av.VideoFrame], None, int | None]:
+        """One forward pass; the first wanted frame that did not come, or is not sure to be the right one; or None.
 
-        After a jump, a picture counts only once the decoder itself has given a keyframe, and if it does not call it
-        corrupt: what containers flag as keyframe can be the begin of a gradual refresh, and not lead to whole pictures.
+        After a jump, a picture counts only once the decoder itself has given a keyframe that it does not call corrupt:
+        what containers flag as keyframe can be the begin of a gradual refresh, and not lead to whole pictures.
         """
         index_of: dict[int | None, int] = {int(tick): i for i, tick in enumerate(self.table.ticks)}
-        needed = None if from_start or not self.leaves_out else {int(self.table.ticks[index]) for index in wanted}
-        frames: Iterator[av.VideoFrame] | None = None
-        given, jumped, whole = 0, False, True
+        needed = {int(self.table.ticks[index]) for index in wanted} if shortcuts and self.leaves_out else None
+        frames: Iterator[av.VideoFrame] = iter(())
+        damage, given, begin, is_whole_way, whole = self.watch(), 0, 0, True, True
+
+        def ended() -> bool:
+            """Look at what the decoder still holds, and note what is spoiled; whether all is as the whole way gives it.
+
+            A frame that is shown before a damaged one may lean on it.
+            """
+            self.ending = True
+            try:
+                if self.codec.has_b_frames:
+                    for late, frame in enumerate(frames, given):
+                        damage.see(late if self.table.by_order else index_of.get(frame.pts, -1), frame)
+            except FFmpegError:
+                return is_whole_way and not self.left_out
+            self.damaged |= damage.spoiled(wanted[begin:row])
+            return not damage or (is_whole_way and not self.left_out)
+
         for row, index in enumerate(wanted):
-            entry = 0 if from_start else int(self.table.entry[index])
-            if frames is None or entry > self.sent:
-                frames = self.decoded(entry, needed=needed)
-                given, jumped, whole = 0, entry > 0, entry == 0
+            entry = int(self.table.entry[index]) if shortcuts else 0
+            if row == 0 or entry > self.sent:
+                if row and not ended():
+                    return wanted[row - 1]
+                is_whole_way = self.decoder_is_fresh and entry == 0
+                frames, damage = self.decoded(entry, needed=needed), self.watch()
+                given, begin, whole = 0, row, entry == 0
             try:
                 for frame in frames:
                     at = given if self.table.by_order else index_of.get(frame.pts, -1)
+                    if given == 0:
+                        self.settle(frame)
                     given += 1
-                    whole = whole or frame.key_frame
+                    damage.see(at, frame)
+                    whole = whole or (frame.key_frame and not frame.is_corrupt)
                     if at >= index:
                         break
+                    del frame
                 else:
                     return index
             except FFmpegError as error:
+                if shortcuts:
+                    return index
                 raise DecodeError(f"{self.path}: frame {index} of {len(self)}: {error.strerror}") from error
-            if at > index or not whole or (jumped and frame.is_corrupt):
+            if at > index or not whole or (damage and not (is_whole_way and not self.left_out)):
                 return index
-            self.settle(frame)
             yield row, self._whole_pictures(frame)
-        return None
+            del frame  # what a silent decoder leaves of a picture depends on which memory is free
+        row = len(wanted)
+        return None if ended() else wanted[-1]

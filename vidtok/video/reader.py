@@ -48,6 +48,11 @@ class VideoReader(Protocol):
         """Rows and columns of a picture, upright."""
         ...
 
+    @property
+    def damaged(self) -> frozenset[int] | None:
+        """Frames given so far that damage in the file has spoiled; None from a decoder that cannot tell."""
+        ...
+
     def __len__(self) -> int: ...
 
     def frames_at(self, indices: Sequence[int], *, short_side: int | None = None) -> Frames:
