@@ -63,7 +63,7 @@ class PacketReader(OpenVideo):
         self.cut_short: str | None = None
         self.damaged: frozenset[int] = frozenset()
         self.orientation: Orientation | None = None  # only a frame tells
-        self.leaves_out = self.left_out = self.ending = False
+        self.leaves_out = self.left_out = self.ending = self.has_met_damage = False
         self._probed = False
         if self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
@@ -240,7 +240,7 @@ class PacketReader(OpenVideo):
         return Damage(self.table, self._pts)
 
     def renew_decoder(self) -> None:
-        """Have a decoder that has decoded nothing yet."""
+        """Have a decoder that has decoded nothing yet: one that has met damage may carry its traces on."""
         if self.decoder_is_fresh:
             return
         container, stream = self._open()
@@ -248,7 +248,7 @@ class PacketReader(OpenVideo):
             self._decoding.close()
         self._decoding, self.codec = container, stream.codec_context
         self.codec.thread_count = 1
-        self.decoder_is_fresh = True
+        self.decoder_is_fresh, self.has_met_damage = True, False
 
     def decoded(self, first: int, *, needed: Container[int | None] | None = None) -> Iterator[av.VideoFrame]:
         """Frames in the order of showing, decoding from packet number `first` on.

@@ -41,6 +41,9 @@ class Prepared:
     bytes: int
     shift_seconds: float
     """Added to every presentation time: 0 but for a video that begins before 0 s, which an mp4 cannot."""
+    damaged_frames: int
+    """Frames of the source that damage has spoiled. They are whole in the file, which shows what the decoder made of
+    them: nothing tells later on."""
 
 
 def prepare_video(
@@ -105,6 +108,7 @@ def prepare_video(
                 source_bytes=source.stat().st_size,
                 bytes=aside.stat().st_size,
                 shift_seconds=max(0.0, -float(video.pts_seconds[0])),
+                damaged_frames=len(video.damaged),
             )
             _check(aside, video, facts)
         with _named(target):

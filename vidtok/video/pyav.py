@@ -156,6 +156,8 @@ class PyAVReader(PacketReader):
         picture is held to. Shortcuts give the same where there is no damage; where they meet some, they are not taken.
         """
         with self.named_errors():
+            if self.has_met_damage:
+                self.renew_decoder()
             missing = None if self.is_silent else (yield from self._pass(wanted, shortcuts=True))
             if self.is_silent or missing is not None:
                 self.renew_decoder()
@@ -185,9 +187,13 @@ class PyAVReader(PacketReader):
                     for late, frame in enumerate(frames, given):
                         damage.see(late if self.table.by_order else index_of.get(frame.pts, -1), frame)
             except FFmpegError:
+                self.has_met_damage = True
                 return is_whole_way and not self.left_out
+            self.has_met_damage |= bool(damage)
+            if damage and not (is_whole_way and not self.left_out):
+                return False
             self.damaged |= damage.spoiled(wanted[begin:row])
-            return not damage or (is_whole_way and not self.left_out)
+            return True
 
         for row, index in enumerate(wanted):
             entry = int(self.table.entry[index]) if shortcuts else 0
@@ -204,6 +210,7 @@ class PyAVReader(PacketReader):
                         self.settle(frame)
                     given += 1
                     damage.see(at, frame)
+                    self.has_met_damage |= frame.is_corrupt
                     whole = whole or (frame.key_frame and not frame.is_corrupt)
                     if at >= index:
                         break
@@ -211,6 +218,7 @@ class PyAVReader(PacketReader):
                 else:
                     return index
             except FFmpegError as error:
+                self.has_met_damage = True
                 if shortcuts:
                     return index
                 raise DecodeError(f"{self.path}: frame {index} of {len(self)}: {error.strerror}") from error

@@ -13,7 +13,8 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
     """The frames of the video's table, each once, in the order of showing; one is held at a time.
 
     Their own `pts` may be missing or wrong (AVI): frame i is shown at `video.pts_seconds[i]`. The video's
-    `timeout_seconds` bounds the way from each frame to the next.
+    `timeout_seconds` bounds the way from each frame to the next. At the end, the video's `damaged` names all frames that
+    damage has spoiled.
 
     Raises DecodeError for a file that cannot be decoded to its end, which `PacketReader` opens all the same: it has the
     frames before the damage.
@@ -23,11 +24,13 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
         raise DecodeError(f"{video.path}: decoding stops after {length} frames: {video.cut_short}")
     index_of: dict[int | None, int] = {int(tick): index for index, tick in enumerate(video.table.ticks)}
     due = 0
+    damage = video.watch()
     video.renew_deadline()
     with video.named_errors():
         try:
             for given, frame in enumerate(video.decoded(0)):
                 at = given if video.table.by_order else index_of.get(frame.pts, -1)
+                damage.see(at, frame)
                 if at > due:
                     break
                 if at == due:
@@ -38,3 +41,4 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
             raise DecodeError(f"{video.path}: frame {due} of {length}: {error.strerror}") from error
     if due < length:
         raise DecodeError(f"{video.path}: frame {due} of {length} did not come out of the decoder")
+    video.damaged |= damage.spoiled(range(length))
