@@ -102,7 +102,9 @@ def measure_predictions(
 
 
 def test(config: Config, model: Classifier, val: Records, parallel: Parallel, *, out: Path, checkpoint: str) -> Figures:
-    """Test, print the result line, and write results.json, predictions.csv, confusion.png, failed.csv and damaged.csv into `out`."""
+    """Test, print the result line, and write into `out`: results.json, confusion.png, and CSVs of the predictions, of
+    the videos that failed and of those with damaged frames.
+    """
     names = {name for pair in config.eval.opposites for name in pair}
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")

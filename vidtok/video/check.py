@@ -33,7 +33,7 @@ class VideoFacts:
     has_variable_rate: bool
     damaged_frames: int
     """Frames that the decoder gives, but calls corrupt, since it filled gaps from their neighbours, and those behind
-    them up to the next whole keyframe. By PyAV, whatever the backend; decoders of HEVC, VP8, VP9 and AV1 tell nothing."""
+    them up to the next whole keyframe. By PyAV, whatever the backend; of HEVC, VP8, VP9 and AV1 nothing is told."""
 
 
 def check_video(

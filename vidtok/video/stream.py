@@ -13,8 +13,8 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
     """The frames of the video's table, each once, in the order of showing; one is held at a time.
 
     Their own `pts` may be missing or wrong (AVI): frame i is shown at `video.pts_seconds[i]`. The video's
-    `timeout_seconds` bounds the way from each frame to the next. At the end, the video's `damaged` names all frames that
-    damage has spoiled.
+    `timeout_seconds` bounds the way from each frame to the next. At the end, its `damaged` names all frames that damage
+    has spoiled.
 
     Raises DecodeError for a file that cannot be decoded to its end, which `PacketReader` opens all the same: it has the
     frames before the damage.
