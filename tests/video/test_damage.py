@@ -144,11 +144,6 @@ def test_prepared_videos_say_that_their_source_was_damaged(tmp_path: Path, whole
     assert prepare_video(path, tmp_path / "made.mp4", short_side=64, preset="ultrafast").damaged_frames == damaged
 
 
-def frame(*, key: bool = False, corrupt: bool = False) -> av.VideoFrame:
-    marks = {"key_frame": key, "is_corrupt": corrupt}
-    return type("Marked", (av.VideoFrame,), marks)(16, 16, "yuv420p")
-
-
 def test_the_picture_in_the_docstring():
     """In the order of showing I0 B1 B2 P3 B4 B5 P6 B7 B8 I9 P12, where P12 is the eleventh."""
     ticks = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12])
@@ -157,15 +152,15 @@ def test_the_picture_in_the_docstring():
     damage = Damage(table, pts)
     assert not damage
     for index in range(11):
-        damage.see(index, frame(key=index in (0, 9), corrupt=index == 6))
+        damage.see(index, is_corrupt=index == 6, is_keyframe=index in (0, 9))
     assert damage
     assert damage.spoiled(range(11)) == {4, 5, 6, 7, 8}
     assert damage.spoiled([3, 5, 9, 10]) == {5}
     hidden = Damage(table, pts)
-    hidden.see(-1, frame(corrupt=True))
-    hidden.see(9, frame(key=True))
+    hidden.see(-1, is_corrupt=True, is_keyframe=True)
+    hidden.see(9, is_corrupt=False, is_keyframe=True)
     assert hidden.spoiled(range(11)) == set(range(9))
     counted = Damage(FrameTable(ticks=ticks, entry=np.zeros(11, np.int64), by_order=True), [None] * 11)
     for index in range(11):
-        counted.see(index, frame(key=index in (0, 9), corrupt=index == 6))
+        counted.see(index, is_corrupt=index == 6, is_keyframe=index in (0, 9))
     assert counted.spoiled(range(11)) == {6, 7, 8}

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-import av
-
 from vidtok.video.table import FrameTable
 
 
@@ -28,11 +26,11 @@ class Damage:
         """Whether any frame has been marked."""
         return bool(self._begins)
 
-    def see(self, index: int, frame: av.VideoFrame) -> None:
+    def see(self, index: int, *, is_corrupt: bool, is_keyframe: bool) -> None:
         """Note a decoded frame; `index` is below 0 for one that is not shown."""
-        if frame.is_corrupt:
+        if is_corrupt:
             self._begins.append(index)
-        elif frame.key_frame:
+        elif is_keyframe:
             self._keyframes.append(index)
 
     def spoiled(self, indices: Iterable[int]) -> set[int]:

@@ -185,7 +185,8 @@ class PyAVReader(PacketReader):
             try:
                 if self.codec.has_b_frames:
                     for late, frame in enumerate(frames, given):
-                        damage.see(late if self.table.by_order else index_of.get(frame.pts, -1), frame)
+                        at = late if self.table.by_order else index_of.get(frame.pts, -1)
+                        damage.see(at, is_corrupt=frame.is_corrupt, is_keyframe=frame.key_frame)
             except FFmpegError:
                 self.has_met_damage = True
                 return is_whole_way and not self.left_out
@@ -209,9 +210,10 @@ class PyAVReader(PacketReader):
                     if given == 0:
                         self.settle(frame)
                     given += 1
-                    damage.see(at, frame)
-                    self.has_met_damage |= frame.is_corrupt
-                    whole = whole or (frame.key_frame and not frame.is_corrupt)
+                    is_corrupt, is_keyframe = frame.is_corrupt, frame.key_frame
+                    damage.see(at, is_corrupt=is_corrupt, is_keyframe=is_keyframe)
+                    self.has_met_damage |= is_corrupt
+                    whole = whole or (is_keyframe and not is_corrupt)
                     if at >= index:
                         break
                     del frame

@@ -30,7 +30,7 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
         try:
             for given, frame in enumerate(video.decoded(0)):
                 at = given if video.table.by_order else index_of.get(frame.pts, -1)
-                damage.see(at, frame)
+                damage.see(at, is_corrupt=frame.is_corrupt, is_keyframe=frame.key_frame)
                 if at > due:
                     break
                 if at == due:
