@@ -13,7 +13,8 @@ class Damage:
 
     A decoder marks the frames in which damage begins. Those behind it in the order of decoding, which lean on them,
     come without a mark, until a keyframe that is whole; B7 and B8, which are shown before it, may lean on P6 as well.
-    Not every decoder marks, and damage that happens to be another valid stream is seen by none.
+    Those behind a damaged frame that nothing leans on count too, although they are whole. Not every decoder marks, and
+    damage that happens to be another valid stream is seen by none.
     """
 
     def __init__(self, table: FrameTable, pts: Sequence[int | None]):
