@@ -14,7 +14,7 @@ from vidtok.video.rgb import packed_rgb
 
 
 class CropPictures:
-    """A row of pictures to be filled by `put`: the same box of each frame, mirrored and scaled to `size` x `size`.
+    """A row of pictures to be filled by `put`: the same box of each frame, mirrored and scaled to `size`.
 
         crop -> scale -> flip -> to RGB        one filter graph for a clip
 
@@ -32,10 +32,10 @@ class CropPictures:
     colours, and in the last column and row of a box that cuts through shared chroma.
     """
 
-    def __init__(self, count: int, *, box: Box, size: int, orientation: Orientation = UPRIGHT):
+    def __init__(self, count: int, *, box: Box, size: int | tuple[int, int], orientation: Orientation = UPRIGHT):
         self._box = box
-        self._size = size
-        self._array = np.empty((count, size, size, 3), np.uint8)
+        self._size = orientation.size((size, size) if isinstance(size, int) else size)  # on its side until `upright`
+        self._array = np.empty((count, *self._size, 3), np.uint8)
         self._orientation = orientation
         self._chains: dict[object, FilterChain] = {}
 
@@ -53,7 +53,7 @@ class CropPictures:
     def _chain(self, frame: av.VideoFrame) -> FilterChain:
         box = self._orientation.coded_box(self._box, size=(frame.height, frame.width))
         place = {"x": str(box.left), "y": str(box.top), "w": str(box.width), "h": str(box.height), "exact": "1"}
-        side = str(self._size)
+        rows, columns = self._array.shape[1:3]
         filters: list[tuple[str, dict[str, str]]] = []
         cropped = frame.format
         if not crops_exactly(cropped):
@@ -61,14 +61,14 @@ class CropPictures:
             filters += [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": cropped.name})]
         filters += [
             ("crop", place),
-            ("scale", {"w": side, "h": side, "flags": "bilinear", **chroma_place(cropped, box)}),
+            ("scale", {"w": str(columns), "h": str(rows), "flags": "bilinear", **chroma_place(cropped, box)}),
             ("format", {"pix_fmts": cropped.name}),
         ]
         colours = [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": "rgb24"})]
         if self._orientation.mirrored != (box.flip and self._orientation.turns % 2 == 0):
             # Planes of bytes are mirrored several times faster than RGB, but for columns that share their chroma with
             # none on the other side.
-            whole = self._size % (1024 // cropped.chroma_width(1024)) == 0
+            whole = columns % (1024 // cropped.chroma_width(1024)) == 0
             filters += [("hflip", {}), *colours] if whole else [*colours, ("hflip", {})]
         else:
             filters += colours
