@@ -29,6 +29,14 @@ class Record:
     fps: float | None = None
     """Rate of a folder of pictures, which has no times of its own."""
 
+    @property
+    def key(self) -> str:
+        """What tells this record from the others, wherever it stands in its list: the id, and the part of the video."""
+        if self.start_seconds is None and self.end_seconds is None:
+            return self.video_id
+        end = "" if self.end_seconds is None else f"{self.end_seconds:g}"
+        return f"{self.video_id} {self.start_seconds or 0:g}-{end} s"
+
     def __post_init__(self):
         if any(label < 0 for label in self.labels):
             raise ValueError(f"labels count from 0, got {self.labels} for {self.path}")
@@ -106,11 +114,12 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A record whose video could not be decoded, and why."""
+    """A record whose video could not be decoded, and why. `key` is `Record.key`."""
 
     index: int
     path: Path
     cause: str
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def batch(indices, failures=(), views=3):
         labels=tuple((i % 3,) for i in indices),
         indices=tuple(indices),
         video_ids=tuple(f"v{i}" for i in indices),
-        failures=tuple(Failure(index=i, path=Path(f"v{i}"), cause="broken") for i in failures),
+        failures=tuple(Failure(index=i, path=Path(f"v{i}"), cause="broken", key=f"v{i}") for i in failures),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views
+from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.geometry import rows_columns, size_words
@@ -36,6 +36,7 @@ from vidtok.viz.confusion import scores_confusion
 CONFUSION = "confusion.png"
 
 
+@told_in_config_words()
 def run_test(
     checkpoint: str | Path,
     overrides: Sequence[str] = (),
@@ -59,7 +60,7 @@ def run_test(
         classes = opened.classes
     folder = Path(out) if out else results_folder(path, config)
     make_folder(folder)
-    with start_parallel(config.run.device) as parallel:
+    with start_parallel(config.run.device, wait_minutes=config.run.wait_minutes) as parallel:
         if opened is not None:
             model = build_model(config, classes)
             load_weights(model, opened.weights, source=checkpoint)

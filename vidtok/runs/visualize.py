@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.build import build_model, eval_views
+from vidtok.build import build_model, eval_views, told_in_config_words
 from vidtok.infer.attention import attention_clip
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
@@ -15,6 +15,7 @@ from vidtok.video.reader import open_video
 from vidtok.video.write import write_video
 
 
+@told_in_config_words()
 def run_visualize(
     checkpoint: str | Path,
     video: str | Path,
