@@ -29,6 +29,14 @@ class Record:
     fps: float | None = None
     """Rate of a folder of pictures, which has no times of its own."""
 
+    @property
+    def key(self) -> str:
+        """What tells this record from the others, wherever it stands in its list: the id, and the part of the video."""
+        if self.start_seconds is None and self.end_seconds is None:
+            return self.video_id
+        end = "" if self.end_seconds is None else f"{self.end_seconds:g}"
+        return f"{self.video_id} {self.start_seconds or 0:g}-{end} s"
+
     def __post_init__(self):
         if any(label < 0 for label in self.labels):
             raise ValueError(f"labels count from 0, got {self.labels} for {self.path}")
@@ -96,11 +104,12 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A record whose video could not be decoded, and why."""
+    """A record whose video could not be decoded, and why. `key` is `Record.key`."""
 
     index: int
     path: Path
     cause: str
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +125,12 @@ class Batch:
     indices: tuple[int, ...]
     video_ids: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    counts: tuple[int, ...] = ()
+    """How many views each row has, where they differ: what comes behind them is of zeros. Empty: all of them."""
 
     def __post_init__(self):
         sizes = {len(self.views), len(self.labels), len(self.indices), len(self.video_ids)}
+        sizes |= {len(self.counts)} if self.counts else set()
         if len(sizes) != 1:
             raise ValueError(f"views, labels, indices and ids of a batch differ in length: {sorted(sizes)}")
 

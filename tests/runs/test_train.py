@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
 from tests.conftest import ROOT, small_run, tool, tool_command, tool_options
 from vidtok.build import build_lists
@@ -19,8 +20,14 @@ from vidtok.cli import test as test_tool
 from vidtok.cli import train
 from vidtok.config_io import load_config
 from vidtok.errors import VidtokError
+from vidtok.models.classifier import Classifier
+from vidtok.runs import train as runs_train
+from vidtok.runs.train import compare_geometries, start_warnings
 from vidtok.train.checkpoint import load_checkpoint
 from vidtok.train.lock import locked
+from vidtok.train.log import Log
+from vidtok.train.parallel import start_parallel
+from vidtok.video.write import write_video
 
 
 def losses(run):
@@ -170,7 +177,7 @@ def test_too_many_broken_videos_stop_the_run(motion, bad_list, tmp_path):
     arguments = [*small_run(motion, tmp_path / "run"), f"data.train={bad_list}", "data.max_bad_fraction=0.3"]
     done = tool("train_net", *arguments)
     assert done.returncode == 2
-    assert "2 of 5 videos cannot be decoded, more than data.max_bad_fraction=0.3 allows" in done.stderr
+    assert "2 of 5 videos cannot be decoded, and 1 may fail (data.max_bad_fraction=0.3)" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -311,7 +318,8 @@ def test_mirroring_left_and_right_is_warned_of(motion, tmp_path):
     _, cfg, *settings = small_run(motion, tmp_path)
     for flip, wanted in (("true", ["2 of 8 class names tell left from right: right, left; "]), ("false", [])):
         config = load_config(ROOT / cfg, [*settings, f"data.flip={flip}"])
-        found = [text for text in train.start_warnings(config, build_lists(config), None) if "left from right" in text]
+        said = runs_train.start_warnings(config, build_lists(config), None)
+        found = [text for text in said if "left from right" in text]
         assert [sign in text for sign, text in zip(wanted, found, strict=True)] == [True] * len(wanted)
 
 
@@ -334,7 +342,7 @@ def fine_tuning(motion, whole, tmp_path, monkeypatch):
 
 def interrupted_at(step, monkeypatch):
     """Ctrl-C while the batch of this step (from 0) is waited for."""
-    build = train.build_train_batches
+    build = runs_train.build_train_batches
 
     def batches(*args, **options):
         for number, batch in enumerate(build(*args, **options)):
@@ -342,7 +350,7 @@ def interrupted_at(step, monkeypatch):
                 signal.raise_signal(signal.SIGINT)
             yield batch
 
-    monkeypatch.setattr(train, "build_train_batches", batches)
+    monkeypatch.setattr(runs_train, "build_train_batches", batches)
 
 
 def test_every_part_goes_on_bitwise_and_needs_no_initial_weights_again(fine_tuning, whole, tmp_path, capsys):
@@ -389,7 +397,7 @@ def test_what_is_probably_not_meant_is_said_at_the_start(motion, tmp_path):
     _, cfg, *settings = small_run(motion, tmp_path / "run")
     settings += [f"data.classes={tmp_path / 'classes.txt'}", "train.lr=0.5", "train.lr_scale={new: 10.0}"]
     config = load_config(ROOT / cfg, settings)
-    rate, empty, new = train.start_warnings(config, build_lists(config), None)
+    rate, empty, new = runs_train.start_warnings(config, build_lists(config), None)
     assert "the highest learning rate is 0.5, far above what adamw is used with" in rate
     assert "1 of 9 classes have no video in" in empty
     assert "never seen" in empty
@@ -451,3 +459,57 @@ def test_tensorboard_shows_clips_and_confusions(motion, tmp_path, monkeypatch):
     (tested,) = (line for line in lines if line["event"] == "test")
     assert tested["n"] == 17
     assert tested["top1"] == json.loads((run / "test" / "results.json").read_text())["figures"]["top1"]
+
+
+class Edges(nn.Module):
+    """A network that goes by the first columns of the picture: bright ones are class 1."""
+
+    def forward(self, x):
+        edge = x[..., :2].mean((1, 2, 3, 4))
+        return torch.stack([-edge, edge], dim=1)
+
+
+@pytest.mark.parametrize(("fit", "tested"), [("crop", 0.5), ("squeeze", 1.0), ("pad", 1.0)])
+def test_testing_views_that_miss_what_training_saw_are_told(tmp_path, fit, tested):
+    """Wide videos whose class stands at their left edge, which training saw (in the only box that fits its range)."""
+    lines = []
+    for number in range(12):
+        film = torch.full((8, 3, 24, 96), 20, dtype=torch.uint8)
+        film[..., :12] = 235 * (number % 2)
+        write_video(tmp_path / f"{number}.mp4", film, fps=12)
+        lines.append(f"{number}.mp4 {number % 2}")
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "classes.txt").write_text("dark\nbright\n")
+    views = ["data.short_side=20", "data.scale=[1.0, 1.0]", "data.ratio=[1.0, 4.0]"]
+    if fit != "crop":
+        views = [f"data.fit={fit}", "data.short_side=null", "data.scale=[0.9, 1.0]", "data.ratio=[0.9, 1.1]"]
+    _, cfg, *overrides = small_run(tmp_path, tmp_path / "run")
+    lists = [f"data.train={tmp_path / 'list.csv'}", f"data.val={tmp_path / 'list.csv'}"]
+    wide = ["data.size=20", "data.frames=4", "eval.crops=1"]
+    config = load_config(
+        cfg, [*overrides, *lists, *views, *wide, "eval.clips=1", "data.workers=0", "eval.opposites=[]"]
+    )
+    lists = build_lists(config)
+    model = Classifier(Edges(), mean=[0.3] * 3, std=[0.5] * 3, classes=lists.classes)
+    log = Log(tmp_path / "run", steps=1)
+    if fit == "pad":  # bars above and below: the edge is a quarter as bright
+        model = Classifier(Edges(), mean=[0.1] * 3, std=[0.5] * 3, classes=lists.classes)
+    with start_parallel("cpu") as parallel:
+        found = compare_geometries(config, model, lists.train, parallel, log)
+    log.close()
+    assert found is not None
+    assert found["n"] == 12
+    assert (found["top1_testing_views"], found["top1_training_crops"]) == (tested, 1.0)
+    events = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    warnings = [event["text"] for event in events if event["event"] == "warning"]
+    assert len(warnings) == (fit == "crop")
+    warned = start_warnings(config, lists, None)
+    assert any("no box of 100 to 100 %" in text for text in warned) == (fit == "crop")
+
+
+def test_a_clip_longer_than_the_videos_is_told_at_the_start(motion, tmp_path):
+    _, cfg, *overrides = small_run(motion, tmp_path / "run")
+    config = load_config(cfg, [*overrides, "data.frames=64", "data.stride=32"])
+    (warned,) = [text for text in start_warnings(config, build_lists(config), None) if "longer than" in text]
+    assert "a clip of 64 frames with stride 32 is longer than 16 of 16 training videos looked at" in warned
+    assert "has 12 frames" in warned

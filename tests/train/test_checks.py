@@ -1,11 +1,22 @@
 """Lines that say where to look, and silence where all is well."""
 
 import pytest
+import torch
 
 from tests.conftest import ROOT
 from vidtok.build_train import highest_rate
 from vidtok.config_io import load_config
-from vidtok.train.checks import InputWatch, empty_classes_warning, high_loss_warning, input_remedy, rate_warning
+from vidtok.train.checks import (
+    InputWatch,
+    empty_classes_warning,
+    geometry_warning,
+    high_loss_warning,
+    input_remedy,
+    majority_warning,
+    rate_warning,
+    warmup_warning,
+)
+from vidtok.train.optim import make_schedule
 
 
 @pytest.mark.parametrize(
@@ -21,7 +32,7 @@ def test_a_rate_of_the_wrong_order_is_told(optimizer, lr, side):
     warning = rate_warning(optimizer, lr)
     assert warning is not None
     assert f"far {side} what {optimizer} is used with" in warning
-    assert "train.lr" in warning
+    assert "`lr`" in warning
 
 
 @pytest.mark.parametrize(
@@ -50,14 +61,36 @@ def test_a_loss_far_above_chance_is_told():
     warning = high_loss_warning(20.8, chance=2.08, step=20)
     assert warning is not None
     assert "20.8 at step 20, 10 times" in warning
-    assert "train.lr" in warning
+    assert "`lr`" in warning
+
+
+def test_a_figure_near_the_largest_class_s_is_told():
+    assert majority_warning(0.9, largest=0.25, n=20) is None
+    assert majority_warning(0.37, largest=0.25, n=64) is None  # two standard errors are 0.108
+    for top1 in (0.1, 0.25, 0.31, 0.35):
+        warning = majority_warning(top1, largest=0.25, n=64)
+        assert warning is not None
+        assert f"top1 {top1:.3f} of 64 videos is no better than naming the largest class each time (0.250)" in warning
+        assert "explain" in warning
+    assert majority_warning(1.0, largest=1.0, n=5) is None
+
+
+def test_a_gap_between_the_geometries_of_training_and_testing_is_told():
+    warning = geometry_warning("top1", tested=0.45, trained=0.92, n=32)
+    assert warning is not None
+    assert "32 training videos have top1 0.450 by the testing views, and 0.920 by the crops of training" in warning
+    assert "data.fit=squeeze or pad" in warning
+    assert geometry_warning("top1", tested=0.90, trained=1.0, n=32) is None
+    assert geometry_warning("top1", tested=0.95, trained=0.60, n=32) is None
+    assert geometry_warning("top1", tested=0.5, trained=0.75, n=8) is None  # two videos
+    assert geometry_warning("top1", tested=0.5, trained=0.875, n=8) is not None
 
 
 def test_the_remedy_names_what_is_left_to_do():
     plenty = input_remedy(workers=1, cores=4, can_prepare=True, can_crop_in_yuv=True, can_repeat=True)
     assert plenty == (
-        "raise data.workers (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
-        "data.crop_in=yuv, or set data.repeats=2"
+        "raise `workers` (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
+        "`crop_in`=yuv, or set `repeats`=2"
     )
     nothing = input_remedy(workers=4, cores=4, can_prepare=False, can_crop_in_yuv=False, can_repeat=False)
     assert nothing == "take a machine with more cores than 4"
@@ -75,3 +108,14 @@ def test_short_intervals_are_judged_together():
     watch = InputWatch(remedy="do this")
     told = [watch(steps=3, seconds=1.0, waited=waited) for waited in (1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0)]
     assert told == [None] * 8 + ["input bound: 38% of the time waits for data; do this"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10])
+def test_a_warm_up_as_long_as_the_run_is_told_with_the_rate_that_it_reaches(steps):
+    assert warmup_warning(steps - 1, steps=steps, lr=0.5) is None
+    for warmup in (steps, 3 * steps):
+        text = warmup_warning(warmup, steps=steps, lr=0.5)
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+        make_schedule(optimizer, lr=0.5, steps=steps, warmup_steps=warmup).step_update(steps - 1)
+        assert f"(`warmup_steps`={warmup}) is not over when the run ends, behind step {steps}" in text
+        assert f"rises to {optimizer.param_groups[0]['lr']:.3g}, not to 0.5" in text

@@ -42,7 +42,8 @@ class VideoDataset(Dataset[Sample | Failure]):
         try:
             return self.sample(record=record, epoch=epoch, size=size)
         except DecodeError as error:
-            return Failure(index=record, path=self.records[record].path, cause=str(error))
+            item = self.records[record]
+            return Failure(index=record, path=item.path, cause=str(error), key=item.key)
 
     def sample(self, *, record: int, epoch: int = 0, view: int | None = None, size: int | None = None) -> Sample:
         """All views of a record, or one of them. The video is opened here and decoded once for all views.

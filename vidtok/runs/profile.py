@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.build import build_lists
+from vidtok.build import build_lists, told_in_config_words
 from vidtok.config_io import find_config
 from vidtok.errors import ConfigError
+from vidtok.runs.folders import make_folder
 from vidtok.runs.profile_sample import time_samples
 from vidtok.runs.profile_steps import StepTimes, averages_of, sample_batches, time_steps
 from vidtok.runs.profile_words import bottleneck, operator_table, sample_table, step_table, top_operator
@@ -14,6 +15,7 @@ from vidtok.train.timing import mean_parts
 from vidtok.viz.time_bars import Bars, draw_bars
 
 
+@told_in_config_words()
 def run_profile(
     cfg: str | Path, overrides: Sequence[str] = (), *, steps: int = 20, out: str | Path | None = None
 ) -> None:
@@ -26,12 +28,12 @@ def run_profile(
     config = find_config(cfg, overrides)
     lists = build_lists(config)
     folder = Path(out) if out else Path(str(config.run.dir)) / "profile"
+    make_folder(folder)
     with start_parallel(config.run.device, form=config.train.parallel) as parallel:
         times = time_steps(config, lists, parallel, steps=steps)
         if not parallel.is_main:
             return
         sample = time_samples(sample_batches(config, lists, parallel))
-        folder.mkdir(parents=True, exist_ok=True)
         for line in (*step_table(times), "", *sample_table(sample), "", *operator_table(times)):
             print(line)
         write_trace(times, folder)

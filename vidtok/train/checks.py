@@ -1,5 +1,6 @@
 """What is wrong with a run can often be told at its start; each of these gives a line that says where to look."""
 
+import math
 from collections.abc import Collection, Sequence
 
 from timm.optim._optim_factory import get_optimizer_info
@@ -23,7 +24,18 @@ def rate_warning(optimizer: str, lr: float) -> str | None:
         return None
     return (
         f"the highest learning rate is {lr:.3g}, far {'above' if lr > high else 'below'} what {optimizer} is used with "
-        f"({usual}): check train.lr, and with it train.lr_batch and train.optimizer"
+        f"({usual}): check `lr`, and with it `lr_batch` and `optimizer`"
+    )
+
+
+def warmup_warning(warmup_steps: int, *, steps: int, lr: float) -> str | None:
+    """A line about a warm-up that lasts the whole run, so that the highest rate is never reached, or None."""
+    if warmup_steps < steps:
+        return None
+    reached = lr * (1 + (steps - 1) * (warmup_steps - 1) / warmup_steps) / warmup_steps
+    return (
+        f"the warm-up (`warmup_steps`={warmup_steps}) is not over when the run ends, behind step {steps}: the rate "
+        f"rises to {reached:.3g}, not to {lr:.3g}, and never falls; shorten the warm-up, or lengthen the run"
     )
 
 
@@ -35,7 +47,7 @@ def empty_classes_warning(seen: Collection[int], classes: Sequence[str], *, name
     more = " …" if len(empty) > 5 else ""
     return (
         f"{len(empty)} of {len(classes)} classes have no video in {name} and cannot be learned: "
-        f"{', '.join(empty[:5])}{more}; look at the labels there and at data.classes"
+        f"{', '.join(empty[:5])}{more}; look at the labels there and at `classes`"
     )
 
 
@@ -45,7 +57,34 @@ def high_loss_warning(mean_loss: float, *, chance: float, step: int) -> str | No
         return None
     return (
         f"the loss is {mean_loss:.3g} at step {step}, {mean_loss / chance:.0f} times that of a network which gives "
-        f"every class the same score ({chance:.3g}): lower train.lr, or lengthen train.warmup_steps"
+        f"every class the same score ({chance:.3g}): lower `lr`, or lengthen `warmup_steps`"
+    )
+
+
+def majority_warning(top1: float, *, largest: float, n: int) -> str | None:
+    """A line about a top-1 that is no better than naming the largest class every time, within two standard errors."""
+    if not 0 < largest < 1 or top1 > largest + 2 * math.sqrt(largest * (1 - largest) / n):
+        return None
+    return (
+        f"top1 {top1:.3f} of {n} videos is no better than naming the largest class each time ({largest:.3f}), give or "
+        f"take chance: the network has learned nothing that holds for them. Look at the curves (has the training loss "
+        f"fallen?), at the labels, and with explain at what training and testing see"
+    )
+
+
+GAP = 0.15
+"""A figure that is lower by this, and by three videos or more, is lower for a reason."""
+
+
+def geometry_warning(name: str, *, tested: float, trained: float, n: int) -> str | None:
+    """A line where training videos do worse by the testing views than by the crops of training, or None."""
+    if trained - tested < GAP or (trained - tested) * n < 3:
+        return None
+    return (
+        f"{n} training videos have {name} {tested:.3f} by the testing views, and {trained:.3f} by the crops of "
+        f"training: testing sees other pictures than training did, and its figures are too low for that. Compare "
+        f"what both see (explain CFG VIDEO, and with --train), and bring data.fit, data.short_side and data.size "
+        f"together with data.scale and data.ratio; data.fit=squeeze or pad shows whole pictures in both"
     )
 
 
@@ -58,10 +97,10 @@ def input_remedy(*, workers: int, cores: int, can_prepare: bool, can_crop_in_yuv
 
     `cores` are those that a training process has for itself.
     """
-    ways = [f"raise data.workers (now {workers}, of {cores} cores)"] if workers < cores else []
+    ways = [f"raise `workers` (now {workers}, of {cores} cores)"] if workers < cores else []
     ways += ["prepare the videos with tools/prepare_videos.py"] if can_prepare else []
-    ways += ["set data.crop_in=yuv"] if can_crop_in_yuv else []
-    ways += ["set data.repeats=2"] if can_repeat else []
+    ways += ["set `crop_in`=yuv"] if can_crop_in_yuv else []
+    ways += ["set `repeats`=2"] if can_repeat else []
     ways += [] if workers < cores else [f"take a machine with more cores than {cores}"]
     return ", or ".join(ways)
 
