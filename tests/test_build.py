@@ -401,6 +401,14 @@ def test_a_run_with_averages_is_used_by_its_averages(motion, tmp_path):
         assert all(torch.equal(value, averages[name]) for name, value in found.state_dict().items())
 
 
+def test_the_time_limit_reaches_the_datasets(motion):
+    settings = config(motion, "data.timeout_seconds=77", "data.workers=0")
+    lists = build_lists(settings)
+    train = build_train_batches(settings, lists.train, ALONE, first_step=0)
+    val = build_eval_batches(settings, lists.val, ALONE, eval_views(settings))
+    assert [batches.dataset.timeout_seconds for batches in (train, val)] == [77.0, 77.0]
+
+
 def test_epochs_are_counted_in_the_lists_records(motion):
     assert run_steps(config(motion), 24) == config(motion).train.steps
     for epochs, steps in ((1, 6), (2.5, 15), (0.1, 1)):

@@ -39,7 +39,7 @@ from vidtok.models.weights.origin import colours
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
 from vidtok.train.parallel import Parallel, usable_cores
-from vidtok.types import Batch
+from vidtok.types import Batch, Record
 from vidtok.video.protocols import ClipRule
 
 UNKNOWN = (float("nan"),) * 3
@@ -305,7 +305,7 @@ def build_train_batches(
     data = config.data
     check_sizes(config)
     batches = build_train_plan(config, records, parallel, first_step=first_step)
-    dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, train_views(data))
     return make_loader(
         dataset,
         batches,
@@ -313,6 +313,14 @@ def build_train_batches(
         timeout_seconds=data.timeout_seconds,
         sharing=local_processes(),
         warn=lambda text: warn(config_words(text)),
+    )
+
+
+def build_dataset(config: Config, records: Sequence[Record], views: TrainViews | TestViews) -> VideoDataset:
+    """A list's videos, read by the config's backend within its time limit."""
+    data = config.data
+    return VideoDataset(
+        records, views=views, seed=config.run.seed, backend=data.backend, timeout_seconds=data.timeout_seconds
     )
 
 
@@ -340,7 +348,7 @@ def build_eval_batches(
 ) -> Iterable[Batch]:
     """This process's share of the list, every record once, a video with all of its views in a row."""
     data = config.data
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, views)
     videos = fitting_videos(config.eval.batch, video_bytes=view_bytes(views) * views.count)
     batches = EvalBatches(records=len(records), batch=videos, rank=parallel.rank, world=parallel.world)
     return make_loader(

@@ -30,12 +30,12 @@ def run_visualize(
     """
     named = None if cfg is None else str(cfg)
     opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
-    views = eval_views(config, single=True)
+    views, data = eval_views(config, single=True), config.data
     make_folder(Path(out).parent)
     with start_parallel(config.run.device) as parallel:
         model = build_trained(config, opened, source=checkpoint).to(parallel.device)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(video, backend=config.data.backend) as reader:
+        with open_video(video, backend=data.backend, timeout_seconds=data.timeout_seconds) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
             frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
             rate = (config.data.target_fps or reader.fps) / config.data.stride
