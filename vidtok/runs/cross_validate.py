@@ -106,7 +106,7 @@ def changed(config: Config, **sections: Mapping[str, Any]) -> Config:
     tree = config.model_dump(mode="json")
     for name, keys in sections.items():
         tree[name] = {**tree[name], **keys}
-    return check(tree, source="cross_validate")
+    return check(tree, source="cross_validate", allow_plugins=True)
 
 
 def fold_part(
@@ -139,7 +139,7 @@ def start_part(config: Config, folder: Path, motion: Path, *, seed: int, clips: 
         "train": {**train, "precision": tree["train"]["precision"]},
         "eval": {"clips": 1, "crops": 1},
     }
-    return Part(name=f"seed {seed}, start", config=check(tree, source="cross_validate"), lists={})
+    return Part(name=f"seed {seed}, start", config=check(tree, source="cross_validate", allow_plugins=True), lists={})
 
 
 def motion_size(config: Config) -> tuple[int, int]:
