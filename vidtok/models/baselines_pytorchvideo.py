@@ -16,9 +16,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.models.baselines_attention import class_token_look, energy
 from vidtok.models.stages import PerStage, stage_grids
 from vidtok.nn.encoder import Encoder
+from vidtok.nn.looks import at_rest, inputs_of
 from vidtok.nn.token_learner import TokenLearnerOptions
+from vidtok.types import AttentionMap
 
 NO_STRIDES: PerStage = (1, 1, 1, 1)
 
@@ -131,6 +134,15 @@ class X3D(nn.Module):
         tokens = self.encoder(rearrange(y, "b d t h w -> b t h w d"))
         return self.head(rearrange(tokens, "b t s d -> b d t s 1"))
 
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where TokenLearner and the last block behind it look; without them the activations of the last grid."""
+        with at_rest(self):
+            pixels = rearrange(x, "b f c y x -> b c f y x")
+            if self.encoder is not None:
+                return self.encoder.attention(rearrange(self.body(pixels), "b d t h w -> b t h w d"))
+            ((seen,),) = inputs_of([self.body.blocks[-1]], self.body, pixels)
+            return (energy(seen, place="stage 4"),)
+
 
 class Slow(nn.Module):
     """The slow pathway alone: a ResNet with kernels over time in its last two stages, as pytorchvideo builds it.
@@ -161,6 +173,12 @@ class Slow(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.body(rearrange(x, "b f c y x -> b c f y x"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """The activations of the last grid: there is no attention in it."""
+        with at_rest(self):
+            ((seen,),) = inputs_of([self.body.blocks[-1]], self.body, rearrange(x, "b f c y x -> b c f y x"))
+            return (energy(seen, place="stage 4"),)
 
 
 class SlowFast(nn.Module):
@@ -212,6 +230,13 @@ class SlowFast(nn.Module):
         fast = rearrange(x, "b f c y x -> b c f y x")
         return self.body([fast[:, :, self.slow_frames], fast])
 
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """The activations of both pathways' last grids: there is no attention in them."""
+        with at_rest(self):
+            pools = self.body.blocks[-2].pool
+            slow, fast = (seen for (seen,) in inputs_of(list(pools), self, x))
+            return energy(slow, place="slow pathway, stage 4"), energy(fast, place="fast pathway, stage 4")
+
 
 class MViTv1(nn.Module):
     """Multiscale vision transformer (Fan et al., arXiv 2104.11227), as pytorchvideo builds it. The defaults are B/16x4.
@@ -260,6 +285,13 @@ class MViTv1(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.body(rearrange(x, "b f c y x -> b c f y x"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the class token looks in the last block."""
+        with at_rest(self):
+            last = self.body.blocks[-1]
+            place = f"block {len(self.body.blocks)} of {len(self.body.blocks)}"
+            return (class_token_look(last.attn, self.body, rearrange(x, "b f c y x -> b c f y x"), place=place),)
 
 
 def mvit_clip(frames: int, size: int | tuple[int, int]) -> tuple[int, int]:

@@ -3,14 +3,19 @@
 The library's own network is `body`: its published weights load into that.
 """
 
+from typing import Any
+
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import video
 
 from vidtok.errors import ModelError
+from vidtok.models.baselines_attention import class_token_look, energy, window_look
 from vidtok.models.baselines_pytorchvideo import mvit_clip
 from vidtok.models.stages import PerStage, stage_grids
+from vidtok.nn.looks import at_rest, inputs_of
+from vidtok.types import AttentionMap
 
 KERNEL = [3, 3, 3]
 
@@ -42,6 +47,12 @@ class S3D(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.body(rearrange(x, "b f c y x -> b c f y x"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """The activations of the last grid: there is no attention in it."""
+        with at_rest(self):
+            ((seen,),) = inputs_of([self.body.avgpool], self.body, rearrange(x, "b f c y x -> b c f y x"))
+            return (energy(seen, place="the last of 16 layers"),)
 
 
 class Swin3D(nn.Module):
@@ -84,6 +95,13 @@ class Swin3D(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.body(rearrange(x, "b f c y x -> b c f y x"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the windowed attention of the last block looks."""
+        with at_rest(self):
+            stage: Any = self.body.features[-1]
+            pixels, place = rearrange(x, "b f c y x -> b c f y x"), f"block {len(stage)} of stage 4"
+            return (window_look(stage[-1].attn, self.body, pixels, place=place),)
 
 
 class MViTv2(nn.Module):
@@ -143,3 +161,10 @@ class MViTv2(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.body(rearrange(x, "b f c y x -> b c f y x"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the class token looks in the last block."""
+        with at_rest(self):
+            last = self.body.blocks[-1]
+            place = f"block {len(self.body.blocks)} of {len(self.body.blocks)}"
+            return (class_token_look(last.attn, self.body, rearrange(x, "b f c y x -> b c f y x"), place=place),)

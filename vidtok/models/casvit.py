@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from vidtok.models.stages import PerStage, drop_path_rates, stage_grids
 from vidtok.nn.conv import GridBatchNorm, GridConv, clip_grid, depthwise
+from vidtok.nn.looks import at_rest, inputs_of, look_on_grid
 from vidtok.nn.mixers.conv_additive import ConvAdditive
+from vidtok.types import AttentionMap
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -148,3 +150,10 @@ class CASViT(nn.Module):
         if self.dist_head is None:
             return self.head(pooled)
         return (self.head(pooled) + self.dist_head(pooled)) / 2
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """What multiplies the values in the convolutional additive attention of the last block."""
+        mixer = self.stages[-1][-1].mixer
+        with at_rest(self):
+            ((seen,),) = inputs_of([mixer], self, x)
+            return (look_on_grid(mixer, seen, place=f"block {len(self.stages[-1])} of stage 4, conv_additive"),)

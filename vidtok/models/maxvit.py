@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from vidtok.errors import ModelError
 from vidtok.models.stages import PerStage, stage_grids
 from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite, clip_grid
+from vidtok.nn.looks import at_rest, inputs_of, last_where, look_on_grid
 from vidtok.nn.mixers.multi_axis import MultiAxis
+from vidtok.types import AttentionMap
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -214,6 +216,18 @@ class MaxViT(nn.Module):
     def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         pooled = self.norm(reduce(self.features(clip), "b t h w d -> b d", "mean"))
         return self.head(self.pre_logits(pooled).tanh())
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the attention over the spread grid, the last of the last block, looks.
+
+        Raises ModelError where windows of one row and column leave nothing to look at but time.
+        """
+        mixer = self.stages[-1][-1].spread.mixer
+        last_where([mixer])
+        with at_rest(self):
+            ((seen,),) = inputs_of([mixer], self, x)
+            place = f"block {len(self.stages[-1])} of stage 4, multi_axis (partition=grid)"
+            return (look_on_grid(mixer, seen, place=place),)
 
 
 def _start(module: nn.Module) -> None:

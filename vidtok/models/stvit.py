@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from vidtok.errors import ModelError
 from vidtok.models.stages import PerStage, drop_path_rates, stage_grids, within_time_steps
 from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv, clip_grid
+from vidtok.nn.looks import at_rest, in_time_steps, inputs_of, look_on_grid
 from vidtok.nn.mixers.super_token import SuperToken
+from vidtok.types import AttentionMap
 
 Cells = tuple[int, int, int]
 CELLS: tuple[Cells, Cells, Cells, Cells] = ((1, 8, 8), (1, 4, 4), (1, 1, 1), (1, 1, 1))
@@ -191,3 +193,11 @@ class STViT(nn.Module):
 
     def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(reduce(self.features(clip), "b t h w d -> b d", "mean"))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the super-token attention of the last block looks; with `per_time_step` each time step by itself."""
+        block = self.stages[-1][-1]
+        with at_rest(self):
+            ((seen,),) = inputs_of([block.mixer], self, x)
+            found = look_on_grid(block.mixer, seen, place=f"block {len(self.stages[-1])} of stage 4, super_token")
+        return (in_time_steps(found, clips=len(x)) if block.per_time_step else found,)

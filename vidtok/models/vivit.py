@@ -4,11 +4,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.nn.encoder import MHSA_SPEC, Encoder, MixerPattern
+from vidtok.nn.looks import at_rest
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import Head, NormPosition, Pool, PoolKind
 from vidtok.nn.position import PositionKind
 from vidtok.nn.token_learner import TokenLearner, TokenLearnerOptions
 from vidtok.nn.tubelet import Tubelet
+from vidtok.types import AttentionMap
 
 
 class ViViT(nn.Module):
@@ -103,3 +105,8 @@ class ViViT(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(self.pool(self.encoder(self.tokenizer(x))))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the last TokenLearner and the last mixer look; see `Encoder.attention`."""
+        with at_rest(self):
+            return self.encoder.attention(self.tokenizer(x))

@@ -1,16 +1,20 @@
 """ViViT's Model 2: one encoder over space, shared by all time steps, then one over time."""
 
+from dataclasses import replace
+
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.nn.encoder import MHSA_SPEC, Encoder, MixerPattern
+from vidtok.nn.looks import at_rest, in_time_steps
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import Head, Pool, PoolKind
 from vidtok.nn.position import PositionKind
 from vidtok.nn.token_learner import TokenLearnerOptions
 from vidtok.nn.tubelet import Tubelet
+from vidtok.types import AttentionMap
 
 
 class FactorisedEncoderViViT(nn.Module):
@@ -108,3 +112,14 @@ class FactorisedEncoderViViT(nn.Module):
         if self.time is None or self.time_pool is None:
             return self.head(x.flatten(1, 3).mean(dim=1))
         return self.head(self.time_pool(self.time(x)))
+
+    def attention(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the space encoder looks, each time step by itself; see `Encoder.attention`.
+
+        Each time step has the same share of the attention: what the time encoder makes of the steps is no where.
+        """
+        with at_rest(self):
+            tokens = self.tokenizer(x)
+            found = self.space.attention(rearrange(tokens, "b t h w d -> (b t) 1 h w d"))
+        found = (in_time_steps(each, clips=len(x)) for each in found)
+        return tuple(replace(each, place=f"space encoder, {each.place}") for each in found)

@@ -78,6 +78,7 @@ class SuperToken(nn.Module):
                 f"super_token: cells and iterations count from 1, got cells={cells}, iterations={iterations}"
             )
         self.cells, self.iterations = cells, iterations
+        self.map_meaning = "attention" if cells == (1, 1, 1) else "attention through super tokens"
         self.scale = width**-0.5
         self.refine = MHSA(width, heads=heads)
         for layer in (self.refine.qkv, self.refine.projection):
