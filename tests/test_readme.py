@@ -2,13 +2,13 @@
 
 import re
 
-from tests.readme_tree import ROOT, split, tree
+from tests.file_tree import HEADING, PAGE, ROOT, tree
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_tree_is_the_tree():
-    assert split(README)[1] == tree(), "run `python -m tests.readme_tree`"
+    assert PAGE.read_text(encoding="utf-8") == f"{HEADING}\n\n{tree()}\n", "run `python -m tests.file_tree`"
 
 
 def test_every_module_says_what_it_is():
