@@ -9,7 +9,7 @@ PACKAGE = Path(vidtok.__file__).parent
 # One row per floor, from the ground; on floors 3 to 5 a room may import the rooms to its left.
 FLOORS = [
     ["errors", "types"],
-    ["video", "nn", "metrics"],
+    ["text", "video", "nn", "metrics"],
     ["data", "models", "viz"],
     ["evaluate", "predict", "visualize", "export", "train"],
     ["config", "config_io", "build", "build_train"],

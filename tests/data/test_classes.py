@@ -1,65 +1,9 @@
-"""Class files: plain ones, and those of the data sets."""
-
-import json
+"""The label that a class's name, or a number, stands for."""
 
 import pytest
 
-from vidtok.data.classes import ClassIndex, read_classes
+from vidtok.data.classes import ClassIndex
 from vidtok.errors import DataError
-
-
-def write(folder, text, name="classes.txt"):
-    path = folder / name
-    path.write_bytes(text.encode())
-    return path
-
-
-def test_one_name_per_line(tmp_path):
-    assert read_classes(write(tmp_path, "\ufeffa\nb c\r\n\n")) == ("a", "b c")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("a\n\nb\n", r":2: an empty line"), ("a\nb\na\n", r":3: .* line 1 already"), ("", "no class names")],
-)
-def test_wrong_lines_are_named(tmp_path, text, message):
-    with pytest.raises(DataError, match=message):
-        read_classes(write(tmp_path, text))
-
-
-def test_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="no such class file"):
-        read_classes(tmp_path / "none.txt")
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("1 ApplyEyeMakeup\n2 Archery\n", ("ApplyEyeMakeup", "Archery")),
-        ("0 abseiling\n1 air drumming\n", ("abseiling", "air drumming")),
-        ("c000 Holding some clothes\nc001 Closing a door\n", ("Holding some clothes", "Closing a door")),
-        ("1 apple\n3 apples\n", ("1 apple", "3 apples")),
-        ("1 apple\nno apple\n", ("1 apple", "no apple")),
-        ("2 apples\n3 apples\n", ("2 apples", "3 apples")),
-        ("1 apple\n", ("1 apple",)),
-        ("0\n1\n2\n", ("0", "1", "2")),
-    ],
-)
-def test_numbers_in_order_before_the_names_go(tmp_path, text, names):
-    assert read_classes(write(tmp_path, text)) == names
-
-
-def test_json_from_names_to_numbers(tmp_path):
-    labels = {"Closing something": "1", '"Digging"': 0}
-    assert read_classes(write(tmp_path, json.dumps(labels), "labels.json")) == ("Digging", "Closing something")
-    for content, message in [
-        ({"a": 0, "b": 2}, "2 names need the numbers 0 to 1, each of them once"),
-        ({"a": 0, "b": 0}, "2 names need the numbers 0 to 1"),
-        ({"a": "x"}, "class numbers are whole numbers"),
-        (["a"], "an object from each class name"),
-    ]:
-        with pytest.raises(DataError, match=message):
-            read_classes(write(tmp_path, json.dumps(content), "labels.json"))
 
 
 def test_names_that_come_up_are_sorted(tmp_path):
@@ -78,3 +22,48 @@ def test_given_names_keep_their_order(tmp_path):
         index.label("jmp", line=7)
     with pytest.raises(DataError, match=r"'xyz' is none of the 2 classes \(run, jump …\)"):
         index.label("xyz")
+
+
+def test_names_that_are_numbers_come_in_their_order(tmp_path):
+    index = ClassIndex(None, source=tmp_path)
+    for name in ("10", "2", "0", "1"):
+        index.label(name)
+    assert index.names() == ("0", "1", "2", "10")
+    assert index.relabel() == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (["0", "1", "2"], {0: 0, 1: 1, 2: 2, 7: 7}),  # what has no class is found later, with its video
+        (["00", "01", "2"], {0: 0, 1: 1, 2: 2}),
+        (["bend", "wave"], {0: 0, 1: 1}),
+        (["0", "1", "2", "10"], {0: 0, 1: 1, 2: 2, 10: 3, 3: "3 is none of the 4 classes, whose names are numbers"}),
+        (["1", "2", "3"], {1: 0, 2: 1, 3: 2, 0: "0 is none of the 3 classes"}),
+        (["0", "1", "10", "2"], {0: 0, 1: 1, 10: 2, 2: 3}),
+        (["01", "02"], {1: 0, 2: 1}),
+        (["bend", "2", "wave"], {0: 0, 1: 1, 2: "2 may be the class '2', or the label 2, which is 'wave'"}),
+        (["bend", "7"], {0: 0, 1: 1, 7: 1}),
+        (["1", "01"], {1: "1 may be the class '1', or the class '01'; write the names"}),
+    ],
+)
+def test_a_number_is_a_label_or_a_name_or_refused(tmp_path, classes, labels):
+    index = ClassIndex(classes, source=tmp_path / "list.csv")
+    for number, label in labels.items():
+        if isinstance(label, int):
+            assert index.number(number) == label
+        else:
+            with pytest.raises(DataError, match=rf"list.csv:7: {label}"):
+                index.number(number, line=7)
+
+
+def test_one_name_in_two_forms_of_unicode(tmp_path):
+    index = ClassIndex(["caf\u00e9", "e\u0301t\u00e9"], source=tmp_path)
+    assert (index.label("cafe\u0301"), index.label("\u00e9te\u0301")) == (0, 1)
+    assert "cafe\u0301" in index
+    assert "cafe" not in index
+
+
+def test_a_name_that_is_not_utf8_is_named_with_its_line(tmp_path):
+    with pytest.raises(DataError, match=r"list.csv:3: not a text in UTF-8"):
+        ClassIndex(None, source=tmp_path / "list.csv").label("caf\udce9", line=3)

@@ -1,114 +1,86 @@
-"""Class names: files of them, and the label that a name stands for."""
+"""The label that a class's name, or a number in a list, stands for."""
 
 import difflib
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from vidtok.errors import DataError
-
-
-def read_text(path: Path, *, what: str = "list") -> str:
-    """A text file in UTF-8, without its byte-order mark, lines ended by a line feed alone."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file in UTF-8 ({error}); is it a {what}?") from error
-
-
-def read_json(path: Path) -> object:
-    try:
-        return json.loads(read_text(path))
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
-
-
-def read_classes(path: str | Path) -> tuple[str, ...]:
-    """One class name per line, in the order of the labels.
-
-    Files of the data sets are understood too: names behind numbers, which count from 0 or 1 (UCF101's classInd.txt has
-    `1 ApplyEyeMakeup`) or are codes (`c000 Holding some clothes`), and a JSON object from each name to its number.
-    Raises DataError, which names file and line.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no such class file (data.classes); write one class name per line, in the order of the labels"
-        )
-    if path.suffix == ".json":
-        return _numbered_json(path)
-    names = [line.strip() for line in read_text(path, what="class file").split("\n")]
-    while names and not names[-1]:
-        names.pop()
-    for number, name in enumerate(names, start=1):
-        if not name:
-            raise DataError(f"{path}:{number}: an empty line; every line is the name of one class")
-    names = _without_numbers(names)
-    lines: dict[str, int] = {}
-    for number, name in enumerate(names, start=1):
-        if lines.setdefault(name, number) != number:
-            raise DataError(f"{path}:{number}: the class {name!r} stands on line {lines[name]} already")
-    if not names:
-        raise DataError(f"{path}: no class names; write one per line")
-    return tuple(names)
-
-
-def _without_numbers(lines: list[str]) -> list[str]:
-    """Names without the numbers before them, where every line has one and they are in order."""
-    matches = [re.fullmatch(r"c?(\d+)\s+(\S.*)", line) for line in lines]
-    found = [match for match in matches if match is not None]
-    numbers = [int(match[1]) for match in found]
-    if len(found) == len(lines) > 1 and numbers == list(range(numbers[0], numbers[0] + len(lines))) and numbers[0] < 2:
-        return [match[2] for match in found]
-    return lines
-
-
-def _numbered_json(path: Path) -> tuple[str, ...]:
-    content = read_json(path)
-    if not isinstance(content, dict) or not content:
-        raise DataError(f"{path}: a class file in JSON is an object from each class name to its number, counted from 0")
-    try:
-        numbers = {int(number): name.strip('"') for name, number in content.items()}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: class numbers are whole numbers: {error}") from error
-    if sorted(numbers) != list(range(len(content))):
-        raise DataError(f"{path}: {len(content)} names need the numbers 0 to {len(content) - 1}, each of them once")
-    return tuple(numbers[i] for i in range(len(content)))
+from vidtok.text.classes import class_order, is_number, same_text
+from vidtok.text.file import check_utf8
 
 
 class ClassIndex:
-    """From a class's name to its label. Where no classes are given, the names that come up, sorted, are the classes."""
+    """From a class's name, or a number, to its label.
+
+    Where no classes are given, the names that come up are the classes, in the order of `class_order`. Numbers are
+    labels, but where given names are whole numbers other than 0, 1, 2 … in order: then a number is a name.
+    """
 
     def __init__(self, classes: Sequence[str] | None, *, source: Path):
         self.given = tuple(classes) if classes is not None else None
         self.source = source
         self._labels = {name: label for label, name in enumerate(classes or ())}
+        self._same = {same_text(name): label for name, label in self._labels.items()}
+        numbers = {label: int(name) for name, label in self._labels.items() if is_number(name)}
+        self.numbers_are_names = bool(numbers) and any(label != number for label, number in numbers.items())
+        self._numbers: dict[int, list[int]] = {}
+        for label, number in numbers.items() if self.numbers_are_names else ():
+            self._numbers.setdefault(number, []).append(label)
+        self._only_numbers = len(numbers) == len(self._labels)
 
     def label(self, name: str, *, line: int | None = None) -> int:
-        """The label of a name; without given classes a provisional one, which `relabel` makes final."""
+        """The label of a name; without given classes a provisional one, which `relabel` makes final.
+
+        Raises DataError, which names the nearest class, for a name that is none of those given.
+        """
         label = self._labels.get(name)
         if label is not None:
             return label
         if self.given is None:
+            check_utf8(name, source=self._place(line))
             return self._labels.setdefault(name, len(self._labels))
+        label = self._same.get(same_text(name))
+        if label is not None:
+            return label
         near = difflib.get_close_matches(name, self.given, n=1)
         raise DataError(
-            f"{self.source}{'' if line is None else f':{line}'}: {name!r} is none of the {len(self.given)} classes "
+            f"{self._place(line)}: {name!r} is none of the {len(self.given)} classes "
             + (f"(the nearest: {near[0]!r})" if near else f"({', '.join(self.given[:4])} …)")
             + "; is the class file the right one?"
         )
 
+    def number(self, number: int, *, line: int | None = None) -> int:
+        """The label that a whole number in the list means; DataError where it means none, or may mean two."""
+        if not self.numbers_are_names:
+            return number
+        places, names = self._numbers.get(number, []), self.given or ()
+        if places == [number] or (not places and not self._only_numbers):
+            return number
+        if len(places) == 1 and (self._only_numbers or number >= len(names)):
+            return places[0]
+        if not places:
+            raise DataError(
+                f"{self._place(line)}: {number} is none of the {len(names)} classes, whose names are numbers "
+                f"({', '.join(names[:4])} …), so that a number in the list is taken for a name"
+            )
+        may = [f"the class {names[place]!r}" for place in places]
+        if not self._only_numbers:
+            may.append(f"the label {number}, which is {names[number]!r}")
+        raise DataError(f"{self._place(line)}: {number} may be {', or '.join(may)}; write the names of the classes")
+
     def __contains__(self, name: str) -> bool:
-        return name in self._labels
+        return name in self._labels or same_text(name) in self._same
 
     def names(self) -> tuple[str, ...] | None:
-        """The classes: those given, or the sorted names; None where there was no name."""
-        return self.given if self.given is not None else tuple(sorted(self._labels)) or None
+        """The classes: those given, or the names in order; None where there was no name."""
+        return self.given if self.given is not None else class_order(self._labels) or None
 
     def relabel(self) -> list[int] | None:
         """The final label of each provisional one."""
         if self.given is not None or not self._labels:
             return None
-        places = {name: place for place, name in enumerate(sorted(self._labels))}
+        places = {name: place for place, name in enumerate(class_order(self._labels))}
         return [places[name] for name in self._labels]
+
+    def _place(self, line: int | None) -> str:
+        return str(self.source) if line is None else f"{self.source}:{line}"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vidtok.data.classes import read_classes
 from vidtok.data.csv_list import csv_header, csv_rows, read_csv
 from vidtok.errors import DataError
+from vidtok.text.classes import read_classes
 
 Row = Mapping[str, str]
 MIRRORED = re.compile(r"(.+)_(?:m|mirror|mirrored|flip|flipped)")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from vidtok.data.classes import read_classes
 from vidtok.data.csv_list import read_column
 from vidtok.data.formats import detect, find_form, settle
 from vidtok.data.formats.disk import is_on_disk
@@ -14,6 +13,7 @@ from vidtok.data.formats.folder import read_folder
 from vidtok.data.formats.splits import Part
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
+from vidtok.text.classes import read_classes
 
 __all__ = [
     "Records",

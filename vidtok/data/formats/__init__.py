@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidtok.data.classes import read_json
 from vidtok.data.csv_list import read_csv
 from vidtok.data.formats.avid import read_avid
 from vidtok.data.formats.charades import FRAMES_HEADER, read_charades, read_charades_frames
@@ -25,6 +24,7 @@ from vidtok.data.formats.something import read_something_v1, read_something_v2
 from vidtok.data.formats.splits import HMDB_FILE, read_hmdb51, read_ucf101
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
+from vidtok.text.file import read_json
 
 UCF_LINE = re.compile(r"[^/]+/v_\w+_g\d+_c\d+\.avi(\s+\d+)?")
 

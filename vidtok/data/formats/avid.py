@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from vidtok.data.classes import ClassIndex, read_json
+from vidtok.data.classes import ClassIndex
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
+from vidtok.text.file import read_json
 
 
 def read_avid(

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vidtok.data.classes import ClassIndex, read_classes, read_json
+from vidtok.data.classes import ClassIndex
 from vidtok.data.formats.disk import MediaFinder
 from vidtok.data.formats.paths import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
+from vidtok.text.classes import read_classes
+from vidtok.text.file import read_json
 
 FPS = 12.0
 Result = tuple[Records, tuple[str, ...] | None]

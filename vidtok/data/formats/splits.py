@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from vidtok.data.classes import ClassIndex, read_classes
+from vidtok.data.classes import ClassIndex
 from vidtok.data.formats.paths import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
+from vidtok.text.classes import read_classes
 
 Part = Literal["train", "val"]
 HMDB_FILE = re.compile(r"(.+)_test_split(\d)\.txt")
