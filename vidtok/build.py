@@ -15,9 +15,10 @@ from vidtok.data.lists import Records, check_files, check_labels, open_list, rea
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
-from vidtok.errors import ConfigError
+from vidtok.errors import ConfigError, ModelError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
@@ -68,14 +69,17 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
 def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 
-    With `device="meta"` nothing is computed or held: enough to count and to compare.
+    With `device="meta"` nothing is computed or held: enough to count and to compare. Raises ConfigError for a size of
+    `data.sizes` that the network cannot take.
     """
-    network, options = network_and_options(config.model)
-    architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
+    name, options = network_and_options(config.model)
+    architecture = Architecture(network=name, options=options, frames=config.data.frames, size=config.data.size)
     torch.manual_seed(config.run.seed)
     with torch.device(device):
+        network = architecture.build(classes=len(classes))
+        take_sizes(network, config)
         return Classifier(
-            architecture.build(classes=len(classes)),
+            network,
             mean=config.data.mean,
             std=config.data.std,
             classes=tuple(classes),
@@ -144,28 +148,18 @@ def train_views(data: DataConfig) -> TrainViews:
     )
 
 
-def check_sizes(config: Config) -> None:
-    """Raise ConfigError for a size of `data.sizes` that the network cannot take; nothing is computed or held."""
-    if config.data.sizes is None:
-        return
-    model = build_model(config, ("one", "other"), device="meta").eval()
-    for size in config.data.sizes:
+def take_sizes(network: Network, config: Config) -> None:
+    """Let the network take the sizes of `data.sizes` too; ConfigError for one that it cannot take."""
+    for size in config.data.sizes or ():
         try:
-            model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
-        except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"data.sizes: {config.model['name']}, made for {config.data.size} x {config.data.size} pixels, cannot "
-                f"take {size} x {size}: {str(error).splitlines()[0]}"
-            ) from error
+            network.also_take(frames=config.data.frames, size=size)
+        except ModelError as error:
+            raise ConfigError(f"data.sizes: {error}") from error
 
 
 def build_train_batches(config: Config, records: Records, parallel: Parallel, *, first_step: int) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on.
-
-    Raises ConfigError for a size of `data.sizes` that the network cannot take.
-    """
+    """This process's share of every step from `first_step` on."""
     data = config.data
-    check_sizes(config)
     batches = TrainBatches(
         records=len(records),
         batch=config.train.batch,

@@ -17,7 +17,6 @@ from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.timm_vit import load_timm_vit
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint
-from vidtok.train.depth import network_blocks
 from vidtok.train.groups import freeze, parameter_groups
 from vidtok.train.loss import ClassLoss
 from vidtok.train.memory import checkpoint_blocks
@@ -41,7 +40,7 @@ def prepare_training(config: Config, model: Classifier, device: torch.device) ->
         synchronise_norms(model, device=device)
     freeze(model, settings.freeze)
     if settings.checkpoint_blocks:
-        checkpoint_blocks(network_blocks(model.network, key="train.checkpoint_blocks"))
+        checkpoint_blocks(model.network.blocks)
     if settings.compile:
         model.compile()
     return model

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from vidtok.errors import ModelError
-from vidtok.models import network_class
 from vidtok.models.options import plain, typed_options
 from vidtok.models.presets import PRESETS
+from vidtok.models.registry import network_class
 from vidtok.nn.looks import heads_of
 from vidtok.nn.mixers import MIXERS
 

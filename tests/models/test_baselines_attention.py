@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models.video.mvit import MultiscaleAttention
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
-from vidtok.models.baselines_attention import class_token_look, energy, last_softmax, window_look
+from vidtok.models.baselines_attention import class_token_look, last_softmax, window_look
 from vidtok.models.baselines_pytorchvideo import library
 
 
@@ -81,9 +81,3 @@ class Wrapped(nn.Module):
 
     def forward(self, x):
         return self.layer(x, self.grid)
-
-
-def test_energy_is_the_mean_magnitude_over_channels():
-    maps = torch.arange(-12.0, 12.0).view(1, 2, 2, 2, 3)
-    expected = torch.tensor([abs(-12 + i) / 2 + abs(i) / 2 for i in range(12)]).view(1, 2, 2, 3)
-    assert torch.equal(energy(maps, place="stage 4").maps, expected)

@@ -1,5 +1,6 @@
 """Where the networks of pytorchvideo and torchvision look, as far as their own layers tell."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,18 +12,11 @@ from torch import Tensor, nn
 from vidtok.nn.looks import inputs_of, softmax_kept
 from vidtok.types import AttentionMap
 
-
-def energy(maps: Float[Tensor, "b d t h w"], *, place: str) -> AttentionMap:
-    """The mean magnitude of a grid over its channels: all that a convolutional network has to show."""
-    return AttentionMap(
-        place=place,
-        query="none: convolutions have no attention",
-        meaning="mean magnitude of the activations; a place answers for all the pixels that its convolutions reach",
-        maps=reduce(maps.abs(), "b d t h w -> b t h w", "mean"),
-    )
+Call = Callable[[Tensor], Any]
+"""A network, or a method of it."""
 
 
-def last_softmax(layer: nn.Module, network: nn.Module, x: Tensor) -> tuple[Float[Tensor, "..."], tuple[Any, ...]]:
+def last_softmax(layer: nn.Module, network: Call, x: Tensor) -> tuple[Float[Tensor, "..."], tuple[Any, ...]]:
     """The weights that a library's attention layer computes when the network is called with `x`, and its inputs."""
     (inputs,) = inputs_of([layer], network, x)
     with softmax_kept() as kept:
@@ -31,7 +25,7 @@ def last_softmax(layer: nn.Module, network: nn.Module, x: Tensor) -> tuple[Float
     return weights, inputs
 
 
-def class_token_look(layer: Any, network: nn.Module, x: Float[Tensor, "b *axes"], *, place: str) -> AttentionMap:
+def class_token_look(layer: Any, network: Call, x: Float[Tensor, "b *axes"], *, place: str) -> AttentionMap:
     """The look of MViT's class token, which stands first, on the grid of keys.
 
     A layer that pools its queries has keys on a finer grid than that of the tokens it puts out.
@@ -44,7 +38,7 @@ def class_token_look(layer: Any, network: nn.Module, x: Float[Tensor, "b *axes"]
     return AttentionMap(place=place, query="the class token", meaning=meaning, maps=maps)
 
 
-def window_look(layer: Any, network: nn.Module, x: Float[Tensor, "b *axes"], *, place: str) -> AttentionMap:
+def window_look(layer: Any, network: Call, x: Float[Tensor, "b *axes"], *, place: str) -> AttentionMap:
     """The mean look over all tokens of a grid whose attention stays within shifted windows (Video Swin).
 
     Windows as the layer cuts them: no larger than the grid, the grid filled up to whole windows and turned by the shift

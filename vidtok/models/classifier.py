@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
+from vidtok.models.network import Network
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = "vidtok model 1"
@@ -45,7 +46,7 @@ class Classifier(
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         *,
         mean: Sequence[float],
         std: Sequence[float],

@@ -1,6 +1,6 @@
 """The transformer encoder of a ViViT: positions, blocks, and where wanted a class token or TokenLearner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -136,6 +136,12 @@ class Encoder(nn.Module):
                 )
                 if token_learner.fuse:
                     self.token_fusers.append(TokenFuser(width, tokens=token_learner.tokens))
+
+    def beside_blocks(self) -> Iterator[tuple[nn.Module | None, int]]:
+        """Positions and class token with depth 0, TokenLearners and TokenFusers with that of the block they serve."""
+        yield from ((self.position, 0), (self.class_token, 0))
+        for layers in (self.token_learners, self.token_fusers):
+            yield from ((layer, (self.after_block or 0) + place) for place, layer in enumerate(layers, start=1))
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
         x = self.position(x)

@@ -1,6 +1,6 @@
 """Where layers look: what the networks' `attention` methods share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,8 +30,8 @@ def at_rest(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def inputs_of(layers: Sequence[nn.Module], network: nn.Module, *x: Any) -> list[tuple[Any, ...]]:
-    """What each of these layers gets when the network is called with `x`; each is called once."""
+def inputs_of(layers: Sequence[nn.Module], network: Callable[[Tensor], Any], x: Tensor) -> list[tuple[Any, ...]]:
+    """What each of these layers gets when `network`, or a method of it, is called with `x`; each is called once."""
     seen: dict[nn.Module, tuple[Any, ...]] = {}
 
     def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -39,7 +39,7 @@ def inputs_of(layers: Sequence[nn.Module], network: nn.Module, *x: Any) -> list[
 
     handles = [layer.register_forward_pre_hook(keep) for layer in layers]
     try:
-        network(*x)
+        network(x)
     finally:
         for handle in handles:
             handle.remove()
@@ -97,6 +97,16 @@ def look(mixer: Any, x: Float[Tensor, "b *axes d"], *, class_token: bool = False
         weights=weights,
         query="the class token" if class_token else "mean over all tokens",
         meaning=f"{meaning or 'attention'}, mean over the heads{some}",
+    )
+
+
+def energy(tokens: Float[Tensor, "b t h w d"], *, place: str) -> AttentionMap:
+    """The mean magnitude of a grid over its channels: all that a network without attention has to show."""
+    return AttentionMap(
+        place=place,
+        query="none: there is no attention",
+        meaning="mean magnitude of the activations; a place answers for all the pixels that its layers reach",
+        maps=reduce(tokens.abs(), "b t h w d -> b t h w", "mean"),
     )
 
 

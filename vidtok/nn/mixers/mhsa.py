@@ -130,7 +130,7 @@ class MHSA(nn.Module):
         if axis == "time":
             q, k, v = (rearrange(part, "b g (t p) d -> (b p) g t d", t=steps) for part in qkv)
             out = F.scaled_dot_product_attention(q, k, v)
-            return rearrange(out, "(b p) g t d -> b g (t p) d", b=len(qkv[0]))
+            return rearrange(out, "(b p) g t d -> b g (t p) d", b=qkv[0].shape[0])
         q, k, v = (rearrange(part, "b g (t p) d -> (b t) g p d", t=steps) for part in qkv)
         out = F.scaled_dot_product_attention(q, k, v)
         return rearrange(out, "(b t) g p d -> b g (t p) d", t=steps)

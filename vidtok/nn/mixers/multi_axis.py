@@ -70,6 +70,10 @@ class MultiAxis(nn.Module):
         nn.init.normal_(self.bias, std=0.02)
         self.register_buffer("index", relative_index(window), persistent=False)
 
+    def no_weight_decay(self) -> set[str]:
+        """The table of relative positions."""
+        return {"bias"}
+
     def check_grid(self, grid: tuple[int, int, int]) -> None:
         """Raise ModelError, saying what would work, where strict windows do not divide a grid `(t, h, w)`."""
         wrong = [
@@ -98,7 +102,7 @@ class MultiAxis(nn.Module):
         mask = self._position_bias().to(q.dtype)
         if seen is not None:
             mask = mask + torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -torch.inf)[:, None, None, :]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(len(q), -1, -1, -1))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(q.shape[0], -1, -1, -1))
         return self._grid(self.proj(rearrange(y, "n e p d -> n p (e d)")), x)
 
     def _position_bias(self) -> Float[Tensor, "e p p"]:

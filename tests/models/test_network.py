@@ -1,15 +1,13 @@
-"""Blocks in their order, and the depth of every parameter."""
+"""What every network promises: blocks in their order, the depth of every parameter."""
 
 import pytest
 import torch
-from torch import nn
+from timm.models import group_parameters
 
 from tests.models.families import TINY, clips, tiny
-from vidtok.errors import ConfigError
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.nn.token_learner import TokenLearnerOptions
-from vidtok.train.depth import network_blocks, parameter_depths
 
 SIZES = {"classes": 3, "frames": 4, "size": 16, "tubelet": (2, 8, 8), "width": 16, "depth": 3, "heads": 2}
 
@@ -32,6 +30,10 @@ NETWORKS = {
 }
 
 
+def depths_of(network):
+    return group_parameters(network, network.group_matcher(), reverse=True)
+
+
 def order_of_use(network, clip):
     """The names of parameters in the order in which a forward pass comes to the modules that own them."""
     order = []
@@ -52,12 +54,12 @@ def test_depths_rise_along_the_forward_pass(name):
     network = NETWORKS[name]()
     small = name not in TINY
     order = order_of_use(network, torch.randn(1, 4, 3, 16, 16, dtype=torch.float64) if small else clips(1))
-    depths = parameter_depths(network, key="here")
+    depths = depths_of(network)
     assert depths.keys() == dict(network.named_parameters()).keys()
     assert set(order) == depths.keys()
     rising = [depths[key] for key in order]
     assert rising == sorted(rising)
-    blocks = network_blocks(network, key="here")
+    blocks = network.blocks
     assert set(rising) == set(range(len(blocks) + 2))
     for i, block in enumerate(blocks):
         own = {id(parameter) for parameter in block.parameters()}
@@ -65,12 +67,7 @@ def test_depths_rise_along_the_forward_pass(name):
 
 
 def test_what_belongs_where():
-    depths = parameter_depths(vivit(token_learner=TokenLearnerOptions(after_block=2, tokens=2)), key="here")
+    depths = depths_of(vivit(token_learner=TokenLearnerOptions(after_block=2, tokens=2)))
     assert depths["tokenizer.projection.weight"] == depths["encoder.position.table"] == 0
     assert {depth for name, depth in depths.items() if "token_learners" in name} == {3}
     assert depths["pool.norm.weight"] == depths["head.logits.bias"] == 4
-
-
-def test_other_networks_are_refused():
-    with pytest.raises(ConfigError, match=r"train.layer_decay: the blocks of Linear are not known"):
-        parameter_depths(nn.Linear(2, 2), key="train.layer_decay")
