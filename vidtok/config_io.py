@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-import vidtok
 from vidtok.config import Config
 from vidtok.errors import ConfigError, ModelError
 from vidtok.models.options import check_options, find_problems
@@ -89,7 +88,7 @@ def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def shipped(folder: str, name: str) -> Path | None:
     """A file of `configs` or `data_lists` as it came with vidtok: in the installed package, or in the checkout."""
-    package = Path(vidtok.__file__).parent
+    package = Path(__file__).parent
     return next((path for home in (package, package.parent) if (path := home / folder / name).is_file()), None)
 
 
@@ -97,7 +96,7 @@ def _other_configs(path: Path) -> str:
     beside = sorted(str(other) for other in path.parent.glob("*.yaml"))
     if beside:
         return f"Config files in that folder: {', '.join(beside)}"
-    package = Path(vidtok.__file__).parent
+    package = Path(__file__).parent
     names = sorted({file.stem for home in (package, package.parent) for file in (home / "configs").glob("*.yaml")})
     return f"There are none in that folder; by name there are: {', '.join(names)}"
 
