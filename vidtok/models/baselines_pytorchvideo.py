@@ -171,7 +171,8 @@ class X3D(LibraryNetwork):
         """Where TokenLearner and the last block behind it look; without them the activations of the last grid."""
         if self.encoder is None:
             return super().looks(x)
-        return self.encoder.attention(rearrange(super().logits(x), "b d t h w -> b t h w d"))
+        grid = self.body(rearrange(x, "b f c y x -> b c f y x"))
+        return self.encoder.attention(rearrange(grid, "b d t h w -> b t h w d"))
 
     def reset_classifier(self, classes: int) -> None:
         """A new last layer, as the library's builder starts it."""

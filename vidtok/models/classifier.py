@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vidtok.errors import CheckpointError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
 from vidtok.models.network import Network
+from vidtok.types import AttentionMap
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = "vidtok model 1"
@@ -65,8 +66,16 @@ class Classifier(
         self._normalisation = {"mean": list(mean), "std": list(std)}
 
     def forward(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        return self.network(self.normalised(x))
+
+    def normalised(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b f c y x"]:
+        """What the network gets."""
         pixels = x.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches come in the decoder's order
-        return self.network((pixels / 255 - self.mean) / self.std)
+        return (pixels / 255 - self.mean) / self.std
+
+    def attention(self, x: UInt8[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the network looks; see `Network.attention`."""
+        return self.network.attention(self.normalised(x))
 
     def describe(self) -> dict[str, Any]:
         """What config.json holds; ModelError for a network whose architecture is not known."""

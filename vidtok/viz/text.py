@@ -82,10 +82,10 @@ def drawable(text: str) -> str:
         kind = unicodedata.category(letter)
         if kind == "Zs":
             return " "
-        if letter.isprintable() and font_for(letter) is not None:
-            return letter
         if kind == "Cf" or 0xFE00 <= ord(letter) <= 0xFE0F:  # joiners and variation selectors, which show nothing
             return ""
+        if letter.isprintable() and font_for(letter) is not None:
+            return letter
         tell_of_missing_letters()
         return letter.encode("unicode_escape").decode("ascii")
 
@@ -105,14 +105,14 @@ def runs(text: str) -> Iterator[tuple[Path, str]]:
         yield path, begun
 
 
-def text_width(text: str, *, size: int) -> float:
+def text_width(text: str, *, size: int) -> float | int:
     """Pixels from the text's beginning to its end."""
     return sum(font(size, path).getlength(piece) for path, piece in runs(drawable(text)))
 
 
 def write(
     draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
+    place: tuple[float | int, float | int],
     text: str,
     *,
     fill: Colour,
