@@ -16,6 +16,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from vidtok.choices import LearnerVersion
 from vidtok.errors import ModelError
 from vidtok.models.library import LibraryNetwork
 from vidtok.models.registry import register
@@ -53,7 +54,7 @@ class StageTokens:
     """Number of stages before it, 1 to 4; later stages are left out."""
     tokens: int = 8
     """Learned tokens for each time step."""
-    version: Literal["1.1", "1.0"] = "1.1"
+    version: LearnerVersion = "1.1"
     """TokenLearner's form: an MLP and softmax, or convolutions and a sigmoid."""
     depth: int = 1
     """Transformer blocks over all learned tokens, at least one."""

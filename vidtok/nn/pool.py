@@ -1,17 +1,14 @@
 """From tokens to logits: the class token, pooling with its norm, and the linear head."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
+from vidtok.choices import NormPosition, PoolKind
 from vidtok.errors import ModelError
-
-PoolKind = Literal["mean", "cls", "max"]
-NormPosition = Literal["before_pool", "after_pool"]
 
 
 def check_classes(classes: int) -> None:
