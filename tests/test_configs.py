@@ -1,4 +1,4 @@
-"""Every shipped config builds, and so does every variant of the table in docs/variants.md; their stated sizes are true."""
+"""Every shipped config builds, and so does every variant of docs/variants.md; their stated sizes are true."""
 
 import re
 import shlex

@@ -4,6 +4,7 @@ from torch import nn
 
 from vidtok.models.network import Network
 from vidtok.models.registry import register
+from vidtok.nn.pool import check_classes
 
 
 @register("per_colour")
@@ -30,5 +31,6 @@ class PerColour(Network):
         return self.head(self.tokens(x).mean((1, 2, 3)))
 
     def reset_classifier(self, classes):
+        check_classes(classes)
         self.head = nn.Linear(3, classes, bias=False)
         nn.init.eye_(self.head.weight)

@@ -51,7 +51,7 @@ class Taken(nn.Module):
 def test_the_slow_pathway_sees_every_alpha_th_frame_and_the_fast_one_all(frames, alpha):
     network = SlowFast(classes=5, frames=frames, size=32, alpha=alpha)
     network.body = Taken()
-    x = torch.arange(frames * 3 * 2 * 2, dtype=torch.float32).view(1, frames, 3, 2, 2)
+    x = torch.arange(frames * 3 * 32 * 32, dtype=torch.float32).view(1, frames, 3, 32, 32)
     network(x)
     slow, fast = network.body.pathways
     kept = torch.linspace(0, frames - 1, frames // alpha, dtype=torch.float64).long()

@@ -34,3 +34,23 @@ def test_mean_and_std_that_do_not_fit_are_refused():
         Classifier(PerColour(frames=1, size=1), mean=MEAN, std=(1.0, 0.0, 1.0), classes=("a",))
     with pytest.raises(ModelError, match="each colour"):
         Classifier(PerColour(frames=1, size=1), mean=MEAN, std=(1.0,), classes=("a",))
+
+
+def test_floats_are_refused_and_have_a_way_of_their_own():
+    model = classifier()
+    pixels = torch.randint(0, 256, (2, 4, 3, 5, 6), dtype=torch.uint8)
+    for floats in (pixels / 255, pixels.float(), pixels.double(), pixels.long()):
+        with pytest.raises(ModelError, match=rf"uint8, 0 to 255, .* got {floats.dtype}.*model.normalise\(x\)"):
+            model(floats)
+    floats = pixels.float().requires_grad_()
+    logits = model.network(model.normalise(floats))
+    torch.testing.assert_close(logits, model(pixels))
+    logits.sum().backward()
+    assert bool(floats.grad.any())
+
+
+def test_clips_of_another_size_and_pictures_are_refused():
+    for shape in ((1, 4, 3, 6, 5), (1, 3, 4, 5, 6), (4, 3, 5, 6)):
+        with pytest.raises(ModelError, match=r"built for clips of b 4 3 5 6, in the order b f c y x"):
+            classifier()(torch.zeros(shape, dtype=torch.uint8))
+    assert classifier()(torch.zeros(0, 4, 3, 5, 6, dtype=torch.uint8)).shape == (0, 3)

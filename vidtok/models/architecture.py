@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -26,7 +26,7 @@ class Architecture:
     def build(self, *, classes: int) -> Network:
         """The network with new weights. Raises ModelError for options that it does not have, or that cannot work."""
         options = typed_options(self.network, self.options)
-        make: Callable[..., Network] = network_class(self.network)
+        make = cast("Callable[..., Network]", network_class(self.network))
         return make(classes=classes, frames=self.frames, size=self.size, **options)
 
     def last_layers(self, state: Mapping[str, torch.Tensor], *, classes: int) -> frozenset[str]:

@@ -161,7 +161,7 @@ class X3D(LibraryNetwork):
         return self.body.blocks[4] if self.encoder is None else self.encoder
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        y = super().logits(x)
+        y = self.body(rearrange(x, "b f c y x -> b c f y x"))
         if self.encoder is None or self.head is None:
             return y
         tokens = self.encoder(rearrange(y, "b d t h w -> b t h w d"))

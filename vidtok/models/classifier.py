@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -65,17 +65,23 @@ class Classifier(
         # As given: the buffers round to float32, and follow the network's precision.
         self._normalisation = {"mean": list(mean), "std": list(std)}
 
-    def forward(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.network(self.normalised(x))
+    def forward(self, x: Shaped[Tensor, "..."]) -> Float[Tensor, "b k"]:
+        """The logits of uint8 clips `b f c y x`; ModelError for others, such as pixels that were divided before."""
+        if x.dtype != torch.uint8:
+            raise ModelError(
+                f"a Classifier takes pixels as uint8, 0 to 255, in the order b f c y x, and divides by 255 itself; got "
+                f"{x.dtype}. For floats from 0 to 255, whose gradients are wanted: model.network(model.normalise(x))"
+            )
+        return self.network(self.normalise(x))
 
-    def normalised(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b f c y x"]:
-        """What the network gets."""
-        pixels = x.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches come in the decoder's order
+    def normalise(self, pixels: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """(pixel / 255 - mean) / std for each colour: what the network takes, from uint8 or floats in 0 to 255."""
+        pixels = pixels.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches have the decoder's order
         return (pixels / 255 - self.mean) / self.std
 
     def attention(self, x: UInt8[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """Where the network looks; see `Network.attention`."""
-        return self.network.attention(self.normalised(x))
+        return self.network.attention(self.normalise(x))
 
     def describe(self) -> dict[str, Any]:
         """What config.json holds; ModelError for a network whose architecture is not known."""

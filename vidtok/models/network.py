@@ -20,6 +20,7 @@ Clip = tuple[int, int, int]
 """Frames, rows, columns."""
 COLOURS = 3
 Answer = TypeVar("Answer", Tensor, list[Tensor])
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Network(nn.Module, ABC):
@@ -207,7 +208,7 @@ class Network(nn.Module, ABC):
         return depth_of
 
 
-def meta_copy(network: nn.Module) -> nn.Module:
+def meta_copy(network: Module) -> Module:
     """The network in evaluation state on the meta device, where a forward pass tells shapes and computes nothing."""
     shadows: dict[int, Tensor] = {}
     for tensor in (*network.parameters(), *network.buffers()):
@@ -217,7 +218,7 @@ def meta_copy(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, shadows).eval()
 
 
-@torch.compiler.disable
+@torch.compiler.disable()
 def _of_none(network: Network, x: Tensor, ask: Callable[[Tensor], Any]) -> Any:
     """The answer to no clips: that to one of zeros, in evaluation state, cut off."""
     with _no_learning(network):
@@ -243,7 +244,7 @@ def _no_learning(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _joining(norm: nn.SyncBatchNorm) -> Callable[[Tensor], Tensor]:
+def _joining(norm: nn.SyncBatchNorm) -> Any:
     """Take part in the exchange of statistics with nothing, and normalise by what is known."""
     exchange = norm.forward
 

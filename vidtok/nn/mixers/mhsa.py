@@ -1,6 +1,5 @@
 """Multi-head self-attention over all tokens, over time, over space, or half of the heads over each."""
 
-import math
 from typing import Literal
 
 import torch
@@ -79,13 +78,6 @@ class MHSA(nn.Module):
         else:
             out = self._along("time" if self.axes == "time" else "space", qkv, t)
         return self.projection(rearrange(out, "b heads (t h w) d -> b t h w (heads d)", t=t, h=h, w=w))
-
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the products, for an input of this shape: d for each pair of tokens, twice."""
-        clips, *axes, width = shape
-        n, places = math.prod(axes), math.prod(axes[1:])
-        seen = {"joint": n, "time": axes[0], "space": places, "split": (axes[0] + places) / 2}[self.axes]
-        return round(2 * clips * n * width * seen)
 
     def attention_map(
         self, x: Float[Tensor, "b *axes d"], *, query: Int64[Tensor, "q"] | None = None

@@ -88,12 +88,6 @@ class MultiAxis(nn.Module):
                 "Change window or the input size, or set strict=false"
             )
 
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the products inside the windows: d for each pair of tokens, twice."""
-        clips, *grid, width = shape
-        windows = math.prod(math.ceil(size / extent) for size, extent in zip(grid, self.window, strict=True))
-        return 2 * clips * windows * math.prod(self.window) ** 2 * width
-
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         _, t, h, w, _ = x.shape
         self.check_grid((t, h, w))
