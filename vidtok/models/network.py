@@ -45,7 +45,7 @@ class Network(nn.Module, ABC):
         super().__init__()
         rows, columns = (size, size) if isinstance(size, int) else size
         self.clip: Clip = (frames, rows, columns)
-        self.clips: frozenset[Clip] = frozenset([self.clip])
+        self.clips: tuple[Clip, ...] = (self.clip,)
 
     @property
     @abstractmethod
@@ -145,7 +145,8 @@ class Network(nn.Module, ABC):
     def check_clip(self, x: Shaped[Tensor, "..."]) -> None:
         """Raise ModelError, with the clip that came and the one that is wanted, unless the network takes it."""
         shape = tuple(x.shape[1:])
-        if len(shape) == 4 and shape[1] == COLOURS and (shape[0], *shape[2:]) in self.clips:
+        # One after the other, since sizes that torch.compile leaves open have no hash.
+        if len(shape) == 4 and shape[1] == COLOURS and any((shape[0], *shape[2:]) == clip for clip in self.clips):
             if x.is_floating_point():
                 return
             raise ModelError(
@@ -173,7 +174,7 @@ class Network(nn.Module, ABC):
                 f"{type(self).__name__}, made for {f} frames of {y} x {x} pixels, cannot take {frames} of "
                 f"{rows} x {columns}: {str(error).splitlines()[0]}"
             ) from error
-        self.clips |= {clip}
+        self.clips = (*self.clips, clip)
 
     def no_weight_decay(self) -> set[str]:
         """Names of parameters that weight decay should spare beside those with one axis: positions, class tokens.
