@@ -4,7 +4,6 @@ from torch import nn
 
 from vidtok.errors import ModelError
 from vidtok.models.baselines_pytorchvideo import X3D, MViTv1, Slow, SlowFast, StageTokens, library
-from vidtok.viz.record import record_attention
 
 TINY = {"classes": 5, "frames": 4, "size": (64, 96), "width_factor": 1.0, "depth_factor": 0.4}
 
@@ -102,15 +101,7 @@ def test_the_stages_before_token_learner_are_those_of_x3d():
 
 def test_what_the_tokens_look_at_can_be_shown():
     network = X3D(**TINY, token_learner=StageTokens(after_stage=2, tokens=3))
-
-    class Scaled(nn.Module):
-        def forward(self, x):
-            return network(x / 255)
-
-    wrapped = Scaled()
-    wrapped.network = network
-    clip = torch.randint(0, 256, (4, 3, 64, 96), dtype=torch.uint8)
-    shown = record_attention(wrapped, clip, grid=network.grid)
-    assert shown.learned.shape == (4, 3, 8, 12)
-    assert shown.last.shape == (4, 8, 12)
-    torch.testing.assert_close(shown.learned.sum((-2, -1)), torch.ones(4, 3))
+    learned, attention = network.attention(torch.randn(1, 4, 3, 64, 96))
+    assert learned.maps.shape == (1, 4, 3, 8, 12)
+    assert attention.maps.shape == (1, 4, 8, 12)
+    torch.testing.assert_close(learned.maps.sum((-2, -1)), torch.ones(1, 4, 3))

@@ -79,7 +79,7 @@ class Classifier(
         pixels = pixels.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches have the decoder's order
         return (pixels / 255 - self.mean) / self.std
 
-    def attention(self, x: UInt8[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+    def attention(self, x: Shaped[Tensor, "..."]) -> tuple[AttentionMap, ...]:
         """Where the network looks; see `Network.attention`."""
         return self.network.attention(self.normalise(x))
 
