@@ -211,7 +211,7 @@ def run_steps(config: Config, records: int) -> int:
         batch=config.train.batch,
         seed=config.run.seed,
         repeats=config.data.repeats,
-        size=None if config.data.sizes is None else config.data.size,
+        size=config.data.size if config.data.sizes is not None and isinstance(config.data.size, int) else None,
         sizes=config.data.sizes,
     )
 

@@ -58,7 +58,7 @@ def window_look(layer: Any, network: Call, x: Float[Tensor, "b *axes"], *, place
     by_window = rearrange(weights, "(b n) heads q k -> b n heads q k", n=len(number))
     real = (number > 0).to(weights.dtype)
     taken = torch.einsum("bnhqk,nq->bnk", by_window, real) / (weights.shape[1] * t * h * w)
-    places = weights.new_zeros(len(taken), number.max() + 1)
+    places = weights.new_zeros(len(taken), int(number.max()) + 1)
     places = places.scatter_add(1, number.flatten().expand(len(taken), -1), taken.flatten(1))[:, 1:]
     maps = rearrange(places, "b (t h w) -> b t h w", t=t, h=h, w=w)
     query = "mean over all tokens"

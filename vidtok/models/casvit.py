@@ -155,9 +155,10 @@ class CASViT(StagedNetwork):
 
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """What multiplies the values in the convolutional additive attention of the last block."""
-        mixer = self.stages[-1][-1].mixer
+        stage: Any = self.stages[-1]
+        mixer = stage[-1].mixer
         ((seen,),) = inputs_of([mixer], self.tokens, x)
-        return (look_on_grid(mixer, seen, place=f"block {len(self.stages[-1])} of stage 4, conv_additive"),)
+        return (look_on_grid(mixer, seen, place=f"block {len(stage)} of stage 4, conv_additive"),)
 
     def reset_classifier(self, classes: int) -> None:
         """New last layers, N(0, 0.02²)."""

@@ -76,7 +76,12 @@ class Classifier(
         return self.network(self.normalise(x))
 
     def normalise(self, pixels: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """(pixel / 255 - mean) / std for each colour: what the network takes, from uint8 or floats in 0 to 255."""
+        """(pixel / 255 - mean) / std for each colour: what the network takes, from uint8 or floats in 0 to 255.
+
+        Raises ModelError for pixels that are no clips `b f c y x` of these colours.
+        """
+        if pixels.ndim != 5 or pixels.shape[2] != self.mean.shape[0]:
+            self.network.check_clip(pixels.to(self.mean.dtype))  # it says what came and what is wanted
         pixels = pixels.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches have the decoder's order
         return (pixels / 255 - self.mean) / self.std
 

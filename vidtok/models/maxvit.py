@@ -225,10 +225,11 @@ class MaxViT(StagedNetwork):
 
         Raises ModelError where windows of one row and column leave nothing to look at but time.
         """
-        mixer = self.stages[-1][-1].spread.mixer
+        stage: Any = self.stages[-1]
+        mixer = stage[-1].spread.mixer
         last_where([mixer])
         ((seen,),) = inputs_of([mixer], self.tokens, x)
-        place = f"block {len(self.stages[-1])} of stage 4, multi_axis (partition=grid)"
+        place = f"block {len(stage)} of stage 4, multi_axis (partition=grid)"
         return (look_on_grid(mixer, seen, place=place),)
 
     def reset_classifier(self, classes: int) -> None:

@@ -195,9 +195,10 @@ class STViT(StagedNetwork):
 
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """Where the super-token attention of the last block looks; with `per_time_step` each time step by itself."""
-        block = self.stages[-1][-1]
+        stage: Any = self.stages[-1]
+        block = stage[-1]
         ((seen,),) = inputs_of([block.mixer], self.tokens, x)
-        found = look_on_grid(block.mixer, seen, place=f"block {len(self.stages[-1])} of stage 4, super_token")
+        found = look_on_grid(block.mixer, seen, place=f"block {len(stage)} of stage 4, super_token")
         return (in_time_steps(found, clips=len(x)) if block.per_time_step else found,)
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:

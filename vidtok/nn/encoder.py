@@ -168,28 +168,28 @@ class Encoder(nn.Module):
         Raises ModelError where no mixer looks from one place to another.
         """
         _, t, h, w, _ = x.shape
-        at = [(i, j) for i, block in enumerate(self.blocks) for j in range(len(block.mixers))]
-        chosen = last_where([self.blocks[i].mixers[j] for i, j in at])
+        blocks: Any = self.blocks  # a list of modules gives its type checker no more than modules
+        at = [(i, j) for i, block in enumerate(blocks) for j in range(len(block.mixers))]
+        chosen = last_where([blocks[i].mixers[j] for i, j in at])
         i, j = at[chosen]
         passed_over = chosen < len(at) - 1
-        place = f"block {i + 1} of {len(self.blocks)}"
+        place = f"block {i + 1} of {len(blocks)}"
         words = f"{place}, {self.mixer_words[i][j]}"
         if passed_over:
             words += " (what follows looks along time alone)"
-        behind = self.after_block is not None and i >= self.after_block
-        learners = [self.token_learners[i - self.after_block if self.token_fusers else 0]] if behind else []
-        inputs = inputs_of([self.blocks[i].mixers[j], *learners], self, x)
-        mine = look(
-            self.blocks[i].mixers[j], inputs[0][0], class_token=self.class_token is not None and not passed_over
-        )
+        learners: list[Any] = []
+        if self.after_block is not None and i >= self.after_block:
+            learners = [self.token_learners[i - self.after_block if self.token_fusers else 0]]
+        inputs = inputs_of([blocks[i].mixers[j], *learners], self, x)
+        mine = look(blocks[i].mixers[j], inputs[0][0], class_token=self.class_token is not None and not passed_over)
         if not learners:
             maps = rearrange(mine.weights[:, -t * h * w :], "b (t h w) -> b t h w", t=t, h=h, w=w)
             return (AttentionMap(place=words, query=mine.query, meaning=mine.meaning, maps=maps),)
         learned = learners[0].maps(inputs[1][0])
-        first = self.after_block if not self.token_fusers else i
+        first = i if self.token_fusers or self.after_block is None else self.after_block
         return (
             AttentionMap(
-                place=f"TokenLearner before block {first + 1} of {len(self.blocks)}",
+                place=f"TokenLearner before block {first + 1} of {len(blocks)}",
                 query="each learned token",
                 meaning="weight of a place in the token"
                 + (", 1 over each time step" if learners[0].version == "1.1" else ", 0 to 1"),
