@@ -15,7 +15,6 @@ from vidtok.config import Config, DataConfig, EvalConfig, RunConfig, TrainConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
-from vidtok.data.geometry import size_words
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
 from vidtok.data.loader import (
     EvalBatches,
@@ -33,6 +32,7 @@ from vidtok.models.class_names import class_names
 from vidtok.models.classifier import Classifier, is_pretrained, read_description
 from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
+from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
 from vidtok.models.weights.files import Weights
 from vidtok.models.weights.origin import colours
@@ -92,12 +92,15 @@ def build_model(config: Config, classes: Sequence[str], *, device: torch.device 
 
     The caller's random generators stay as they were. With `data.mean` and `data.std` that follow the weights the model
     gives NaN until these have come. With `device="meta"` nothing is computed or held: enough to count and to compare.
+    Raises ConfigError for a size of `data.sizes` that the network cannot take.
     """
-    network, options = network_and_options(config.model)
-    architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
+    name, options = network_and_options(config.model)
+    architecture = Architecture(network=name, options=options, frames=config.data.frames, size=config.data.size)
     with untouched_generators(config.run.seed), torch.device(device):
+        network = architecture.build(classes=len(classes))
+        take_sizes(network, config)
         return Classifier(
-            architecture.build(classes=len(classes)),
+            network,
             mean=UNKNOWN if config.data.mean == "weights" else config.data.mean,
             std=UNKNOWN if config.data.std == "weights" else config.data.std,
             classes=tuple(classes),
@@ -232,19 +235,13 @@ def train_views(data: DataConfig) -> TrainViews:
     )
 
 
-def check_sizes(config: Config) -> None:
-    """Raise ConfigError for a size of `data.sizes` that the network cannot take; nothing is computed or held."""
-    if config.data.sizes is None:
-        return
-    model = build_model(config, ("one", "other"), device="meta").eval()
-    for size in config.data.sizes:
+def take_sizes(network: Network, config: Config) -> None:
+    """Let the network take the sizes of `data.sizes` too; ConfigError for one that it cannot take."""
+    for size in config.data.sizes or ():
         try:
-            model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
-        except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"data.sizes: {config.model['name']}, made for {size_words(config.data.size)} pixels, cannot "
-                f"take {size} x {size}: {str(error).splitlines()[0]}"
-            ) from error
+            network.also_take(frames=config.data.frames, size=size)
+        except ModelError as error:
+            raise ConfigError(f"data.sizes: {error}") from error
 
 
 def run_steps(config: Config, records: int) -> int:
@@ -258,7 +255,7 @@ def run_steps(config: Config, records: int) -> int:
         batch=config.train.batch,
         seed=config.run.seed,
         repeats=config.data.repeats,
-        size=None if config.data.sizes is None else config.data.size,
+        size=config.data.size if config.data.sizes is not None and isinstance(config.data.size, int) else None,
         sizes=config.data.sizes,
     )
 
@@ -298,12 +295,8 @@ def build_train_batches(
     first_step: int,
     warn: Callable[[str], object] = warnings.warn,
 ) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted.
-
-    Raises ConfigError for a size of `data.sizes` that the network cannot take.
-    """
+    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted."""
     data = config.data
-    check_sizes(config)
     batches = build_train_plan(config, records, parallel, first_step=first_step)
     dataset = build_dataset(config, records, train_views(data))
     return make_loader(

@@ -22,7 +22,6 @@ from vidtok.models.weights.origin import Origin, colours, of_description
 from vidtok.models.weights.report import Report
 from vidtok.nn.position import Grid
 from vidtok.train.checkpoint import check_finite, find_checkpoint, load_checkpoint
-from vidtok.train.depth import network_blocks
 from vidtok.train.groups import freeze, parameter_groups
 from vidtok.train.loss import ClassLoss, balanced_weights
 from vidtok.train.memory import checkpoint_blocks
@@ -46,7 +45,7 @@ def prepare_training(config: Config, model: Classifier, device: torch.device) ->
         synchronise_norms(model, device=device)
     freeze(model, settings.freeze)
     if settings.checkpoint_blocks:
-        checkpoint_blocks(network_blocks(model.network, key="train.checkpoint_blocks"))
+        checkpoint_blocks(model.network.blocks)
     if settings.compile:
         model.compile()
     return model
