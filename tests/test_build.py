@@ -180,8 +180,10 @@ def test_repeats_sizes_and_the_rest_reach_the_loader(motion):
 
 def test_sizes_that_the_network_cannot_take_are_refused_before_training(motion):
     settings = config(motion, "data.workers=0", "data.sizes=[32, 40]", "model.position=learned")
-    with pytest.raises(ConfigError, match=r"data\.sizes: vivit, made for 32 x 32 pixels, cannot take 40 x 40"):
-        build_train_batches(settings, build_lists(settings).train, ALONE, first_step=0)
+    with pytest.raises(
+        ConfigError, match=r"data\.sizes: ViViT, made for . frames of 32 x 32 pixels, cannot .* 40 x 40"
+    ):
+        build_model(settings, "abcdefgh", device="meta")
 
 
 def test_twelve_views_of_motion_are_twelve_different_ones(motion):
@@ -249,6 +251,14 @@ def test_a_run_with_averages_is_used_by_its_averages(motion, tmp_path):
     init_weights(other, str(tmp_path / "run"))
     for found in (load_model(tmp_path / "run"), other):
         assert all(torch.equal(value, averages[name]) for name, value in found.state_dict().items())
+
+
+def test_the_time_limit_reaches_the_datasets(motion):
+    settings = config(motion, "data.timeout_seconds=77", "data.workers=0")
+    lists = build_lists(settings)
+    train = build_train_batches(settings, lists.train, ALONE, first_step=0)
+    val = build_eval_batches(settings, lists.val, ALONE, eval_views(settings))
+    assert [batches.dataset.timeout_seconds for batches in (train, val)] == [77.0, 77.0]
 
 
 def test_epochs_are_counted_in_the_lists_records(motion):

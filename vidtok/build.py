@@ -14,7 +14,6 @@ from vidtok.config import Config, DataConfig, EvalConfig, RunConfig, TrainConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
-from vidtok.data.geometry import size_words
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
 from vidtok.data.loader import (
     EvalBatches,
@@ -26,14 +25,15 @@ from vidtok.data.loader import (
 )
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
-from vidtok.errors import ConfigError, VidtokError
+from vidtok.errors import ConfigError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
 from vidtok.train.parallel import Parallel, usable_cores
-from vidtok.types import Batch
+from vidtok.types import Batch, Record
 from vidtok.video.protocols import ClipRule
 
 
@@ -79,14 +79,17 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
 def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 
-    With `device="meta"` nothing is computed or held: enough to count and to compare.
+    With `device="meta"` nothing is computed or held: enough to count and to compare. Raises ConfigError for a size of
+    `data.sizes` that the network cannot take.
     """
-    network, options = network_and_options(config.model)
-    architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
+    name, options = network_and_options(config.model)
+    architecture = Architecture(network=name, options=options, frames=config.data.frames, size=config.data.size)
     torch.manual_seed(config.run.seed)
     with torch.device(device):
+        network = architecture.build(classes=len(classes))
+        take_sizes(network, config)
         return Classifier(
-            architecture.build(classes=len(classes)),
+            network,
             mean=config.data.mean,
             std=config.data.std,
             classes=tuple(classes),
@@ -188,19 +191,13 @@ def train_views(data: DataConfig) -> TrainViews:
     )
 
 
-def check_sizes(config: Config) -> None:
-    """Raise ConfigError for a size of `data.sizes` that the network cannot take; nothing is computed or held."""
-    if config.data.sizes is None:
-        return
-    model = build_model(config, ("one", "other"), device="meta").eval()
-    for size in config.data.sizes:
+def take_sizes(network: Network, config: Config) -> None:
+    """Let the network take the sizes of `data.sizes` too; ConfigError for one that it cannot take."""
+    for size in config.data.sizes or ():
         try:
-            model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
-        except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"data.sizes: {config.model['name']}, made for {size_words(config.data.size)} pixels, cannot "
-                f"take {size} x {size}: {str(error).splitlines()[0]}"
-            ) from error
+            network.also_take(frames=config.data.frames, size=size)
+        except ModelError as error:
+            raise ConfigError(f"data.sizes: {error}") from error
 
 
 def run_steps(config: Config, records: int) -> int:
@@ -214,7 +211,7 @@ def run_steps(config: Config, records: int) -> int:
         batch=config.train.batch,
         seed=config.run.seed,
         repeats=config.data.repeats,
-        size=None if config.data.sizes is None else config.data.size,
+        size=config.data.size if config.data.sizes is not None and isinstance(config.data.size, int) else None,
         sizes=config.data.sizes,
     )
 
@@ -254,14 +251,10 @@ def build_train_batches(
     first_step: int,
     warn: Callable[[str], object] = warnings.warn,
 ) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted.
-
-    Raises ConfigError for a size of `data.sizes` that the network cannot take.
-    """
+    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted."""
     data = config.data
-    check_sizes(config)
     batches = build_train_plan(config, records, parallel, first_step=first_step)
-    dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, train_views(data))
     return make_loader(
         dataset,
         batches,
@@ -269,6 +262,14 @@ def build_train_batches(
         timeout_seconds=data.timeout_seconds,
         sharing=local_processes(),
         warn=lambda text: warn(config_words(text)),
+    )
+
+
+def build_dataset(config: Config, records: Sequence[Record], views: TrainViews | TestViews) -> VideoDataset:
+    """A list's videos, read by the config's backend within its time limit."""
+    data = config.data
+    return VideoDataset(
+        records, views=views, seed=config.run.seed, backend=data.backend, timeout_seconds=data.timeout_seconds
     )
 
 
@@ -296,7 +297,7 @@ def build_eval_batches(
 ) -> Iterable[Batch]:
     """This process's share of the list, every record once, a video with all of its views in a row."""
     data = config.data
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, views)
     videos = fitting_videos(config.eval.batch, video_bytes=view_bytes(views) * views.count)
     batches = EvalBatches(records=len(records), batch=videos, rank=parallel.rank, world=parallel.world)
     return make_loader(

@@ -172,7 +172,8 @@ class DataConfig(Section):
     """Processes that decode, for each training process; 0 decodes in the training process itself. Default: one for
     each core that a training process has for itself, 8 at most."""
     timeout_seconds: float = Field(default=120.0, gt=0)
-    """A run ends, naming the files that are being read, when its worker processes give no batch for so many seconds."""
+    """A video that takes longer to open, or to give its frames, counts as one that cannot be decoded. A run ends,
+    naming the files that are being read, when its worker processes give no batch for so many seconds."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
     """Training stops when more than this share of the list's videos cannot be decoded; one may fail in any case, and
     none where it is 0. Within the first pass over the list the end comes behind it, so that all of them are named."""

@@ -6,7 +6,7 @@ Axes: `v` views, `f` frames, `c` colour, `y` rows, `x` columns of pixels; `b` cl
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Tensor
 
 
@@ -14,7 +14,7 @@ from torch import Tensor
 class Record:
     """One line of a list file: a video, or a part of one, and its labels.
 
-    Seconds count from the presentation of the video's first frame.
+    Seconds are those that players show: they count from where the first of the file's streams begins, sound too.
     """
 
     path: Path
@@ -89,6 +89,15 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Damaged:
+    """A record that is used although damage in its file has spoiled some of the frames that its views take."""
+
+    index: int
+    path: Path
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """All views of one record. `index` is the record's row in its list; `labels` has a tuple for each view."""
 
@@ -96,6 +105,7 @@ class Sample:
     views: UInt8[Tensor, "v f c y x"]
     labels: tuple[tuple[int, ...], ...]
     video_id: str
+    damaged: Damaged | None = None
 
     def __post_init__(self):
         if len(self.views) != len(self.labels):
@@ -114,7 +124,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The samples of one step on one process, and the records that could not be decoded.
+    """The samples of one step on one process, the records that could not be decoded, and those with damaged frames.
 
     In training a row is a clip with the labels of its own time, and `v` is 1; in evaluation a row is a video.
     A batch may be empty (`views` is then `0 v f c y x`): every process takes every step.
@@ -125,6 +135,7 @@ class Batch:
     indices: tuple[int, ...]
     video_ids: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
     counts: tuple[int, ...] = ()
     """How many views each row has, where they differ: what comes behind them is of zeros. Empty: all of them."""
 
@@ -136,3 +147,23 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.views)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionMap:
+    """Where a network looks: a number for every place of a grid, `b t h w`, or one such map for each learned token.
+
+    Time step i of t belongs to the frames from i · f / t on; rows and columns of the grid divide the picture evenly.
+    """
+
+    place: str
+    """The layer, such as "block 12 of 12, mhsa"."""
+    query: str
+    """Whose look it is, such as "the class token"."""
+    meaning: str
+    """What a number says, such as "attention, mean over heads"."""
+    maps: Float[Tensor, "b t h w"] | Float[Tensor, "b t s h w"]
+
+    def __post_init__(self):
+        if self.maps.dim() not in (4, 5) or 0 in self.maps.shape[1:]:
+            raise ValueError(f"maps are b t h w or b t s h w, with one place at least, got {tuple(self.maps.shape)}")

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from vidtok.train.loop import check_failures, seed_dropout, step_seeds, stop_req
 from vidtok.train.loss import ClassLoss
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import Progress
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 ALONE = Parallel(device=torch.device("cpu"))
 LOSS = ClassLoss(classes=2)
@@ -268,6 +269,19 @@ def test_failed_videos_are_skipped_counted_once_and_named(tmp_path, capsys):
     assert len(events(tmp_path, "bad_video")) == 2
     assert "v2.mp4: cut off" in capsys.readouterr().out
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+
+
+def test_damaged_videos_are_used_and_named_once(tmp_path, capsys):
+    def spoiled(*indices):
+        return tuple(Damaged(index=i, path=Path(f"v{i}.mp4"), frames=9 * i) for i in indices)
+
+    batches = [replace(batch(0), damaged=spoiled(2, 1)), batch(1), replace(batch(2), damaged=spoiled(1, 3))]
+    _, progress, ended = run(tmp_path, batches, max_bad_fraction=0.0)
+    assert ended
+    assert not progress.bad
+    named = [(event["step"], event["path"], event["frames"]) for event in events(tmp_path, "damaged_video")]
+    assert named == [(0, "v1.mp4", 9), (0, "v2.mp4", 18), (2, "v3.mp4", 27)]
+    assert "damaged, used as it is (3 so far): v3.mp4: 27 frames of a sample" in capsys.readouterr().out
 
 
 def test_too_many_failed_videos_stop_the_run(tmp_path):

@@ -228,6 +228,7 @@ class Collate:
             indices=tuple(s.index for _, _, s in rows),
             video_ids=tuple(s.video_id for _, _, s in rows),
             failures=tuple(item for item in items if isinstance(item, Failure)),
+            damaged=tuple(s.damaged for s in samples if s.damaged is not None),
             counts=counts if len(set(counts)) > 1 else (),
         )
 

@@ -378,7 +378,8 @@ def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) ->
         flip_warning(lists.classes) if config.data.flip else None,
     ]
     views = train_views(config.data)
-    seen = survey(lists.train, views, backend=config.data.backend)
+    data = config.data
+    seen = survey(lists.train, views, backend=data.backend, timeout_seconds=data.timeout_seconds)
     warnings += [crop_warning(seen, views), short_warning(seen, views, which="training")]
     if NEW in config.train.lr_scale and new is None:
         warnings.append(f"train.lr_scale.{NEW} has no effect without train.init: all parameters are new")

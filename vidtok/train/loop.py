@@ -26,7 +26,7 @@ from vidtok.train.norms import training_mode
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import Progress, check_run_finite
 from vidtok.train.timing import DeviceClock
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 
 @contextmanager
@@ -126,6 +126,7 @@ def train(
     batches = iter(batches)
     interval_start, interval_loss, interval_clips = progress.step, torch.zeros((), device=device), 0
     norms: dict[str, float] = {}
+    damaged: set[int] = set()
     device_clock = DeviceClock(device)
     clock, waited, warned = time.perf_counter(), 0.0, None
 
@@ -140,12 +141,16 @@ def train(
                 views = rearrange(batch.views, "b v f c y x -> (b v) f c y x").to(device, non_blocking=True)
                 targets = loss.targets(batch.labels, device=device)
                 counts = torch.tensor(
-                    [len(batch), len(batch.failures), asked_to_stop()], dtype=torch.float64, device=device
+                    [len(batch), len(batch.failures), len(batch.damaged), asked_to_stop()],
+                    dtype=torch.float64,
+                    device=device,
                 )
-                clips, failed, stop = (int(count) for count in parallel.sum(counts).tolist())
+                clips, failed, spoiled, stop = (int(count) for count in parallel.sum(counts).tolist())
             waited += device_clock.seconds(before, behind)
             if failed:
                 count_failures(batch.failures, progress, parallel, log, records)
+            if spoiled:
+                name_damaged(batch.damaged, damaged, progress, parallel, log)
             if progress.bad:
                 may_wait = progress.step + 1 < min(first_pass, steps)
                 check_failures(progress.bad, records, max_bad_fraction=max_bad_fraction, may_wait=may_wait)
@@ -256,6 +261,17 @@ def train(
 def keep_gradients_here(wrapped: nn.Module) -> AbstractContextManager[None]:
     """Backward passes in this context add to this process's gradients; the next one behind it exchanges them."""
     return wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) else nullcontext()
+
+
+def name_damaged(
+    damaged: tuple[Damaged, ...], known: set[int], progress: Progress, parallel: Parallel, log: Log
+) -> None:
+    """Name every video of which damaged frames are used, once; `known` are the rows of those that were named."""
+    for video in sorted((d for part in parallel.gather(damaged) for d in part), key=lambda video: video.index):
+        if video.index not in known:
+            known.add(video.index)
+            log.event("damaged_video", step=progress.step, path=str(video.path), frames=video.frames)
+            log.say(f"damaged, used as it is ({len(known)} so far): {video.path}: {video.frames} frames of a sample")
 
 
 def out_of_patience(progress: Progress, patience: int | None) -> bool:
