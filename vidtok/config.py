@@ -9,6 +9,7 @@ ListForm = Literal[
     "auto",
     "paths",
     "csv",
+    "json",
     "folder",
     "pyslowfast",
     "rawframes",

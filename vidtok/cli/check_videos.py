@@ -9,9 +9,9 @@ from vidtok.cli import parser
 from vidtok.cli.each_file import Done
 from vidtok.cli.report import Report, Row, fill, named_bad, size_of
 from vidtok.cli.video_set import VideoSet, find_videos
-from vidtok.data.formats.folder import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from vidtok.train.parallel import usable_cores
 from vidtok.video.check import VideoFacts, check_video
+from vidtok.video.endings import MEDIA_SUFFIXES
 from vidtok.video.reader import BACKENDS, check_backend
 
 COLUMNS = (
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         cli.error(f"--workers counts from 1 and --timeout is above 0, got {args.workers} and {args.timeout:g}")
 
     check_backend(args.backend)
-    videos = find_videos([args.source], root=args.root, endings=(*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+    videos = find_videos([args.source], root=args.root, endings=MEDIA_SUFFIXES)
     source = Path(args.source)
     out = Path(args.out) if args.out else source if source.is_dir() else source.parent
     stem = "" if source.is_dir() else f"{source.stem}."

@@ -12,9 +12,9 @@ from vidtok.cli import parser
 from vidtok.cli.each_file import Done
 from vidtok.cli.report import Report, Row, fill, named_bad, size_of
 from vidtok.cli.video_set import VideoSet, find_videos
-from vidtok.data.formats.folder import VIDEO_SUFFIXES
 from vidtok.errors import ConfigError, DataError
 from vidtok.train.parallel import usable_cores
+from vidtok.video.endings import VIDEO_SUFFIXES
 from vidtok.video.prepare import Prepared, part_file, prepare_video
 from vidtok.video.reader import open_video
 from vidtok.video.sample import clip_indices, span

@@ -2,9 +2,9 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, repeat
 from math import inf, isnan, nan
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
+from vidtok.errors import DataError
 from vidtok.types import Record
 
 
@@ -112,6 +113,42 @@ class Records(Sequence[Record]):
             builder.columns(), root=self.root, source=self.source, form=self.form, notes=self.notes
         )
 
+    def relabelled(self, labels: Mapping[int, int]) -> "Records":
+        """The same records with `labels[i]` in place of label `i`."""
+        columns = self._columns
+        seen, places = columns.labels.unique(return_inverse=True)
+        new = torch.tensor([labels[label] for label in seen.tolist()], dtype=torch.int64)
+        changed = replace(columns, labels=new[places] if len(seen) else columns.labels)
+        return Records.from_columns(changed, root=self.root, source=self.source, form=self.form, notes=self.notes)
+
+    def noted(self, note: str) -> "Records":
+        """The same records with one more note."""
+        notes = (*self.notes, note)
+        return Records.from_columns(self._columns, root=self.root, source=self.source, form=self.form, notes=notes)
+
+    def check_encoding(self) -> None:
+        """Raise DataError for a list that is not in UTF-8, unless its bytes are those of a file's name."""
+        content = self._columns.names.bytes.numpy().tobytes()
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            record = self[int(np.searchsorted(self._columns.names.ends.numpy(), error.start, side="right"))]
+            if not record.path.exists():
+                raise DataError(
+                    f"{self.source}: not a text file in UTF-8, and no file is called {record.video_id!a}; save the "
+                    "list as UTF-8, or write the names as they are on disk"
+                ) from error
+
+    def row_with(self, label: int) -> int:
+        """The first row that has this label."""
+        at = int((self._columns.labels == label).nonzero()[0])
+        return int(np.searchsorted(self._columns.label_ends.numpy(), at, side="right"))
+
+    def names(self) -> list[str]:
+        """The paths as the list writes them, all at once."""
+        content, ends = self._columns.names.bytes.numpy().tobytes(), self._columns.names.ends.tolist()
+        return [os.fsdecode(content[start:end]) for start, end in pairwise((0, *ends))]
+
     def label_counts(self) -> np.ndarray:
         """How many labels each row has."""
         return np.diff(self._columns.label_ends.numpy(), prepend=0)
@@ -120,12 +157,11 @@ class Records(Sequence[Record]):
         """Every label that some row has."""
         return frozenset(self._columns.labels.unique().tolist())
 
-    def label_table(self) -> np.ndarray | None:
-        """Labels by row and place, where every row has the same number of them, else None."""
-        counts = self.label_counts()
-        if not len(counts) or counts.min() != counts.max():
-            return None
-        return self._columns.labels.numpy().reshape(len(counts), -1)
+    def label_column(self, place: int) -> np.ndarray:
+        """The label at this place of every row; each row has one there."""
+        ends = self._columns.label_ends.numpy()
+        starts = np.concatenate([[0], ends[:-1]])
+        return self._columns.labels.numpy()[starts + place]
 
     def label_range(self) -> tuple[int, int] | None:
         """The row with the highest label, and that label; None where no row has a label."""
@@ -165,6 +201,9 @@ class RecordsBuilder:
         self._labels, self._label_ends = array("q"), array("q")
         self._intervals = array("d")
         self._starts, self._ends, self._fps = array("d"), array("d"), array("d")
+
+    def __len__(self) -> int:
+        return len(self._name_ends)
 
     def add(
         self,

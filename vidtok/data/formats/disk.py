@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidtok.data.formats.folder import VIDEO_SUFFIXES
+from vidtok.video.endings import VIDEO_SUFFIXES
 from vidtok.video.frames import is_pattern
 
 

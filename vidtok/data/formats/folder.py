@@ -5,12 +5,7 @@ from pathlib import Path
 
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
-
-VIDEO_SUFFIXES = (
-    *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-)
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")  # videos of one frame
+from vidtok.video.endings import MEDIA_SUFFIXES
 
 
 def read_folder(folder: str | Path, *, classes: Sequence[str] | None = None) -> tuple[Records, tuple[str, ...]]:
@@ -28,7 +23,7 @@ def read_folder(folder: str | Path, *, classes: Sequence[str] | None = None) -> 
         raise DataError(
             f"{folder}: sub-folder {strange[0]!r} is none of the {len(known)} classes ({', '.join(known[:8])} …)"
         )
-    endings = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
+    endings = MEDIA_SUFFIXES
     builder = RecordsBuilder()
     for name in found:
         label = (known.index(name),)
