@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.data.classes import LabelReader
+from vidtok.data.classes import ClassIndex, LabelReader
 from vidtok.data.columns import table_columns
 from vidtok.data.lines import comment_notes
 from vidtok.data.records import Records, RecordsBuilder
@@ -204,13 +204,15 @@ def read_column(path: str | Path, name: str) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def write_csv(path: str | Path, records: Records) -> None:
-    """Write records in this form, which reads back to equal records; labels are numbers.
+def write_csv(path: str | Path, records: Records, *, classes: Sequence[str] | None = None) -> None:
+    """Write records in this form, which reads back to equal records.
 
+    Labels are numbers; where `classes` are called by other numbers, which a reader takes for names, they are names.
     Paths below the list's own folder are written relative to it, others absolute.
     """
     path = Path(path)
     folder = path.parent.absolute()
+    named = classes if classes and ClassIndex(classes, source=path).numbers_are_names else None
     used: set[str] = set()
     rows: list[dict[str, str]] = []
     for record in records:
@@ -218,7 +220,7 @@ def write_csv(path: str | Path, records: Records) -> None:
         name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
         row = {
             "path": name,
-            "labels": ";".join(_label_words(record.labels, record.intervals)),
+            "labels": ";".join(_label_words(record.labels, record.intervals, named)),
             "start": _words(record.start_seconds),
             "end": _words(record.end_seconds),
             "video_id": "" if record.video_id == name else record.video_id,
@@ -235,10 +237,13 @@ def write_csv(path: str | Path, records: Records) -> None:
         writer.writerows(rows)
 
 
-def _label_words(labels: Sequence[int], intervals: Sequence[tuple[float, float]]) -> Iterator[str]:
+def _label_words(
+    labels: Sequence[int], intervals: Sequence[tuple[float, float]], classes: Sequence[str] | None
+) -> Iterator[str]:
     for place, label in enumerate(labels):
+        word = str(label) if classes is None else classes[label]
         start, end = intervals[place] if intervals else (0.0, inf)
-        yield f"{label}" if end == inf else f"{label}:{_words(start)}-{_words(end)}"
+        yield word if end == inf else f"{word}:{_words(start)}-{_words(end)}"
 
 
 def _words(value: float | None) -> str:

@@ -108,7 +108,7 @@ def _detect_json(path: Path) -> str:
         return "something_v2"
     if isinstance(content, dict) and content and all(isinstance(value, str) for value in content.values()):
         return "json" if all(map(is_number, content.values())) else "avid"
-    if is_table(content) and (isinstance(content, dict) or is_header(list(content[0]))):
+    if is_table(content) and (not isinstance(content, list) or is_header(list(content[0]))):
         return "json"
     raise DataError(
         f'{path}: no known list in JSON: AViD has an object {{"FILE.mp4": "class", …}}, Something-Something v2 a list '

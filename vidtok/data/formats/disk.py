@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidtok.video.endings import VIDEO_SUFFIXES
+from vidtok.video.endings import VIDEO_SUFFIXES, is_hidden
 from vidtok.video.frames import is_pattern
 
 
@@ -61,6 +61,8 @@ class MediaFinder:
             path = self.root / folder
             for entry in sorted(os.scandir(path), key=lambda each: each.name) if path.is_dir() else ():
                 stem, suffix = os.path.splitext(entry.name)
+                if is_hidden(entry.name):
+                    continue
                 if entry.is_dir():
                     listing.folders.add(entry.name)
                     listing.folders_by_plain_name.setdefault(_plain(entry.name), entry.name)

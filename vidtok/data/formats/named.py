@@ -26,8 +26,17 @@ def read_named(
     names file and line.
     """
     reader, builder, comments = LabelReader(classes, source=path), RecordsBuilder(), 0
-    media = any(BEHIND_MEDIA.search(line) for line in first_lines(path))
+    found = [match for line in first_lines(path) if (match := BEHIND_MEDIA.search(line))]
+    media, plain = bool(found), found[0][0] if found else "\n"
+    ending = plain[: len(plain) - len(found[0]["separator"])] if found else plain
     for number, line in numbered_lines(path):
+        # Most lines are cut where the first one is, at `.mp4 `, and nothing in them could be cut elsewhere.
+        head, _, tail = line.partition(plain)
+        if (tail and "." not in head and "." not in tail and line[0] not in '#"' and len(builder)) and (
+            tail[0] not in ' \t"' and (plain[-1] == " " or plain[-1] not in tail)
+        ):
+            builder.add(head + ending, (reader.label(tail, line=number),))
+            continue
         if is_comment(line, root):
             comments += 1
             continue
@@ -37,17 +46,15 @@ def read_named(
                 f"{path}:{number}: {name!r} is neither a video's name nor on disk below {root}; if the line is a "
                 f"header: {UNDERSTOOD}"
             )
-        if separator != " " and re.search(r"\t|::" if separator in ("\t", "::") else re.escape(separator), label):
-            columns = label.count(separator) + 2
-            if not reader.is_name(label) and not label.startswith('"'):
-                raise DataError(
-                    f"{path}:{number}: {columns} columns; write `path{separator}class`, or a header that says which "
-                    f"columns these are; {UNDERSTOOD}"
-                )
+        if _is_several(label, separator) and not reader.is_name(label):
+            raise DataError(
+                f"{path}:{number}: {label.count(separator) + 2} columns; write `path{separator}class`, or a header that "
+                f"says which columns these are; {UNDERSTOOD}"
+            )
         builder.add(name, (reader.label(unquoted(label), line=number),))
-    found = builder.columns(relabel=reader.relabel())
+    columns = builder.columns(relabel=reader.relabel())
     notes = comment_notes(comments)
-    return Records.from_columns(found, root=root, source=path, form="paths", notes=notes), reader.names()
+    return Records.from_columns(columns, root=root, source=path, form="paths", notes=notes), reader.names()
 
 
 def _cut(line: str, path: Path, number: int, *, root: Path, reader: LabelReader) -> tuple[str, str, str]:
@@ -77,3 +84,8 @@ def _cut(line: str, path: Path, number: int, *, root: Path, reader: LabelReader)
             "marks around the path"
         )
     return cuts[0]
+
+
+def _is_several(label: str, separator: str) -> bool:
+    """Whether the separator stands in the label again, outside of quotes; a space may."""
+    return separator != " " and separator in label and not label.startswith('"')

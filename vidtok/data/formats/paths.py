@@ -118,7 +118,7 @@ def is_numbered(line: str, separator: str, root: Path) -> bool:
 
 def _is_path(name: str, root: Path) -> bool:
     """`a.mp4 wave` of `a.mp4 wave 2` is none: the class is called `wave 2`."""
-    return is_media_name(name) or CUT.search(name) is None or (root / name).exists()
+    return CUT.search(name) is None or is_media_name(name) or (root / name).exists()
 
 
 def _each_line(path: Path, take: Callable[[str, tuple[int, ...], int], None], form: str, root: Path) -> list[str]:
