@@ -4,7 +4,7 @@
 
 Every row is the demo's config with a few keys changed, trained on 12,000 clips and tested with one view; nothing is
 tuned for a row. Results are kept in docs/learning.json row by row (a second call goes on where the first one stopped),
-then written as a table into the README and as docs/learning.png. Processor time is that of training and loading.
+then written as a table into docs/learning.md and as docs/learning.png. Processor time is that of training and loading.
 """
 
 import argparse
@@ -194,11 +194,11 @@ def main() -> None:
             kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             print(results[-1], flush=True)
     plot(results, ROOT / "docs" / "learning.png")
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    page = ROOT / "docs" / "learning.md"
+    text = page.read_text(encoding="utf-8")
     before, rest = text.split(MARKERS[0])
     _, behind = rest.split(MARKERS[1])
-    readme.write_text(f"{before}{MARKERS[0]}\n{table(results)}\n{MARKERS[1]}{behind}", encoding="utf-8")
+    page.write_text(f"{before}{MARKERS[0]}\n{table(results)}\n{MARKERS[1]}{behind}", encoding="utf-8")
     print(table(results))
 
 

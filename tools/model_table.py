@@ -8,4 +8,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 from vidtok.cli import main
 
 if __name__ == "__main__":
-    main("model_table")
+    main("models")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from vidtok.config import Config, DataConfig
-from vidtok.config_io import load_config_text
+from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
@@ -38,7 +38,7 @@ class Lists:
 def build_lists(config: Config) -> Lists:
     """Read and check both lists: labels within the classes, as many as the loss takes, files where they should be."""
     data = config.data
-    names = read_classes(data.classes) if data.classes is not None else None
+    names = read_classes(class_file(data.classes)) if data.classes is not None else None
     train, classes = open_list(data.train, root=data.root, classes=names, format=data.format, part="train")
     if classes is None:
         raise ConfigError(
@@ -47,6 +47,13 @@ def build_lists(config: Config) -> Lists:
     check_labels(train, classes, several=config.train.loss == "sigmoid")
     check_files(train)
     return Lists(train=train, val=build_val(config, classes), classes=classes)
+
+
+def class_file(path: str) -> Path:
+    """The class file, or, where there is none and it is called data_lists/NAME, the one that comes with vidtok."""
+    file = Path(path)
+    own = shipped("data_lists", file.name) if file.parent == Path("data_lists") and not file.exists() else None
+    return own or file
 
 
 def build_val(config: Config, classes: Sequence[str]) -> Records:

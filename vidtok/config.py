@@ -4,26 +4,24 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vidtok.choices import (
+    Aggregate,
+    Backend,
+    BatchNorm,
+    Control,
+    CropIn,
+    Device,
+    ListForm,
+    OverClasses,
+    ParallelForm,
+    Precision,
+    Sampling,
+    ScheduleKind,
+    ScoreKind,
+    Short,
+)
+
 Triple = tuple[float, float, float]
-ListForm = Literal[
-    "auto",
-    "paths",
-    "csv",
-    "json",
-    "folder",
-    "pyslowfast",
-    "rawframes",
-    "rawframes_offset",
-    "kinetics",
-    "charades",
-    "charades_frames",
-    "avid",
-    "something_v1",
-    "something_v2",
-    "ucf101",
-    "hmdb51",
-]
-Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
 
 
 class Section(BaseModel):
@@ -37,7 +35,7 @@ class RunConfig(Section):
     """Folder of everything that the run writes. Default: runs/NAME, with the config file's name."""
     seed: int = Field(default=0, ge=0)
     """Initial weights, order of the videos, clips, crops and dropout all follow from it."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """auto: CUDA where there is a device, else the CPU."""
 
 
@@ -89,7 +87,7 @@ class DataConfig(Section):
     """Folder that relative paths of a list belong to. Default: the list's own folder."""
     format: ListForm = "auto"
     """Form of both lists, see docs/lists.md; auto finds it, says it, and asks where a list may be of several forms."""
-    backend: Literal["pyav", "torchcodec", "decord", "frames"] = "pyav"
+    backend: Backend = "pyav"
     """Video decoder; `frames` reads folders of pictures."""
     frames: int = Field(ge=1)
     """Frames of a clip."""
@@ -98,12 +96,12 @@ class DataConfig(Section):
     target_fps: float | None = Field(default=None, gt=0)
     """Resample by presentation time to this rate before the stride counts (the sampling of mmaction2 and PySlowFast
     stretches the clip instead). Default: the source's own frames."""
-    sampling: Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"] = "vidtok"
+    sampling: Sampling = "vidtok"
     """Where clips lie, in training and testing, and what a video shorter than a clip gives. vidtok: starts over the
     whole video, a single clip in the middle. The next four are the rules of these frameworks, to run their protocols
     again; segments: one frame from each of `frames` equal parts (TSN, Something-Something), with `stride: 1`. The
     table in vidtok/video/protocols.py has the formulas."""
-    short: Literal["repeat", "loop"] | None = None
+    short: Short | None = None
     """A video shorter than the span: repeat its last frame, or start again from its first (the default). With
     `sampling: vidtok` only; the other rules bring their own."""
     size: int = Field(ge=1)
@@ -124,7 +122,7 @@ class DataConfig(Section):
     """In training mirror every second clip. Leave it off where classes tell left from right."""
     augment: AugmentConfig = AugmentConfig()
     """Augmentation of training clips after the crop."""
-    crop_in: Literal["rgb", "yuv"] = "rgb"
+    crop_in: CropIn = "rgb"
     """In training crop and scale RGB pictures, or have the decoder do it before it turns them into RGB, which is faster
     and differs by a few grey levels; yuv needs the backend pyav. Folders of pictures are RGB in any case."""
     repeats: int = Field(default=1, ge=1)
@@ -224,7 +222,7 @@ class TrainConfig(Section):
     freeze: tuple[str, ...] = ()
     """Patterns of the parameters that are not trained; batch norms whose weights are frozen keep their statistics. A
     pattern with a `!` before it takes out again: ["*", "!head.*"] trains the last layer alone (a linear probe)."""
-    schedule: Literal["cosine", "linear", "step"] = "cosine"
+    schedule: ScheduleKind = "cosine"
     """How the rate falls: along half a cosine over all steps, in a straight line from the end of the warm-up on, or to
     a tenth at each of `lr_steps`."""
     lr_steps: tuple[int, ...] = ()
@@ -235,10 +233,10 @@ class TrainConfig(Section):
     """Steps in which the rate rises linearly from zero, before the schedule."""
     clip_norm: float | None = Field(default=1.0, gt=0)
     """Largest gradient norm; null: no clipping."""
-    loss: Literal["softmax", "sigmoid"] = "softmax"
+    loss: ScoreKind = "softmax"
     """softmax: every video has one label; cross-entropy, tested by top-1 and top-5. sigmoid: any number of labels,
     or none; binary cross-entropy for each class, tested by mean average precision."""
-    over_classes: Literal["mean", "sum"] = "mean"
+    over_classes: OverClasses = "mean"
     """With `loss: sigmoid`, what becomes of the classes' losses: PySlowFast takes the mean, TokenLearner the sum."""
     head_bias: float | None = None
     """Start of the last layer's biases, where `init` brings none. With `loss: sigmoid` -10 says that nearly all classes
@@ -253,10 +251,10 @@ class TrainConfig(Section):
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Decay per step of the exponential average of the weights, which is then what is validated, tested and loaded from
     the run. The decay itself rises towards this value, (1 + n) / (10 + n) after n steps. Default: no average."""
-    batch_norm: Literal["train", "frozen", "sync"] = "train"
+    batch_norm: BatchNorm = "train"
     """train: each process normalises by its own clips; frozen: by the statistics that `init` brought, for batches of a
     few clips; sync: by the clips of all processes (GPUs only)."""
-    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    precision: Precision = "float32"
     """Arithmetic of the forward pass; weights stay in float32. fp16 scales the loss and needs a GPU."""
     checkpoint_blocks: bool = False
     """Compute each block a second time in the backward pass instead of keeping what is inside it: the same gradients
@@ -272,7 +270,7 @@ class TrainConfig(Section):
     """Steps between two checkpoints."""
     keep_checkpoints: int = Field(default=2, ge=1)
     """How many of the newest checkpoints are kept. The one with the best validation stays beside them, as best.pt."""
-    parallel: Literal["ddp", "fsdp2"] = "ddp"
+    parallel: ParallelForm = "ddp"
     """How the processes of torchrun share the model. ddp: each has all of it. fsdp2: each keeps a part of every weight,
     its gradient and the optimizer's state, for models that outgrow a card; the same result."""
     sharded_checkpoints: bool = False
@@ -320,7 +318,7 @@ class EvalConfig(Section):
     """Clips per video, spread over it as `data.sampling` says: evenly from the first to the last possible start."""
     crops: Literal[1, 3] = 3
     """1: the centre; 3: left, centre and right (top, centre and bottom of an upright picture)."""
-    aggregate: Literal["logits", "scores", "max"] = "logits"
+    aggregate: Aggregate = "logits"
     """Mean of logits, mean of scores, or highest score over the views."""
     control: Control = "none"
     """Spoil the order of frames, to see what the network goes by."""

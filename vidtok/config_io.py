@@ -59,16 +59,46 @@ def _parse(text: str, *, source: str) -> Any:
         loader.dispose()
 
 
+def find_config(cfg: str | Path | Config, overrides: Sequence[str] = ()) -> Config:
+    """The config that a user means: a file, the name of one that comes with vidtok, or one that is checked already.
+
+    Overrides go on top. Raises ConfigError as `load_config` does.
+    """
+    if not isinstance(cfg, Config):
+        return load_config(cfg, overrides)
+    if not overrides:
+        return cfg
+    return load_config_text(to_yaml(cfg), overrides, source="the config", run_dir=cfg.run.dir)
+
+
 def load_config(file: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file, apply `key.sub=value` overrides in order, and check the whole.
 
+    A file that is not there may be the name of a config that comes with vidtok, with or without folder and ending.
     Raises ConfigError that lists every problem with its dotted path, and the nearest known key where one is unknown.
     """
     path = Path(file)
     if not path.is_file():
-        others = ", ".join(sorted(str(p) for p in path.parent.glob("*.yaml"))) or "none"
-        raise ConfigError(f"{path}: no such config file. Config files in that folder: {others}")
+        own = shipped("configs", path.name if path.suffix == ".yaml" else f"{path.name}.yaml")
+        if own is None or path.parent.name not in ("", "configs"):
+            raise ConfigError(f"{path}: no such config file. {_other_configs(path)}")
+        path = own
     return load_config_text(path.read_text(encoding="utf-8"), overrides, source=str(path), run_dir=f"runs/{path.stem}")
+
+
+def shipped(folder: str, name: str) -> Path | None:
+    """A file of `configs` or `data_lists` as it came with vidtok: in the installed package, or in the checkout."""
+    package = Path(__file__).parent
+    return next((path for home in (package, package.parent) if (path := home / folder / name).is_file()), None)
+
+
+def _other_configs(path: Path) -> str:
+    beside = sorted(str(other) for other in path.parent.glob("*.yaml"))
+    if beside:
+        return f"Config files in that folder: {', '.join(beside)}"
+    package = Path(__file__).parent
+    names = sorted({file.stem for home in (package, package.parent) for file in (home / "configs").glob("*.yaml")})
+    return f"There are none in that folder; by name there are: {', '.join(names)}"
 
 
 def load_config_text(text: str, overrides: Sequence[str] = (), *, source: str, run_dir: str | None = None) -> Config:

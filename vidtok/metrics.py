@@ -1,13 +1,12 @@
 """From logits to scores, and figures of merit."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-ScoreKind = Literal["softmax", "sigmoid"]
+from vidtok.choices import ScoreKind
 
 
 def to_scores(logits: Float[Tensor, "*b k"], *, kind: ScoreKind) -> Float[Tensor, "*b k"]:

@@ -1,29 +1,40 @@
-"""The commands. Each file has `run(arguments) -> exit status`; the scripts in tools/ call them through `main`."""
+"""The commands, a file each with `run(arguments) -> exit status`: `vidtok <command>`, and the scripts in tools/.
+
+A command holds its arguments; what it does is a function of `vidtok.runs`, imported when the arguments are read, so
+that `--help` takes no time.
+"""
 
 import argparse
 import importlib
 import os
 import sys
+from collections.abc import Callable, Sequence
 
 from vidtok.errors import VidtokError
+from vidtok.text.console import widen_streams
 
 
 def main(command: str) -> None:
-    """Run a command with the process's arguments and leave with its status.
+    """Run a command with the process's arguments and leave with its status."""
+    sys.exit(guarded(importlib.import_module(f"vidtok.cli.{command}").run, sys.argv[1:]))
+
+
+def guarded(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """The exit status of a command.
 
     What the user can mend is said in one message, without a traceback, with status 2; Ctrl-C leaves with 130.
     """
     # Threads that spin while they wait make two torch processes on the same cores many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    widen_streams()
     try:
-        status = importlib.import_module(f"vidtok.cli.{command}").run(sys.argv[1:])
+        return run(arguments)
     except VidtokError as error:
         print(f"error: {error}", file=sys.stderr)
-        status = 2
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+        return 130
 
 
 def parser(description: str) -> argparse.ArgumentParser:

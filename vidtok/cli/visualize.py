@@ -1,18 +1,8 @@
-"""Write what a network looks at as a video."""
+"""vidtok visualize --checkpoint RUN VIDEO --out MAPS.mp4: write what a network looks at as a video."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
-
-from vidtok.build import build_model, eval_views
 from vidtok.cli import add_overrides, parser
-from vidtok.cli.test import open_checkpoint
-from vidtok.train.checkpoint import load_weights
-from vidtok.train.parallel import start_parallel
-from vidtok.video.reader import open_video
-from vidtok.video.write import write_video
-from vidtok.visualize import attention_clip
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -24,20 +14,7 @@ def run(arguments: Sequence[str]) -> int:
     add_overrides(cli)
     args = cli.parse_intermixed_args(arguments)
 
-    checkpoint, config = open_checkpoint(args.checkpoint, args.cfg, args.overrides)
-    views = eval_views(config, single=True)
-    with start_parallel(config.run.device) as parallel:
-        model = build_model(config, checkpoint.classes).to(parallel.device)
-        load_weights(model, checkpoint.weights, source=args.checkpoint)
-        rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(args.video, backend=config.data.backend) as reader:
-            (view,) = views.views(reader.pts_seconds, rng)
-            frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
-            rate = (config.data.target_fps or reader.fps) / config.data.stride
-            if config.data.sampling == "segments":  # the clip is as long as the video
-                rate = reader.fps * len(frames) / len(reader)
-        clip = views.crop(frames.pixels, view).to(parallel.device)
-        pictures = attention_clip(model, clip, heading=Path(args.video).name, kind=config.train.loss)
-        write_video(args.out, pictures, fps=rate)
-    print(f"{args.out}: {len(pictures)} frames of {pictures.shape[3]} x {pictures.shape[2]} at {rate:.4g} per second")
+    from vidtok.runs.visualize import run_visualize
+
+    run_visualize(args.checkpoint, args.video, out=args.out, overrides=args.overrides, cfg=args.cfg)
     return 0

@@ -144,6 +144,19 @@ class Records(Sequence[Record]):
         at = int((self._columns.labels == label).nonzero()[0])
         return int(np.searchsorted(self._columns.label_ends.numpy(), at, side="right"))
 
+    def parts(self) -> list[tuple[float | None, float | None]]:
+        """Start and end of every row."""
+        columns = self._columns
+        return (
+            [(_number(columns.starts, row), _number(columns.ends, row)) for row in range(len(self))]
+            if (columns.starts is not None or columns.ends is not None)
+            else [(None, None)] * len(self)
+        )
+
+    def all_labels(self) -> np.ndarray:
+        """The labels of all rows, one after the other."""
+        return self._columns.labels.numpy()
+
     def names(self) -> list[str]:
         """The paths as the list writes them, all at once."""
         content, ends = self._columns.names.bytes.numpy().tobytes(), self._columns.names.ends.tolist()

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
+from vidtok.choices import Control, CropIn
 from vidtok.data.augment import Augment
 from vidtok.data.transforms import crop_resize, jitter_box, random_box, spatial_crop
 from vidtok.types import Box, View
 from vidtok.video.protocols import ClipRule
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import VideoReader
-
-Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,7 @@ class TrainViews:
     crop: ResizedCrop | JitteredCrop
     flip: bool
     repeats: int = 1
-    crop_in: Literal["rgb", "yuv"] = "rgb"
+    crop_in: CropIn = "rgb"
     augment: Augment | None = None
 
     def __post_init__(self):

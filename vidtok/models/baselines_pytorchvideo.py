@@ -15,6 +15,7 @@ from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from vidtok.choices import LearnerVersion
 from vidtok.errors import ModelError
 from vidtok.models.stages import PerStage, stage_grids
 from vidtok.nn.encoder import Encoder
@@ -38,7 +39,7 @@ class StageTokens:
     """Number of stages before it, 1 to 4; later stages are left out."""
     tokens: int = 8
     """Learned tokens for each time step."""
-    version: Literal["1.1", "1.0"] = "1.1"
+    version: LearnerVersion = "1.1"
     """TokenLearner's form: an MLP and softmax, or convolutions and a sigmoid."""
     depth: int = 1
     """Transformer blocks over all learned tokens, at least one."""

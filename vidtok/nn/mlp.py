@@ -1,11 +1,9 @@
 """The two-layer perceptron of a block."""
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
-GELUForm = Literal["tanh", "erf"]
+from vidtok.choices import GELUForm
 
 
 class MLP(nn.Module):

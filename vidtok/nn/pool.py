@@ -1,14 +1,11 @@
 """From tokens to logits: the class token, pooling with its norm, and the linear head."""
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
-PoolKind = Literal["mean", "cls", "max"]
-NormPosition = Literal["before_pool", "after_pool"]
+from vidtok.choices import NormPosition, PoolKind
 
 
 class ClassToken(nn.Module):

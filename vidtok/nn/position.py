@@ -1,16 +1,14 @@
 """Positions of tokens on the grid `(t, h, w)`, added before the first block."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidtok.choices import PositionKind
 from vidtok.errors import ModelError
 
-PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "none"]
 Grid = tuple[int, int, int]
 
 

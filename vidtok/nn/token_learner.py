@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from einops import einsum, rearrange
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
+from vidtok.choices import LearnerPooling, LearnerVersion
 from vidtok.errors import ModelError
 from vidtok.nn.mlp import MLP
 
@@ -24,11 +24,11 @@ class TokenLearnerOptions:
     """Number of blocks before it; 0 puts it before the first."""
     tokens: int = 8
     """Learned tokens for each time step."""
-    version: Literal["1.1", "1.0"] = "1.1"
+    version: LearnerVersion = "1.1"
     """1.1: an MLP and softmax over a time step's places. 1.0: four convolutions and a sigmoid for each place."""
     bottleneck: int | None = None
     """Width of the MLP's hidden layer, for version 1.1 only; by default 64."""
-    pooling: Literal["sum", "mean"] | None = None
+    pooling: LearnerPooling | None = None
     """How version 1.0 puts weighted places together; by default their sum. Version 1.1 has no choice."""
     fuse: bool = False
     """Every later block gets a TokenLearner before it and a TokenFuser behind it, which brings the grid back."""
@@ -52,9 +52,9 @@ class TokenLearner(nn.Module):
         width: int,
         *,
         tokens: int = 8,
-        version: Literal["1.1", "1.0"] = "1.1",
+        version: LearnerVersion = "1.1",
         bottleneck: int | None = None,
-        pooling: Literal["sum", "mean"] | None = None,
+        pooling: LearnerPooling | None = None,
         dropout: float = 0.0,
     ):
         super().__init__()
@@ -69,7 +69,7 @@ class TokenLearner(nn.Module):
         if version == "1.0" and dropout:
             raise ModelError(f"TokenLearner 1.0 has no dropout (got {dropout}); version 1.1 has")
         self.tokens = tokens
-        self.version: Literal["1.1", "1.0"] = version
+        self.version: LearnerVersion = version
         self.mean = pooling == "mean"
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         if version == "1.1":

@@ -1,7 +1,6 @@
 """From pixels to tokens: one token for each tubelet, a block of `(τ, py, px)` pixels."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from einops import rearrange
@@ -9,9 +8,8 @@ from jaxtyping import Float, Int64
 from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
+from vidtok.choices import Inflation
 from vidtok.errors import ModelError
-
-Inflation = Literal["central", "average", "average_arp"]
 
 
 def token_grid(pixels: Sequence[int], tubelet: Sequence[int]) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vidtok.data.mixing import Mixing
 from vidtok.errors import TrainingError
-from vidtok.evaluate import Precision, autocast
+from vidtok.infer.evaluate import Precision, autocast
 from vidtok.train.checks import high_loss_warning
 from vidtok.train.ema import Averages
 from vidtok.train.gradients import gradient_norms, group_rates

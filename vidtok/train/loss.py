@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from vidtok.choices import OverClasses
 from vidtok.metrics import ScoreKind, multi_hot
 
 
@@ -27,7 +27,7 @@ class ClassLoss:
     classes: int
     kind: ScoreKind = "softmax"
     label_smoothing: float = 0.0
-    over_classes: Literal["mean", "sum"] = "mean"
+    over_classes: OverClasses = "mean"
 
     def targets(self, labels: Sequence[tuple[int, ...]], *, device: torch.device | str) -> Float[Tensor, "b k"]:
         """1 for each class that a clip has, before smoothing and mixing."""

@@ -1,7 +1,7 @@
 """Optimizer and schedule of a run, from timm and torch."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, get_optimizer_info
@@ -10,9 +10,9 @@ from timm.scheduler.multistep_lr import MultiStepLRScheduler
 from timm.scheduler.poly_lr import PolyLRScheduler
 from timm.scheduler.scheduler import Scheduler
 
+from vidtok.choices import ScheduleKind
 from vidtok.errors import ConfigError
 
-ScheduleKind = Literal["cosine", "linear", "step"]
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 """Optimizers with a kernel of torch for a whole step, on processors and on GPUs."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from vidtok.choices import ParallelForm
 from vidtok.errors import ConfigError
 from vidtok.train.rendezvous import fresh_store
 
@@ -27,7 +28,7 @@ class Parallel:
     rank: int = 0
     world: int = 1
     device: torch.device
-    form: Literal["ddp", "fsdp2"] = "ddp"
+    form: ParallelForm = "ddp"
     restarts: int = 0
     """How often torchrun has started the processes again."""
 
@@ -69,7 +70,7 @@ class Parallel:
 
 
 @contextmanager
-def start_parallel(device: str, *, form: Literal["ddp", "fsdp2"] = "ddp") -> Iterator[Parallel]:
+def start_parallel(device: str, *, form: ParallelForm = "ddp") -> Iterator[Parallel]:
     """Join the group that torchrun describes (RANK, WORLD_SIZE, LOCAL_RANK), or stand alone; leave it at the end.
 
     `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs. Several processes on one machine share its

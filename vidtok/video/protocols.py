@@ -21,17 +21,14 @@ run on the table of `resample`; mmaction2 and PySlowFast stretch the clip on the
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from vidtok.choices import Sampling, Short
 from vidtok.video.sample import CLOCK_SECONDS, clip_indices, linspace_starts, random_start, resample, span
-
-Sampling = Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"]
-Short = Literal["repeat", "loop"]
 
 STRETCHING = ("mmaction2", "pyslowfast")
 

@@ -170,4 +170,4 @@ def test_the_page_on_lists_names_every_form_and_its_example_reads(tmp_path):
     assert [record.labels for record in records] == [(3,), (148, 149), (92, 147), (5,)]
     assert records[2].intervals == ((11.9, 21.2), (0.0, 12.6))
     options = set(re.findall(r"--[a-z]+[a-z-]*", page))
-    assert options == set(re.findall(r'"(--[a-z-]+)"', (ROOT / "vidtok/cli/make_lists.py").read_text()))
+    assert options == set(re.findall(r'"(--[a-z-]+)"', (ROOT / "vidtok/cli/lists.py").read_text()))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vidtok.choices import LIST_FORMS
 from vidtok.data.classes import ClassIndex
 from vidtok.data.columns import UNDERSTOOD, is_header
 from vidtok.data.csv_list import first_cells, read_csv
@@ -47,21 +48,21 @@ class Form:
 
 
 FORMS: dict[str, Form] = {
-    "paths": Form(words="`path label…` lines", read=read_paths),
-    "csv": Form(words="CSV or TSV with a header: path,labels,…", read=read_csv),
-    "json": Form(words="JSON or JSON Lines: objects with video and label", read=read_objects),
-    "folder": Form(words="a folder with a sub-folder of videos or pictures per class", read=read_folder),
-    "pyslowfast": Form(words="`path label` or `path frames label` lines", read=read_pyslowfast),
-    "rawframes": Form(words="mmaction2's `folder frames label…` lines", read=read_rawframes),
-    "rawframes_offset": Form(words="mmaction2's `folder start frames label…` lines", read=read_rawframes_offset),
-    "kinetics": Form(words="Kinetics' CSV: label,youtube_id,time_start,time_end,split", read=read_kinetics),
-    "charades": Form(words="Charades' CSV: id,…,actions,length", read=read_charades),
-    "charades_frames": Form(words="Charades' rows per frame", read=read_charades_frames),
-    "avid": Form(words="AViD's JSON object", read=read_avid),
-    "something_v1": Form(words="Something-Something v1's `id;class` lines", read=read_something_v1),
-    "something_v2": Form(words="Something-Something v2's JSON", read=read_something_v2),
-    "ucf101": Form(words="UCF101's trainlist and testlist", read=read_ucf101),
-    "hmdb51": Form(words="HMDB51's CLASS_test_splitN.txt files", read=read_hmdb51),
+    "paths": Form(words=LIST_FORMS["paths"], read=read_paths),
+    "csv": Form(words=LIST_FORMS["csv"], read=read_csv),
+    "json": Form(words=LIST_FORMS["json"], read=read_objects),
+    "folder": Form(words=LIST_FORMS["folder"], read=read_folder),
+    "pyslowfast": Form(words=LIST_FORMS["pyslowfast"], read=read_pyslowfast),
+    "rawframes": Form(words=LIST_FORMS["rawframes"], read=read_rawframes),
+    "rawframes_offset": Form(words=LIST_FORMS["rawframes_offset"], read=read_rawframes_offset),
+    "kinetics": Form(words=LIST_FORMS["kinetics"], read=read_kinetics),
+    "charades": Form(words=LIST_FORMS["charades"], read=read_charades),
+    "charades_frames": Form(words=LIST_FORMS["charades_frames"], read=read_charades_frames),
+    "avid": Form(words=LIST_FORMS["avid"], read=read_avid),
+    "something_v1": Form(words=LIST_FORMS["something_v1"], read=read_something_v1),
+    "something_v2": Form(words=LIST_FORMS["something_v2"], read=read_something_v2),
+    "ucf101": Form(words=LIST_FORMS["ucf101"], read=read_ucf101),
+    "hmdb51": Form(words=LIST_FORMS["hmdb51"], read=read_hmdb51),
 }
 
 

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from vidtok.choices import Part
 from vidtok.data.classes import ClassIndex
 from vidtok.data.lines import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 from vidtok.text.classes import read_classes
 
-Part = Literal["train", "val"]
 HMDB_FILE = re.compile(r"(.+)_test_split(\d)\.txt")
 HMDB_PARTS = {"train": "1", "val": "2"}
 

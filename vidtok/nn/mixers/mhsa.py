@@ -9,10 +9,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from vidtok.choices import Axes
 from vidtok.errors import ModelError
 from vidtok.nn.mixers.registry import register
 
-Axes = Literal["joint", "space", "time", "split"]
 MAP_ROWS = 256
 
 

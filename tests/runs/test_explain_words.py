@@ -1,0 +1,70 @@
+"""The arithmetic of clips and crops in words."""
+
+import torch
+
+from tests.conftest import ROOT
+from vidtok.config_io import load_config
+from vidtok.runs.explain_words import clip_words, even_runs, explain_config, place_words
+
+CFG = str(ROOT / "configs/k400_vivit_tl8.yaml")
+
+
+def words(*overrides):
+    return "\n".join(explain_config(load_config(CFG, overrides), name="k400"))
+
+
+def test_the_arithmetic_of_clips():
+    said = words("data.frames=16", "data.stride=4")
+    assert "16 frames x stride 4, a span of 61 frames = 2.54 s at 24 fps, 2.44 s at 25 fps, 2.03 s at 30 fps" in said
+    assert "4 clips x 3 crops = 12 views" in said
+    assert "clips begin at frames 0, 79, 159, 239 = 0.00, 2.63, 5.30, 7.97 s; the last ends at 299" in said
+    assert "a span of 63 frames at 25 fps, whatever the video's rate = 2.52 s" in words("data.target_fps=25.0")
+
+
+def test_each_rule_in_words():
+    said = words("data.sampling=pyslowfast", "data.frames=8", "data.stride=8", "data.target_fps=30.0")
+    assert "8 frames spread over 8 x 8 = 64 frames at 30 fps, whatever the video's rate = 2.13 s" in said
+    assert "repeats its last frame" in said
+    assert "clips begin at frames 0, 59, 118, 177" in said
+    said = words("data.sampling=segments", "data.stride=1")
+    assert "32 frames, one from each of 32 equal parts" in said
+    assert "begins anew" in words()
+    assert "repeats its last frame" in words("data.short=repeat")
+
+
+def test_training_in_words():
+    assert "a box of 25 to 100 % of the picture, 0.75 to 1.33 times as wide as high" in words()
+    jitter = ("data.scale=null", "data.scale_jitter=[256, 320]")
+    said = words(*jitter, "data.repeats=2", "data.crop_in=yuv", "data.flip=false")
+    assert "2 clips of each video" in said
+    assert "the shorter side scaled to 256 to 320, a random crop of 224 x 224, cut before colour" in said
+    assert "not mirrored" in said
+    assert "(160, 224, 288 from step to step)" in words("data.sizes=[160, 224, 288]")
+
+
+def test_clips_in_words():
+    pts = torch.arange(60).double() / 30 + 7
+    assert clip_words(torch.tensor([4, 8, 12]), pts) == "frames 4 to 12, one every 4; 0.13 to 0.40 s"
+    assert clip_words(torch.tensor([50, 56, 2]), pts) == "frames 50, 56, 2; 0.07 to 1.87 s"
+    looped = clip_words(torch.cat([torch.arange(0, 60, 4), torch.arange(4)]), pts)
+    assert looped == "frames 0 to 56, one every 4, then 0 to 3, one every 1; 0.00 to 1.87 s"
+    repeated = clip_words(torch.arange(44, 62, 1).clamp(max=58), pts)
+    assert repeated == "frames 44 to 58, one every 1, then 58 (3 times); 1.47 to 1.93 s"
+    assert clip_words(torch.tensor([1, 4, 5, 9, 11]), pts) == "frames 1, 4, 5, 9, 11; 0.03 to 0.37 s"
+    many = torch.tensor([0, 1, 3] * 10)
+    assert clip_words(many, pts).startswith("frames 0, 1, 3, 0, 1, 3, 0, …, 0, 1, 3;")
+
+
+def test_rates_in_words():
+    assert place_words(torch.arange(50).double() / 25, 25.0) == "50 frames in 2.00 s, 25 fps"
+    uneven = torch.tensor([0.0, 0.1, 0.15, 0.3], dtype=torch.float64)
+    assert place_words(uneven, 10.0) == "4 frames in 0.40 s, 10 fps on average, 6.67 to 20"
+    assert place_words(uneven[:1], 1.0) == "1 frame"
+
+
+def test_runs_of_even_steps():
+    assert even_runs([5]) == [(5, 1, 1)]
+    assert even_runs([0, 2, 4, 6]) == [(0, 2, 4)]
+    assert even_runs([0, 2, 4, 5, 6]) == [(0, 2, 3), (5, 1, 2)]
+    assert even_runs([7, 7, 7]) == [(7, 0, 3)]
+    assert even_runs([8, 4, 0]) == [(8, -4, 1), (4, -4, 1), (0, 1, 1)]

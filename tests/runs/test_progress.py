@@ -1,0 +1,37 @@
+"""How far a command is, on a terminal and elsewhere."""
+
+import sys
+import threading
+
+import pytest
+
+from vidtok.runs import progress
+from vidtok.runs.progress import Progress
+
+
+def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with Progress(100, done=40) as shown:
+        for count in range(30):
+            now[0] += 1.0
+            shown.add(bad=count % 10 == 0)
+        shown.say("a line")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "51 of 100 files, 2 bad, 1.0 files/s, 1 min left"
+    assert len(lines) == 3
+    assert lines[-1] == "a line"
+
+
+def test_a_bar_on_a_terminal_without_a_thread(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    threads = threading.active_count()
+    with Progress(3) as shown:
+        for bad in (False, True, False):
+            shown.add(bad=bad)
+        shown.say("a line")
+        assert threading.active_count() == threads
+    captured = capsys.readouterr()
+    assert "a line" in captured.out
+    assert "3/3" in captured.err
+    assert "1 bad" in captured.err

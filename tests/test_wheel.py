@@ -1,0 +1,103 @@
+"""The package as a wheel in an empty environment, away from the checkout."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+from vidtok.models.create import create_model
+
+SMALL = ["data.train", "data.val", "data.classes"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, timeout=300)
+    (file,) = folder.glob("vidtok-*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory) -> Path:
+    """A new environment that holds the wheel; what it needs is taken from this one's packages, vidtok itself is not."""
+    folder = tmp_path_factory.mktemp("env")
+    venv.create(folder, with_pip=True)
+    binary = folder / "bin" / "python"
+    install = [binary, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, timeout=300)
+    (site,) = folder.glob("lib/python*/site-packages")
+    here = next(
+        Path(entry) for entry in sys.path if Path(entry).name == "site-packages" and Path(entry, "torch").is_dir()
+    )
+    # Packages alone: the .pth file of this environment's editable install is not read from a folder added so.
+    (site / "packages.pth").write_text(f"{here}\n")
+    return binary
+
+
+def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [str(python.parent / arguments[0]), *arguments[1:]],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_configs_and_class_names(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    configs = {f"vidtok/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    lists = {f"vidtok/data_lists/{path.name}" for path in (ROOT / "data_lists").glob("*.txt")}
+    assert len(configs) > 10
+    assert configs | lists | {"vidtok/py.typed"} <= names
+    assert not [name for name in names if name.startswith(("tests", "tools", "configs", "data_lists", "docs"))]
+
+
+@pytest.mark.slow
+def test_the_installed_package_works_away_from_the_checkout(python, tmp_path):
+    done = run(python, "python", "-c", "import vidtok; print(vidtok.__file__)", cwd=tmp_path)
+    assert str(python.parents[1]) in done.stdout, "the wheel's own package is what runs"
+    done = run(python, "vidtok", "--version", cwd=tmp_path)
+    assert done.stdout.startswith("vidtok "), done.stderr
+    done = run(python, "vidtok", "train", "--cfg", "k400_vivit_tl8", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "data/k400/train.csv: no such list" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_saved_model_is_loaded_and_called(python, tmp_path):
+    model = create_model("casvit_xs", classes=["jump", "run"], frames=4, size=64).eval()
+    model.save_pretrained(tmp_path / "saved")
+    clip = torch.arange(4 * 3 * 64 * 64).remainder(251).to(torch.uint8).view(1, 4, 3, 64, 64)
+    code = (
+        "import torch, vidtok\nmodel = vidtok.load('saved')\n"
+        "clip = torch.arange(4 * 3 * 64 * 64).remainder(251).to(torch.uint8).view(1, 4, 3, 64, 64)\n"
+        "print(model.classes, [round(x, 4) for x in model(clip)[0].tolist()])"
+    )
+    done = run(python, "python", "-c", code, cwd=tmp_path)
+    expected = [round(x, 4) for x in model(clip)[0].tolist()]
+    assert done.stdout.strip() == f"('jump', 'run') {expected}", done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_begins_by_the_installed_command(python, tmp_path):
+    """All parts run on a set and a network that take a minute; a network that small misses the marks, which is told."""
+    small = ["model.width=24", "model.depth=2", "model.heads=2", "model.token_learner.after_block=1", "train.steps=4"]
+    small += ["train.batch=4", "train.warmup_steps=1", "data.workers=0", "eval.clips=1", "eval.crops=1"]
+    made = run(python, "vidtok", "motion", "runs/demo/motion", "--train", "8", "--val", "8", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = run(python, "vidtok", "demo", *small, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "demo missed its marks" in done.stderr, done.stderr
+    assert (tmp_path / "runs" / "demo" / "maps.mp4").is_file()

@@ -1,0 +1,76 @@
+"""Every choice among words that a config, a command or a signature offers, once. Nothing heavy is imported here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+# Files and lists
+Backend = Literal["pyav", "torchcodec", "decord", "frames"]
+EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
+"""x264's names for trading its time against bytes."""
+Part = Literal["train", "val"]
+"""Which of a data set's lists."""
+ListForm = Literal[
+    "auto",
+    "paths",
+    "csv",
+    "json",
+    "folder",
+    "pyslowfast",
+    "rawframes",
+    "rawframes_offset",
+    "kinetics",
+    "charades",
+    "charades_frames",
+    "avid",
+    "something_v1",
+    "something_v2",
+    "ucf101",
+    "hmdb51",
+]
+LIST_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "paths": "`path label…` lines",
+        "csv": "CSV or TSV with a header: path,labels,…",
+        "json": "JSON or JSON Lines: objects with video and label",
+        "folder": "a folder with a sub-folder of videos or pictures per class",
+        "pyslowfast": "`path label` or `path frames label` lines",
+        "rawframes": "mmaction2's `folder frames label…` lines",
+        "rawframes_offset": "mmaction2's `folder start frames label…` lines",
+        "kinetics": "Kinetics' CSV: label,youtube_id,time_start,time_end,split",
+        "charades": "Charades' CSV: id,…,actions,length",
+        "charades_frames": "Charades' rows per frame",
+        "avid": "AViD's JSON object",
+        "something_v1": "Something-Something v1's `id;class` lines",
+        "something_v2": "Something-Something v2's JSON",
+        "ucf101": "UCF101's trainlist and testlist",
+        "hmdb51": "HMDB51's CLASS_test_splitN.txt files",
+    }
+)
+"""The forms of ListForm in words, but for auto; vidtok.data.formats reads them."""
+
+# Clips and crops
+Sampling = Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"]
+Short = Literal["repeat", "loop"]
+CropIn = Literal["rgb", "yuv"]
+Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
+
+# Networks
+PoolKind = Literal["mean", "cls", "max"]
+NormPosition = Literal["before_pool", "after_pool"]
+PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "none"]
+GELUForm = Literal["tanh", "erf"]
+Inflation = Literal["central", "average", "average_arp"]
+LearnerVersion = Literal["1.1", "1.0"]
+LearnerPooling = Literal["sum", "mean"]
+Axes = Literal["joint", "space", "time", "split"]
+
+# Training and testing
+Device = Literal["auto", "cpu", "cuda"]
+ParallelForm = Literal["ddp", "fsdp2"]
+Precision = Literal["float32", "bf16", "fp16"]
+ScheduleKind = Literal["cosine", "linear", "step"]
+ScoreKind = Literal["softmax", "sigmoid"]
+OverClasses = Literal["mean", "sum"]
+BatchNorm = Literal["train", "frozen", "sync"]
+Aggregate = Literal["logits", "scores", "max"]

@@ -1,0 +1,151 @@
+"""Multi-view testing: every video decoded once, all its views through the network, one prediction per video."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidtok.choices import Aggregate, Precision
+from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
+from vidtok.types import Batch, Failure
+
+AGGREGATE_WORDS = {"logits": "mean logits", "scores": "mean scores", "max": "max score"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Logits of every view of every readable video, in the order of the list, and the videos that failed."""
+
+    indices: tuple[int, ...]
+    video_ids: tuple[str, ...]
+    labels: tuple[tuple[int, ...], ...]
+    logits: Float[Tensor, "n v k"]
+    failures: tuple[Failure, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def scores(self, aggregate: Aggregate, *, kind: ScoreKind, view: int | None = None) -> Float[Tensor, "n k"]:
+        """One row of scores per video, from all views or from a single one."""
+        return aggregate_views(self.logits if view is None else self.logits[:, view : view + 1], aggregate, kind=kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a test found, by name: `mAP` of sigmoid scores; `top1`, and above five classes `top5`, of single labels.
+
+    A video that failed counts as wrong in `values`; `readable` are the same figures over the others.
+    """
+
+    n: int
+    failed: int
+    values: Mapping[str, float]
+    readable: Mapping[str, float]
+    empty_classes: int = 0
+    """Classes that no video has, which the mean over classes leaves out."""
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Everything on one level: n, failed, top1, …, top1_readable, …"""
+        readable = {f"{name}_readable": value for name, value in self.readable.items()}
+        empty = {"empty_classes": self.empty_classes} if self.empty_classes else {}
+        return {"n": self.n, "failed": self.failed, **self.values, **readable, **empty}
+
+
+def aggregate_views(logits: Float[Tensor, "b v k"], aggregate: Aggregate, *, kind: ScoreKind) -> Float[Tensor, "b k"]:
+    """Mean of logits (scenic's rule), mean of scores (PySlowFast, VideoMAE) or highest score (Charades, by custom)."""
+    if aggregate == "logits":
+        return to_scores(reduce(logits, "b v k -> b k", "mean"), kind=kind)
+    return reduce(to_scores(logits, kind=kind), "b v k -> b k", "mean" if aggregate == "scores" else "max")
+
+
+def measure(
+    scores: Float[Tensor, "n k"],
+    labels: Sequence[tuple[int, ...]],
+    *,
+    kind: ScoreKind,
+    missed: Sequence[tuple[int, ...]],
+) -> Figures:
+    """Mean average precision of sigmoid scores; top-1 and top-5 of softmax ones, and wherever each video has one label.
+
+    `missed` are the labels of the videos that failed: they hit nothing, and every class ranks them last.
+    """
+    n, failed, classes = len(scores), len(missed), scores.shape[1]
+    values, readable, empty_classes = {}, {}, 0
+    if kind == "sigmoid":
+        last = torch.full((failed, classes), -torch.inf, dtype=scores.dtype)
+        precisions = average_precision(torch.cat([scores, last]), [*labels, *missed])
+        values["mAP"] = float(precisions.nanmean().nan_to_num(0))
+        readable["mAP"] = float(average_precision(scores, labels).nanmean().nan_to_num(0))
+        empty_classes = int(precisions.isnan().sum())
+    if all(len(own) == 1 for own in (*labels, *missed)):
+        for k in (1, 5) if classes > 5 else (1,):
+            hits = int(top_k_hits(scores, labels, k=k).sum())
+            values[f"top{k}"], readable[f"top{k}"] = hits / max(n + failed, 1), hits / max(n, 1)
+    return Figures(n=n + failed, failed=failed, values=values, readable=readable, empty_classes=empty_classes)
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of a forward pass. A model of fp16 is computed in float32 where there is no GPU."""
+    if precision == "float32" or (precision == "fp16" and device.type == "cpu"):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+@torch.inference_mode()
+def predict_views(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    classes: int,
+    device: torch.device,
+    precision: Precision = "float32",
+    max_views: int = 96,
+) -> Predictions:
+    """Run the model, in eval mode, over all views of all batches; `max_views` of them at a time."""
+    was_training = model.training
+    model.eval()
+    rows: list[tuple[int, str, tuple[int, ...], Tensor]] = []
+    failures: list[Failure] = []
+    views = 1
+    for batch in batches:
+        failures += batch.failures
+        views = batch.views.shape[1]
+        flat = rearrange(batch.views, "b v f c y x -> (b v) f c y x")
+        parts = []
+        for part in flat.split(max_views):
+            with autocast(device, precision):
+                parts.append(model(part.to(device, non_blocking=True)).float().cpu())
+        if len(batch):
+            logits = rearrange(torch.cat(parts), "(b v) k -> b v k", v=views)
+            rows += zip(batch.indices, batch.video_ids, batch.labels, logits, strict=True)
+    model.train(was_training)
+    return collect(rows, failures, views=views, classes=classes)
+
+
+def collect(
+    rows: Iterable[tuple[int, str, tuple[int, ...], Tensor]],
+    failures: Iterable[Failure],
+    *,
+    views: int,
+    classes: int,
+) -> Predictions:
+    """Rows of any order (such as those of several processes) as Predictions in the order of the list."""
+    rows = sorted(rows, key=lambda row: row[0])
+    return Predictions(
+        indices=tuple(row[0] for row in rows),
+        video_ids=tuple(row[1] for row in rows),
+        labels=tuple(row[2] for row in rows),
+        logits=torch.stack([row[3] for row in rows]) if rows else torch.empty(0, views, classes),
+        failures=tuple(sorted(failures, key=lambda failure: failure.index)),
+    )
+
+
+def merge(parts: Sequence[Predictions]) -> Predictions:
+    """The predictions of several processes as one."""
+    rows = [row for part in parts for row in zip(part.indices, part.video_ids, part.labels, part.logits, strict=True)]
+    views, classes = parts[0].logits.shape[1:]
+    return collect(rows, [failure for part in parts for failure in part.failures], views=views, classes=classes)

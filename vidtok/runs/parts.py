@@ -1,0 +1,147 @@
+"""Training runs in processes of their own, several at a time, each of which goes on where it was stopped."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidtok.config import Config
+from vidtok.config_io import difference, load_config, to_yaml
+from vidtok.errors import CheckpointError, DataError, TrainingError, VidtokError
+from vidtok.runs.train import FREE_KEYS, run_train
+from vidtok.train.checkpoint import list_checkpoints
+from vidtok.train.parallel import usable_cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One run of several: its config, whose run.dir is its folder."""
+
+    name: str
+    config: Config
+    lists: Mapping[str, str]
+    """Lists that are written for the run: name in its folder -> content."""
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(self.config.run.dir))
+
+    @property
+    def results(self) -> Path:
+        """Written when the run has ended, by its test."""
+        return self.folder / "test" / "results.json"
+
+
+def prepare(part: Part) -> None:
+    """Write the run's config and lists; CheckpointError or DataError where it was started with others."""
+    before = part.folder / "config.yaml"
+    trained = bool(list_checkpoints(part.folder / "checkpoints"))
+    if trained and before.is_file():
+        old = load_config(before)
+        if lines := difference(part.config, old, ignore=FREE_KEYS):
+            raise CheckpointError(
+                f"{part.folder}: this run was started with another configuration (now | then):\n  "
+                + "\n  ".join(lines)
+                + "\nUndo the change to go on, or set run.dir to another folder to start anew."
+            )
+        if difference(part.config, old, ignore=[key for key in FREE_KEYS if key != "eval"]):
+            part.results.unlink(missing_ok=True)  # trained, but to be tested in another way
+    part.folder.mkdir(parents=True, exist_ok=True)
+    for name, content in part.lists.items():
+        path = part.folder / name
+        if trained and path.is_file() and path.read_text(encoding="utf-8") != content:
+            raise DataError(
+                f"{path}: the table of folds has changed since this run was started; undo the change to go on, or set "
+                f"run.dir to another folder to start anew"
+            )
+        path.write_text(content, encoding="utf-8")
+    before.write_text(to_yaml(part.config), encoding="utf-8")
+
+
+def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) -> int:
+    """Run those that are not finished, `jobs` at a time, each in a process; 130 when Ctrl-C or SIGTERM stopped them.
+
+    Then all have saved where they stand. Raises TrainingError for a run that failed, when the others have ended.
+    """
+    waiting = [part for part in parts if not part.results.is_file()]
+    for part in parts:
+        if part not in waiting:
+            print(f"{tell(part)} | done before", flush=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vidtok.runs.train"])  # imported once, not by each of them
+    running: dict[int, tuple[Any, Part, float]] = {}
+    failed: list[tuple[Part, int]] = []
+    stopped, before = False, signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while (waiting and not stopped and not failed) or running:
+            try:
+                while waiting and len(running) < jobs and not stopped and not failed:
+                    part, threads = waiting.pop(0), usable_cores() // jobs
+                    arguments = str(part.folder), max(1, threads), multiprocessing.get_start_method()
+                    process = context.Process(target=work, args=arguments, name=part.name)
+                    process.start()
+                    running[process.sentinel] = (process, part, time.monotonic())
+                for sentinel in connection.wait(list(running)):
+                    assert isinstance(sentinel, int)
+                    process, part, began = running.pop(sentinel)
+                    process.join()
+                    if process.exitcode == 0:
+                        print(f"{tell(part)} | {time.monotonic() - began:.0f} s", flush=True)
+                    elif not stopped:
+                        failed.append((part, process.exitcode))
+            except KeyboardInterrupt:
+                # Once: they finish their step, save and leave. Twice: they leave at once.
+                stopped = True
+                print(f"stopping {len(running)} runs", flush=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if failed:
+        part, status = failed[0]
+        words = (part.folder / "output.txt").read_text(encoding="utf-8").splitlines()[-4:]
+        raise TrainingError(
+            f"{part.name} ended with status {status}. The end of {part.folder / 'output.txt'}:\n  " + "\n  ".join(words)
+        )
+    if stopped:
+        print("stopped; the same command goes on", flush=True)
+    return 130 if stopped else 0
+
+
+def work(folder: str, threads: int, start_method: str) -> None:
+    """In a process of its own: train and test the run of this folder; everything that it says goes into output.txt."""
+    multiprocessing.set_start_method(start_method, force=True)  # the loader's processes start as in any other run
+    os.setpgid(0, 0)  # Ctrl-C is the parent's to answer; it sends SIGTERM, once for each Ctrl-C
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
+    with open(Path(folder) / "output.txt", "a", encoding="utf-8", errors="backslashreplace") as file:
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            # Videos that will not decode are counted at the end, over all folds.
+            try:
+                finished = run_train(Path(folder) / "config.yaml").finished
+            except VidtokError as error:
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(2)
+            except Exception:
+                traceback.print_exc()
+                sys.exit(1)
+            sys.exit(0 if finished else 130)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,52 @@
+"""How far a long command is: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+from time import monotonic
+
+from tqdm import tqdm
+
+from vidtok.text.console import printable, say
+
+LINE_SECONDS = 10.0
+
+
+class _Bar(tqdm):
+    monitor_interval = 0  # no thread of its own: processes are forked beside it
+
+
+class Progress:
+    """Counts files; use it as a context manager. `bad` ones are counted apart, and named by `say`."""
+
+    def __init__(self, total: int, *, done: int = 0):
+        self.total, self.done, self.bad = total, done, 0
+        self._first, self._started, self._said = done, monotonic(), monotonic()
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = _Bar(total=total, initial=done, unit="file", dynamic_ncols=True, smoothing=0.05)
+
+    def add(self, *, bad: bool) -> None:
+        """One more file."""
+        self.done += 1
+        self.bad += bad
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{self.bad} bad", refresh=False)
+            self._bar.update()
+        elif monotonic() - self._said > LINE_SECONDS:
+            self._said = monotonic()
+            rate = (self.done - self._first) / (self._said - self._started)
+            left = (self.total - self.done) / rate / 60
+            self.say(f"{self.done} of {self.total} files, {self.bad} bad, {rate:.1f} files/s, {left:.0f} min left")
+
+    def say(self, text: str) -> None:
+        """A line for a person, above the bar."""
+        if self._bar is not None:
+            self._bar.write(printable(text, encoding=sys.stdout.encoding or "utf-8"))
+        else:
+            say(text)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
