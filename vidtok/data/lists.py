@@ -9,7 +9,7 @@ import numpy as np
 from vidtok.data.classes import ClassIndex
 from vidtok.data.csv_list import read_column
 from vidtok.data.formats import detect, find_form, settle
-from vidtok.data.formats.disk import is_on_disk
+from vidtok.data.formats.disk import is_on_disk, near_names
 from vidtok.data.formats.folder import read_folder
 from vidtok.data.formats.splits import Part
 from vidtok.data.records import Records
@@ -120,6 +120,15 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
     With `several` a video may have no label, but not all of them, and labels may have times of their own.
     """
     counts = records.label_counts()
+    if not counts.any():
+        raise DataError(
+            f"{records.source}: none of the {len(records)} videos has a label; to train and to test, a list needs labels"
+        )
+    if not several and len(classes) == 1:
+        raise DataError(
+            f"{records.source}: one class alone, {classes[0]!r}: there is nothing to tell it from. Name a folder or list "
+            "with two classes or more; of a folder, the sub-folders are the classes"
+        )
     if not several and (counts != 1).any():
         row = int((counts != 1).argmax())
         raise DataError(
@@ -132,8 +141,7 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
             "clip would have none. Write that part of the video as its start and end, or set train.loss=sigmoid"
         )
     found = records.label_range()
-    if found is None:
-        raise DataError(f"{records.source}: none of the {len(records)} videos has a label")
+    assert found is not None
     row, highest = found
     if highest >= len(classes):
         raise DataError(
@@ -152,9 +160,14 @@ def check_files(records: Records, *, most: int = 1000) -> None:
     rows = np.unique(np.linspace(0, len(records) - 1, min(most, len(records))).round().astype(int)).tolist()
     missing = list(missing_rows(records, rows))
     if missing:
-        names = "".join(f"\n  {records[row].path}" for row in missing[:3])
+        near = near_names(records, missing[:20])
+        shown = [*near, *(row for row in missing if row not in near)][:3]
+        names = "".join(
+            f"\n  {records[row].path}" + (f" (on disk: {near[row]})" if row in near else "") for row in shown
+        )
+        how = "with the names as they are on disk" if near else "of those that are there"
         raise DataError(
             f"{records.source}: {len(missing)} of {len(rows)} files looked for are missing, the first of them:{names}\n"
             f"Relative paths belong to {records.root}; set data.root if they lie elsewhere. "
-            "tools/make_lists.py writes a list of those that are there."
+            f"tools/make_lists.py writes a list {how}."
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, repeat
 from math import inf, isnan, nan
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from vidtok.errors import DataError
 from vidtok.types import Record
+
+NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +97,14 @@ class Records(Sequence[Record]):
             fps=_number(columns.fps, row),
         )
 
-    def subset(self, rows: Sequence[int]) -> "Records":
-        """The records of these rows, in this order, such as those of one fold."""
+    def subset(self, rows: Sequence[int], *, names: Mapping[int, str] = NO_NAMES) -> "Records":
+        """The records of these rows, in this order, such as those of one fold; `names` are new paths of some rows."""
         builder = RecordsBuilder()
         for row in rows:
             name = self._columns.names[range(len(self))[row]]
             record = self[row]
             builder.add(
-                name,
+                names.get(row, name),
                 record.labels,
                 video_id=record.video_id if record.video_id != name else None,
                 start_seconds=record.start_seconds,

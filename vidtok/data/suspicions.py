@@ -32,8 +32,8 @@ def contradictions(records: Records) -> list[str]:
         return []
     one, two = (records[row] for row in found[0])
     return [
-        f"{records.source}: {len(found)} lines contradict earlier ones on the same video, such as {one.video_id!r} with "
-        f"the labels {_words(one.labels)} and {_words(two.labels)}"
+        f"{records.source}: {len(found)} lines contradict earlier ones on the same video, such as {one.video_id!r} "
+        f"with the labels {_words(one.labels)} and {_words(two.labels)}"
     ]
 
 

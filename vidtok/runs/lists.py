@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from vidtok.choices import Part
 from vidtok.data.csv_list import write_csv
+from vidtok.data.formats.disk import near_names
 from vidtok.data.lists import check_labels, describe, missing_rows, open_list, read_classes
 from vidtok.errors import ConfigError, DataError
 from vidtok.text.console import say
@@ -45,16 +46,25 @@ def run_lists(
         check_labels(records, names, several=True)
 
     missing = list(missing_rows(records, range(len(records))))
+    near = near_names(records, missing)
+    missing = [row for row in missing if row not in near]
+    if near:
+        first = next(iter(near))
+        say(
+            f"{len(near)} names differ from those on disk in backslashes, accents or the case of letters, such as "
+            f"{records[first].path}; they are written as on disk: {near[first]}"
+        )
     if len(missing) == len(records):
         raise DataError(
             f"{source}: none of its {len(records)} videos is on disk, the first: {records[0].path}\n"
             "Name the folder that they lie in with --root; nothing is written."
         )
     gone = set(missing)
-    kept = records.subset([row for row in range(len(records)) if row not in gone]) if gone else records
+    rows = [row for row in range(len(records)) if row not in gone]
+    kept = records.subset(rows, names=near) if gone or near else records
     if names is not None and given is None:
         write_classes(out.parent / "classes.txt", names)
-    write_csv(out, kept)
+    write_csv(out, kept, classes=names)
     say(f"written: {out}, {len(kept)} records" + (f", {len(names)} classes" if names else ""))
     if missing:
         listed = "".join(f"\n  {records[row].path}" for row in missing[:3])

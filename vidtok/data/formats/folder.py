@@ -119,8 +119,8 @@ def _check_level(folder: Path, names: Sequence[str]) -> None:
     words = {match[1].lower() for name in splits if (match := SPLIT.fullmatch(name))}
     if splits and (len(words) > 1 or len(splits) == len(names)):
         raise DataError(
-            f"{folder}: holds {', '.join(sorted(splits))}, which are parts of a data set and no classes; name one of them, "
-            f"such as {folder / min(splits)}. If they are classes, name them in a class file"
+            f"{folder}: holds {', '.join(sorted(splits))}, which are parts of a data set and no classes; name one of "
+            f"them, such as {folder / min(splits)}. If they are classes, name them in a class file"
         )
 
 
@@ -144,8 +144,8 @@ def _notes(found: Found, rows: Sequence[Sequence[str]], loose: Sequence[str]) ->
             below.setdefault(parts[1], set()).add(parts[0])
         if shared := sorted(name for name, above in below.items() if len(above) > 1):
             notes.append(
-                f"every sub-folder has folders of the same names ({', '.join(shared[:3])}): is the folder one level too "
-                "high? Its own sub-folders are the classes"
+                f"several sub-folders hold folders of the same names ({', '.join(shared[:3])}): is the folder one level "
+                "too high? Its own sub-folders are taken for the classes"
             )
     if loose:
         notes.append(f"{len(loose)} videos beside the sub-folders are left out, such as {loose[0]}")

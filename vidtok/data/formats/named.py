@@ -48,8 +48,8 @@ def read_named(
             )
         if _is_several(label, separator) and not reader.is_name(label):
             raise DataError(
-                f"{path}:{number}: {label.count(separator) + 2} columns; write `path{separator}class`, or a header that "
-                f"says which columns these are; {UNDERSTOOD}"
+                f"{path}:{number}: {label.count(separator) + 2} columns; write `path{separator}class`, or a header "
+                f"that says which columns these are; {UNDERSTOOD}"
             )
         builder.add(name, (reader.label(unquoted(label), line=number),))
     columns = builder.columns(relabel=reader.relabel())
