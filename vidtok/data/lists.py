@@ -122,12 +122,12 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
     counts = records.label_counts()
     if not counts.any():
         raise DataError(
-            f"{records.source}: none of the {len(records)} videos has a label; to train and to test, a list needs labels"
+            f"{records.source}: none of the {len(records)} videos has a label; training and testing need them"
         )
     if not several and len(classes) == 1:
         raise DataError(
-            f"{records.source}: one class alone, {classes[0]!r}: there is nothing to tell it from. Name a folder or list "
-            "with two classes or more; of a folder, the sub-folders are the classes"
+            f"{records.source}: one class alone, {classes[0]!r}: there is nothing to tell it from. Name a folder or "
+            "list with two classes or more; of a folder, the sub-folders are the classes"
         )
     if not several and (counts != 1).any():
         row = int((counts != 1).argmax())

@@ -11,7 +11,7 @@ from vidtok.data.records import Records
 from vidtok.text.classes import same_text
 
 FEW = 2
-LIKE = 0.85  # of two names, as difflib counts
+LIKE = 0.75  # of two names, as difflib counts
 MOST_LOOKED_AT = 100  # rare classes that are compared with all others
 
 

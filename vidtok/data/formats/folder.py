@@ -144,8 +144,8 @@ def _notes(found: Found, rows: Sequence[Sequence[str]], loose: Sequence[str]) ->
             below.setdefault(parts[1], set()).add(parts[0])
         if shared := sorted(name for name, above in below.items() if len(above) > 1):
             notes.append(
-                f"several sub-folders hold folders of the same names ({', '.join(shared[:3])}): is the folder one level "
-                "too high? Its own sub-folders are taken for the classes"
+                f"several sub-folders hold folders of the same names ({', '.join(shared[:3])}): is the folder one "
+                "level too high? Its own sub-folders are taken for the classes"
             )
     if loose:
         notes.append(f"{len(loose)} videos beside the sub-folders are left out, such as {loose[0]}")
