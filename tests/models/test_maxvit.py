@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from timm.layers.drop import DropPath
 
 from tests.models.families import clips, tiny
 from vidtok.errors import ModelError
@@ -70,3 +71,28 @@ def test_the_initialisation_is_the_papers():
         assert layer.weight.detach().std().item() == pytest.approx(0.02, rel=0.03)
         assert layer.bias.detach().abs().max().item() == 0
     assert network.stages[3][0].block.mixer.bias.detach().std().item() == pytest.approx(0.02, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("maxvit_tiny_tf_224", 30_916_528),
+        ("maxvit_small_tf_224", 68_927_956),
+        ("maxvit_base_tf_224", 119_467_708),
+        ("maxvit_large_tf_224", 211_785_560),
+        ("maxvit_xlarge_tf_224", 474_951_952),
+    ],
+)
+def test_sizes_are_the_papers(name, parameters):
+    with torch.device("meta"):
+        network = MaxViT(classes=1000, **SIZES[name])
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+def test_the_network_without_options_is_the_tiny_one():
+    with torch.device("meta"):
+        plain, tiny_one = MaxViT(classes=1000), MaxViT(classes=1000, **SIZES["maxvit_tiny_tf_224"])
+    assert str(plain) == str(tiny_one)
+    assert plain.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
+    rates = sorted({m.drop_prob for m in plain.modules() if isinstance(m, DropPath)})
+    assert (rates[0], rates[-1]) == (0.0, pytest.approx(0.2 * 10 / 11))  # of 11 blocks the first has none

@@ -1,6 +1,7 @@
 """STViT's own rules."""
 
 import pytest
+import torch
 
 from tests.models.families import TINY, tiny
 from vidtok.errors import ModelError
@@ -23,3 +24,25 @@ def test_cells_over_time_do_not_go_with_per_time_step():
 def test_heads_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ModelError, match="3 heads do not divide a width of 16"):
         tiny("stvit", heads=(1, 3, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "cost_of_dropping"),
+    [("stvit_small", 25_495_624, 0.1), ("stvit_base", 51_691_288, 0.4), ("stvit_large", 94_971_096, 0.6)],
+)
+def test_sizes_are_the_papers(name, parameters, cost_of_dropping):
+    with torch.device("meta"):
+        network = STViT(classes=1000, **SIZES[name])
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == parameters
+    rates = [block.drop_path.drop_prob for blocks in network.stages for block in blocks]
+    assert rates == pytest.approx(torch.linspace(0, cost_of_dropping, len(rates)).tolist())
+    scaled = [block.mixer_scale is not None for blocks in network.stages for block in blocks]
+    late = sum(SIZES[name]["depths"][2:]) if name != "stvit_small" else 0
+    assert scaled == [False] * (len(rates) - late) + [True] * late
+
+
+def test_the_network_without_options_is_the_small_one():
+    with torch.device("meta"):
+        plain, small = STViT(classes=1000), STViT(classes=1000, **SIZES["stvit_small"])
+    assert plain.grids == small.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
+    assert str(plain) == str(small)

@@ -30,6 +30,15 @@ def test_options_arrive():
     )
 
 
+def test_a_plain_block_is_vits():
+    layer, x = block().train(), torch.randn(2, 5, 8)
+    assert layer.mlp.expand.out_features == 4 * 8
+    assert layer.norms[0].eps == layer.mlp_norm.eps == 1e-6
+    assert layer.mlp.activation.approximate == "tanh"
+    assert not layer.drop_path.scale_by_keep
+    torch.testing.assert_close(layer(x), layer.eval()(x))  # nothing is dropped
+
+
 @pytest.mark.parametrize("rescale", [True, False])
 def test_a_dropped_branch_is_absent_and_a_kept_one_is_rescaled_or_not(rescale):
     torch.manual_seed(0)

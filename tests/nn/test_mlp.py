@@ -15,10 +15,14 @@ def test_dropout_is_behind_both_layers():
     mlp = MLP(4, hidden=6, out=4, dropout=1.0).train()
     assert not mlp(torch.randn(3, 4)).any()
     assert mlp.eval()(torch.randn(3, 4)).any()
+    x, plain = torch.randn(3, 4), MLP(4, hidden=6, out=4).train()
+    assert torch.equal(plain(x), plain.eval()(x))  # none unless it is asked for
 
 
 def test_start():
     mlp = MLP(300, hidden=500, out=300)
     bound = (6 / 800) ** 0.5
     assert 0.95 * bound < mlp.expand.weight.abs().max() <= bound
-    assert 0 < mlp.expand.bias.abs().max() < 1e-5
+    for layer in (mlp.expand, mlp.contract):
+        assert layer.weight.abs().max() <= bound
+        assert 0.8e-6 < layer.bias.std() < 1.2e-6

@@ -15,6 +15,21 @@ def test_class_token_stands_first_with_its_position():
     assert torch.equal(got[:, 1:], x.reshape(2, 4, 3))
 
 
+def test_the_token_starts_at_zero_and_its_position_is_small():
+    layer = ClassToken(4000, position=True)
+    assert not layer.token.any()
+    assert layer.position.std().item() == pytest.approx(0.02, rel=0.1)
+    alone = ClassToken(3, position=False)
+    assert [name for name, _ in alone.named_parameters()] == ["token"]
+    assert alone(torch.ones(2, 1, 2, 2, 3)).shape == (2, 5, 3)
+
+
+def test_vits_norm_comes_first_and_divides_by_no_less_than_a_millionth():
+    pool = Pool(6, kind="mean")
+    assert (pool.norm_position, pool.norm.eps) == ("before_pool", 1e-6)
+    assert Pool(6, kind="mean", norm_eps=0.5).norm.eps == 0.5
+
+
 @pytest.mark.parametrize("norm_position", ["before_pool", "after_pool"])
 @pytest.mark.parametrize("kind", ["mean", "max", "cls"])
 def test_pool_and_norm_in_either_order(kind, norm_position):
@@ -32,6 +47,13 @@ def test_head_starts_at_zero_and_learns():
     assert not head(x).any()
     head(x)[:, 0].sum().backward()
     assert head.logits.weight.grad[0].abs().min() > 0
+
+
+def test_the_start_of_a_head():
+    head = Head(400, classes=4, hidden=500)
+    assert head.pre_logits.weight.std().item() == pytest.approx(400**-0.5, rel=0.02)  # LeCun's, over the inputs
+    for tensor in (head.pre_logits.bias, head.logits.weight, head.logits.bias):
+        assert not tensor.any()
 
 
 def test_pre_logits_are_a_tanh_layer():

@@ -74,3 +74,14 @@ def test_tile_repeats_the_picture_s_table():
     table = torch.randn(1, 3, 4, 2)
     tiled = tile_table(table, (5, 3, 4))
     assert all(torch.equal(tiled[t], table[0]) for t in range(5))
+
+
+@pytest.mark.parametrize(("kind", "table"), [("sincos_3d", sincos_3d), ("sincos_flat", sincos_flat)])
+def test_each_kind_has_its_name(kind, table):
+    layer, x = make_position(kind, 12, grid=(2, 3, 4)), torch.randn(2, 2, 3, 4, 12)
+    torch.testing.assert_close(layer(x) - x, table(12, grid=(2, 3, 4)).expand(2, -1, -1, -1, -1))
+    assert not [*layer.parameters()]
+    assert not layer.state_dict()
+    learned = make_position("learned", 12, grid=(2, 3, 4))
+    assert [tuple(p.shape) for p in learned.parameters()] == [(2, 3, 4, 12)]
+    assert make_position("none", 12, grid=(2, 3, 4))(x) is x

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from vidtok.errors import CheckpointError
+from vidtok.train import store as store_module
 from vidtok.train.checkpoint import list_checkpoints, load_checkpoint
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import RunState
-from vidtok.train.store import Store
+from vidtok.train.store import Start, Store
 
 ALONE = Parallel(device=torch.device("cpu"))
 
@@ -107,6 +108,27 @@ def test_the_best_stays_when_the_others_go(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"best.pt", "step_00000008.pt", "step_00000010.pt"}
     assert load_checkpoint(best).best == {"step": 4, "top1": 0.5}
     assert store.find_start(None).path.name == "step_00000010.pt"
+
+
+SHARDS = Parallel(device=torch.device("cpu"), form="fsdp2", world=2)
+
+
+@pytest.mark.parametrize("parallel", [ALONE, SHARDS], ids=["whole", "in parts"])
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_parts_are_read_by_a_run_in_parts_from_a_folder_alone(tmp_path, monkeypatch, parallel, folder):
+    path = tmp_path / ("step_00000004.shards" if folder else "step_00000004.pt")
+    if folder:
+        path.mkdir()
+    done, run = [], state(4)
+    checkpoint = run.checkpoint(config="a: 1", classes=("x",))
+    for name in ("read_rest", "load_whole", "load_shards", "read_packed"):
+        monkeypatch.setattr(store_module, name, lambda *_, name=name, **__: done.append(name) or checkpoint)
+    monkeypatch.setattr(RunState, "restore", lambda *_, source: done.append(source))
+    store, start = Store(folder=tmp_path, parallel=parallel), Start(path=path)
+    store.restore(run, store.open(start), start)
+    parts = folder and parallel is SHARDS
+    expected = ["read_rest", "load_shards"] if parts else ["load_whole" if folder else "read_packed"]
+    assert done == [*expected, path]
 
 
 def test_a_damaged_folder_steps_aside(tmp_path):

@@ -44,8 +44,10 @@ def test_what_happens_at_a_step_counts_for_it():
 def test_steps_that_have_not_ended_cannot_be_asked_for():
     timer = StepTimer(device=CPU)
     timed_steps(timer, 2)
-    with pytest.raises(ValueError, match="steps 0 to 2 are not among the 2"):
-        timer.seconds(0, 2)
+    for first, stop in ((0, 2), (-1, 1), (1, 1), (1, 0)):
+        with pytest.raises(ValueError, match=f"steps {first} to {stop} are not among the 2"):
+            timer.seconds(first, stop)
+    assert len(timer.seconds(0, 1)[0]) == 1
 
 
 def test_parts_have_their_names_in_torchs_profiler():
@@ -59,6 +61,49 @@ def test_means_count_steps_that_lack_a_part():
     means = mean_parts([{"a": 1.0, REST: 3.0}, {"a": 2.0, "log": 4.0, REST: 1.0}])
     assert means == {"a": 1.5, "log": 2.0, REST: 2.0}
     assert list(means) == ["a", "log", REST]
+
+
+class Event(torch.cuda.Event):
+    """As torch's on a GPU, whose time in milliseconds is set by the test."""
+
+    now = 0.0
+
+    def __new__(cls, enable_timing=False):
+        return torch._C._CudaEventBase.__new__(cls, enable_timing=enable_timing)
+
+    def __init__(self, enable_timing=False):
+        self.timing = enable_timing
+
+    def record(self, stream=None):
+        assert self.timing, "an event without a time"
+        assert stream == "the stream of cuda:1"
+        self.at = Event.now
+
+    def elapsed_time(self, end_event):
+        return end_event.at - self.at
+
+
+def test_the_gpus_clock_counts_milliseconds_and_gives_seconds(monkeypatch):
+    waited_for = []
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
+    monkeypatch.setattr(torch.cuda, "synchronize", waited_for.append)
+    monkeypatch.setattr(Event, "now", 1000.0)
+    device = torch.device("cuda:1")
+    clock = DeviceClock(device)
+    start = clock.mark()
+    Event.now += 250
+    assert clock.seconds(start, clock.mark()) == 0.25
+
+    timer = StepTimer(device=device)
+    for _ in range(2):
+        with timer(FIRST):
+            Event.now += 30
+        Event.now += 500
+    cpu, gpu = timer.seconds(0, 1)
+    assert gpu == [pytest.approx({FIRST: 0.03, REST: 0.5})]
+    assert sum(cpu[0].values()) < 0.25  # the processor's own
+    assert waited_for == [device]
 
 
 @pytest.mark.gpu

@@ -166,6 +166,20 @@ def test_a_video_that_begins_before_zero_is_shifted(tmp_path: Path, monkeypatch:
         assert torch.allclose(after.pts_seconds, before.pts_seconds, rtol=0, atol=1e-6)
 
 
+def test_a_clock_finer_than_mp4_can_hold_becomes_microseconds(tmp_path: Path):
+    fine = {"video_track_timescale": "9000000"}
+    source = make_clip(tmp_path / "clip.mp4", frames=12, container_options=fine, options=GROUPS["no B-frames"])
+    assert {packet.time_base for packet in packets(source)} == {Fraction(1, 9_000_000)}
+    assert prepare_video(source, tmp_path / "made.mp4").shift_seconds == 0
+    made = packets(tmp_path / "made.mp4")
+    assert {packet.time_base for packet in made} == {Fraction(1, 1_000_000)}
+    assert [packet.pts for packet in made] == [round(index * 1_000_000 / 30) for index in range(12)]
+    # A coarser one stays, and with it every time.
+    coarse = make_clip(tmp_path / "coarse.mp4", frames=12, container_options={"video_track_timescale": "1000000"})
+    prepare_video(coarse, tmp_path / "made.mp4")
+    assert {packet.time_base for packet in packets(tmp_path / "made.mp4")} == {Fraction(1, 1_000_000)}
+
+
 def test_every_frame_is_a_sign_of_life(tmp_path: Path):
     beats: list[None] = []
     source = make_clip(tmp_path / "clip.mp4", frames=11)

@@ -8,6 +8,7 @@ from av.video.reformatter import VideoReformatter
 from torch.nn.functional import interpolate
 
 from tests.video.clips import make_clip
+from vidtok.types import Box
 from vidtok.video.reader import open_video
 from vidtok.video.rgb import RgbPictures, scaled_size
 
@@ -46,9 +47,22 @@ def test_scaled_sizes():
     assert scaled_size((240, 320), None) == (240, 320)
     assert scaled_size((240, 320), 224) == (224, 298)
     assert scaled_size((320, 240), 224) == (298, 224)
+    assert scaled_size((240, 320), 1) == (1, 1)
     assert scaled_size((1, 1), 3) == (3, 3)
     with pytest.raises(ValueError, match="short_side"):
         scaled_size((240, 320), 0)
+
+
+def test_only_pictures_at_their_own_size_keep_a_part():
+    """Of the others the box would be in pixels that nobody sees."""
+    box = Box(top=3, left=5, height=8, width=6)
+    frame = av.VideoFrame.from_ndarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8))
+    pictures = RgbPictures(1, size=(24, 32), scaled=False, reformatter=VideoReformatter(), box=box)
+    pictures.put(0, frame)
+    assert np.array_equal(pictures.upright()[0].permute(1, 2, 0).numpy(), frame.to_ndarray()[3:11, 5:11])
+    RgbPictures(1, size=(12, 16), scaled=True, reformatter=VideoReformatter())
+    with pytest.raises(ValueError, match="a box is kept of pictures at their own size"):
+        RgbPictures(1, size=(12, 16), scaled=True, reformatter=VideoReformatter(), box=box)
 
 
 def test_scaling_is_antialiased_bilinear(tmp_path: Path):

@@ -88,11 +88,17 @@ def measure(
     return Figures(n=n + failed, failed=failed, values=values, readable=readable, empty_classes=empty_classes)
 
 
-def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
-    """The arithmetic of a forward pass. A model of fp16 is computed in float32 where there is no GPU."""
+def low_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
+    """What a forward pass rounds to; None for float32, in which a model of fp16 computes where there is no GPU."""
     if precision == "float32" or (precision == "fp16" and device.type == "cpu"):
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
+        return None
+    return torch.bfloat16 if precision == "bf16" else torch.float16
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+    """The arithmetic of a forward pass."""
+    dtype = low_dtype(device, precision)
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from vidtok.data.lists import Records, describe, read_classes
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.models.classifier import Classifier
+from vidtok.runs.kernels import try_kernels
 from vidtok.runs.results import opposite_share, result_line, words, write_failed, write_predictions, write_results
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.parallel import Parallel, start_parallel
@@ -35,9 +36,10 @@ def run_test(
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, opened.classes).to(parallel.device)
         load_weights(model, opened.weights, source=checkpoint)
+        broken = try_kernels(model, parallel, precision=config.train.precision, backward=False)
         val = build_val(config, opened.classes)
         if parallel.is_main:
-            print(describe(val), flush=True)
+            print(describe(val), *(f"warning: {line}" for line in broken), sep="\n", flush=True)
         folder = Path(out) if out else Path(str(config.run.dir)) / "test"
         return test(config, model, val, parallel, out=folder, checkpoint=str(checkpoint))
 

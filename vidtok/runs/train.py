@@ -36,6 +36,7 @@ from vidtok.data.transforms import flip_warning
 from vidtok.errors import CheckpointError
 from vidtok.infer.evaluate import Figures
 from vidtok.models.classifier import Classifier
+from vidtok.runs.kernels import try_kernels
 from vidtok.runs.test import CONFUSION, measure_predictions, predict, test
 from vidtok.train.checkpoint import Checkpoint
 from vidtok.train.checks import empty_classes_warning, rate_warning
@@ -113,6 +114,7 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     if checkpoint is None and settings.head_bias is not None:
         set_head_bias(model, settings.head_bias, new=new)
 
+    broken = try_kernels(model.to(parallel.device), parallel, precision=settings.precision, backward=True)
     prepare_training(config, model, parallel.device)
     if parallel.sharded:
         shard_model(model, device=parallel.device, bf16=settings.precision == "bf16")
@@ -149,7 +151,7 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     )
     for text in (describe(lists.train), describe(lists.val), *start_notes(config, model, new)):
         log.say(text)
-    for text in (*(() if start is None else start.notes), *start_warnings(config, lists, new)):
+    for text in (*(() if start is None else start.notes), *start_warnings(config, lists, new), *broken):
         log.warn(text)
 
     newest = None if start is None else start.path

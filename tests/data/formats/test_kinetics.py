@@ -84,6 +84,29 @@ def test_wrong_lines_are_named(tmp_path, line, message):
         read_list(write(tmp_path, "run,a,0,10,train", line))
 
 
+@pytest.mark.parametrize(("start", "end"), [("10", "10"), ("0", "0.5"), ("1.25", "2")])
+def test_times_may_meet_and_have_fractions(tmp_path, start, end):
+    (tmp_path / "a.mp4").touch()
+    path = write(tmp_path, f"run,a,{start},{end},train")
+    records, _ = open_list(path, root=tmp_path, options={"untrimmed": True})
+    assert (records[0].start_seconds, records[0].end_seconds) == (float(start), float(end))
+
+
+@pytest.mark.parametrize(("start", "end"), [("1.2.3", "5"), ("-1", "5"), ("1", ""), ("1", "1e3")])
+def test_times_are_plain_numbers(tmp_path, start, end):
+    with pytest.raises(DataError, match=r"annotations.csv:2: time_start and time_end are seconds"):
+        read_list(write(tmp_path, f"run,a,{start},{end},train"))
+
+
+def test_a_list_without_the_column_split(tmp_path):
+    path = tmp_path / "annotations.csv"
+    path.write_text("label,youtube_id,time_start,time_end\nair drumming,abcdefghi-_,3,13\n")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / f"{NAME}.mp4").touch()
+    (tmp_path / f"{NAME}.mp4").touch()
+    assert read_list(path, root=tmp_path)[0].path == tmp_path / f"{NAME}.mp4"
+
+
 def test_classes_may_be_given(tmp_path):
     path = write(tmp_path, "run,a,0,10,train", "jump,b,0,10,train")
     assert [record.labels for record in read_list(path, classes=["run", "walk", "jump"])] == [(0,), (2,)]

@@ -78,5 +78,9 @@ def test_what_was_looked_for_is_told():
     assert find_scheme({"conv1.weight": torch.zeros(1)}) is None
     text = str(unknown_scheme({"conv1.weight": torch.zeros(1)}))
     assert text.startswith("these 1 keys (conv1.weight …)")
+    assert "(a, b, c, d …)" in str(unknown_scheme({name: torch.zeros(1) for name in "fedcba"}))
+    assert "\\" not in text  # nobody but a program reads regular expressions
+    assert "transformers ViViT: vivit.embeddings.\n" in text
+    assert "patch_embed.proj.0. and layers.0.blocks.0." in text
     assert "timm MaxViT (tf): stem.conv1." in text
     assert "scenic" in text

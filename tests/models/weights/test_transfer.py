@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -58,6 +60,30 @@ def test_a_parameter_that_gets_nothing_is_an_error():
     transfer.move("w", "a.weight")
     with pytest.raises(CheckpointError, match=r"nothing for 1 parameters of the network: a\.bias"):
         transfer.finish(may_miss=["b."])
+
+
+def test_long_lists_are_cut_after_five_names():
+    names = [f"key{i}" for i in range(7)]
+    for count, told in ((5, "key0, key1, key2, key3, key4"), (6, "key0, key1, key2, key3, key4 … (6 in all)")):
+        transfer = Transfer(nn.Linear(1, 1), {name: torch.ones(1) for name in names[:count]})
+        with pytest.raises(CheckpointError, match=rf"{count} keys .*: {re.escape(told)}$"):
+            transfer.finish()
+
+
+def test_what_is_asked_for():
+    transfer = Transfer(network(), state())
+    assert transfer.has("w")
+    assert not transfer.has("a.weight")
+    assert transfer.wants("a.weight") == (2, 3)
+    assert transfer.wants("w") is None
+
+
+def test_a_key_that_is_missing_names_those_that_end_alike():
+    transfer = Transfer(network(), {"x/y/kernel": torch.ones(1), "a.kernel": torch.ones(1), "b": torch.ones(1)})
+    with pytest.raises(CheckpointError, match=r"they have a\.kernel, x/y/kernel$"):
+        transfer.take("z/kernel")
+    with pytest.raises(CheckpointError, match=r"they have a\.kernel, b, x/y/kernel$"):
+        transfer.take("scale")
 
 
 def test_shapes_that_differ_name_both_keys():
