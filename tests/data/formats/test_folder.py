@@ -89,9 +89,8 @@ def test_a_folder_called_like_a_video_is_its_frames(tmp_path):
     make(tmp_path, "run/x.mp4/1.jpg", "run/x.mp4/2.jpg", "run/y.mp4/z.mp4", "jump/b.mp4")
     records, _ = read_folder(tmp_path)
     assert [record.video_id for record in records] == ["jump/b.mp4", "run/x.mp4", "run/y.mp4/z.mp4"]
-    assert records.notes == (
-        "1 folders called like videos are taken for their frames, 25 per second, such as run/x.mp4",
-    )
+    (note,) = records.notes
+    assert note == "1 folders called like videos are taken for their frames, 25 per second, such as run/x.mp4"
     assert find_media(tmp_path, endings=(".mp4",)).media == ["jump/b.mp4", "run/y.mp4/z.mp4"]
 
 
@@ -115,8 +114,8 @@ def test_one_part_among_classes_is_a_class(tmp_path):
 def test_what_is_left_out_or_odd_is_said(tmp_path):
     make(tmp_path, "run/a.mp4", "jump/b.xyz", "jump/c.XYZ", "jump/d", "loose.mp4", "jump/deep/e.jpg")
     assert read_folder(tmp_path)[0].notes == (
-        "1 pictures in folders below the classes are taken for videos of one frame each, such as jump/deep/e.jpg; frames "
-        "of videos need a list (rawframes)",
+        "1 pictures in folders below the classes are taken for videos of one frame each, such as jump/deep/e.jpg; "
+        "frames of videos need a list (rawframes)",
         "1 videos beside the sub-folders are left out, such as loose.mp4",
         "3 files of other endings are left out (.xyz none)",
     )
