@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from vidtok.config import AugmentConfig, Config, DataConfig, RandAugmentConfig, TrainConfig
+from vidtok.config import AugmentConfig, Config, DataConfig, EvalConfig, RandAugmentConfig, TrainConfig
 from vidtok.video.protocols import Sampling
 
 
@@ -65,13 +65,42 @@ def test_one_policy_for_a_clip():
 def test_sampling_rules_bring_their_own_rule_for_short_videos():
     assert data(short="repeat").short == "repeat"
     assert data(sampling="scenic").short is None
-    with pytest.raises(ValueError, match="short belongs to sampling vidtok; scenic has a rule of its own"):
+    with pytest.raises(
+        ValueError, match="short belongs to sampling vidtok and torchcodec; scenic has a rule of its own"
+    ):
         data(sampling="scenic", short="loop")
     assert data(sampling="segments").sampling == "segments"
     with pytest.raises(ValueError, match="without a stride: 1, not 2"):
         data(sampling="segments", stride=2)
     with pytest.raises(ValueError, match="leave target_fps out"):
         data(sampling="segments", target_fps=25.0)
+
+
+def test_how_a_picture_becomes_the_networks():
+    assert data(size=(224, 320)).shorter == 224
+    assert data(size=[224, 320]).size == (224, 320)
+    for size in ("a", 0, (3, 0), (96,), (1, 2, 3), True, 2.5, None):
+        with pytest.raises(ValueError, match=r"size\n.*a number of pixels from 1 on, or \[rows, columns\], got"):
+            data(size=size)
+    whole = {"fit": "squeeze", "short_side": None}
+    assert data(**whole).fit == "squeeze"
+    for keys, words in (
+        ({"short_side": None}, "short_side is missing: with fit crop"),
+        ({"size": (300, 400)}, "short_side 256 must be at least size 300"),
+        ({"fit": "pad"}, "short_side 256 belongs to fit crop; with fit pad all of a picture is seen"),
+        ({**whole, "scale_jitter": (256, 320)}, "scale_jitter belongs to fit crop; with fit squeeze"),
+        ({**whole, "fit": "pad", "crop_in": "yuv"}, "for fit pad, which adds bars to it, take rgb"),
+        ({"size": (224, 256), "sizes": (224, 256)}, r"sizes are for square crops; size is \[224, 256\]"),
+        ({"short": "wrap"}, "short wrap is not known to sampling vidtok: repeat or loop"),
+        ({"sampling": "torchcodec", "short": "loop"}, "short loop is not known to sampling torchcodec"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            data(**keys)
+    assert data(sampling="torchcodec", short="wrap").short == "wrap"
+    with pytest.raises(ValueError, match=r"eval\.crops 3: with data\.fit squeeze all of a picture is one view"):
+        Config(data=data(**whole), model={"name": "vivit"}, train=TrainConfig(**TRAIN))
+    one = EvalConfig(crops=1)
+    assert Config(data=data(**whole), model={"name": "vivit"}, train=TrainConfig(**TRAIN), eval=one).eval.crops == 1
 
 
 def test_the_config_names_every_sampling_rule():

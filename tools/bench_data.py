@@ -61,8 +61,9 @@ from bench_loaders import (
 from torch import Tensor
 
 from vidtok.data.dataset import VideoDataset
+from vidtok.data.geometry import crop_boxes
 from vidtok.data.loader import TrainBatches, make_loader
-from vidtok.data.transforms import spatial_crop
+from vidtok.data.transforms import cut_box
 from vidtok.data.views import ResizedCrop, TestViews, TrainViews
 from vidtok.data.worker import keep_freed_memory
 from vidtok.types import Box, Record
@@ -193,7 +194,7 @@ def all_views(path: str, *, how: str) -> Tensor:
         frames = None
         for crop in range(CROPS):
             frames = bare(clip) if frames is None or how == "each view" else frames
-            cut.append(spatial_crop(frames, size=SIZE, crop=crop, crops=CROPS))
+            cut.append(cut_box(frames, crop_boxes(*frames.shape[-2:], size=SIZE, crops=CROPS)[crop]))
     return torch.stack(cut)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,8 +11,9 @@ from vidtok.config import Config, DataConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
+from vidtok.data.geometry import size_words
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
-from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
+from vidtok.data.loader import EvalBatches, TrainBatches, fitting_videos, make_loader, view_bytes
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import ConfigError
@@ -123,7 +124,7 @@ def build_crop(data: DataConfig) -> ResizedCrop | JitteredCrop:
     """Where the crops of training lie."""
     if data.scale_jitter is not None:
         return JitteredCrop(short_side=data.scale_jitter, independent=data.scale_jitter_independent)
-    return ResizedCrop(scale=data.scale or (0.25, 1.0), ratio=data.ratio or (0.75, 1.3333))
+    return ResizedCrop(scale=data.scale or (0.25, 1.0), ratio=data.ratio or (0.75, 1.3333), fit=data.fit)
 
 
 def build_augment(data: DataConfig) -> Augment:
@@ -162,7 +163,7 @@ def check_sizes(config: Config) -> None:
             model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
         except (ValueError, RuntimeError) as error:
             raise ConfigError(
-                f"data.sizes: {config.model['name']}, made for {config.data.size} x {config.data.size} pixels, cannot "
+                f"data.sizes: {config.model['name']}, made for {size_words(config.data.size)} pixels, cannot "
                 f"take {size} x {size}: {str(error).splitlines()[0]}"
             ) from error
 
@@ -183,7 +184,7 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         rank=parallel.rank,
         world=parallel.world,
         repeats=data.repeats,
-        size=None if data.sizes is None else data.size,
+        size=data.size if data.sizes is not None and isinstance(data.size, int) else None,
         sizes=data.sizes,
     )
     dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
@@ -200,15 +201,30 @@ def eval_views(config: Config, *, single: bool = False) -> TestViews:
         clips=1 if single else config.eval.clips,
         crops=1 if single else config.eval.crops,
         control="none" if single else config.eval.control,
+        fit=data.fit,
     )
 
 
-def build_eval_batches(config: Config, records: Records, parallel: Parallel, views: TestViews) -> Iterable[Batch]:
-    """This process's share of the list, every record once."""
+def unspoilt_train_views(config: Config) -> TrainViews:
+    """What training sees, without mirroring and augmentation: as many clips of a video as in testing."""
+    return replace(train_views(config.data), flip=False, augment=None, repeats=config.eval.clips)
+
+
+def build_eval_batches(
+    config: Config, records: Records, parallel: Parallel, views: TestViews | TrainViews
+) -> Iterable[Batch]:
+    """This process's share of the list, every record once, a video with all of its views in a row."""
     data = config.data
     dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
-    batches = EvalBatches(records=len(records), batch=config.eval.batch, rank=parallel.rank, world=parallel.world)
-    return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
+    videos = fitting_videos(config.eval.batch, video_bytes=view_bytes(views) * views.count)
+    batches = EvalBatches(records=len(records), batch=videos, rank=parallel.rank, world=parallel.world)
+    return make_loader(
+        dataset,
+        batches,
+        workers=loader_workers(data.workers),
+        timeout_seconds=data.timeout_seconds,
+        by_video=True,
+    )
 
 
 def load_model(path: str | Path) -> Classifier:

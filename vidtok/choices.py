@@ -50,8 +50,23 @@ LIST_FORMS: Mapping[str, str] = MappingProxyType(
 """The forms of ListForm in words, but for auto; vidtok.data.formats reads them."""
 
 # Clips and crops
-Sampling = Literal["vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "segments"]
-Short = Literal["repeat", "loop"]
+Sampling = Literal[
+    "vidtok",
+    "scenic",
+    "mmaction2",
+    "pyslowfast",
+    "torchcodec",
+    "segments",
+    "pytorchvideo",
+    "pytorchvideo_uniform",
+]
+Short = Literal["repeat", "loop", "wrap"]
+SHORT: Mapping[str, tuple[Short, ...]] = MappingProxyType(
+    {"vidtok": ("repeat", "loop"), "torchcodec": ("repeat", "wrap")}
+)
+"""Which rules leave it to `short` what a clip does behind the end of the video, and what they know."""
+Fit = Literal["crop", "pad", "squeeze"]
+Crops = Literal[1, 3, 10]
 CropIn = Literal["rgb", "yuv"]
 Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse"]
 

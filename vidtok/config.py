@@ -1,16 +1,19 @@
 """The configuration of a run: frozen, strict, and checked whole. The docstring under a key is its manual."""
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
 from vidtok.choices import (
+    SHORT,
     Aggregate,
     Backend,
     BatchNorm,
     Control,
     CropIn,
+    Crops,
     Device,
+    Fit,
     ListForm,
     OverClasses,
     ParallelForm,
@@ -22,6 +25,22 @@ from vidtok.choices import (
 )
 
 Triple = tuple[float, float, float]
+
+
+def _size(value: Any) -> int | tuple[int, int]:
+    """One message for a value that is neither of the two forms."""
+    sides = value if isinstance(value, list | tuple) else [value]
+    whole = all(isinstance(side, int) and not isinstance(side, bool) and side >= 1 for side in sides)
+    if not whole or (isinstance(value, list | tuple) and len(sides) != 2):
+        raise ValueError(f"a number of pixels from 1 on, or [rows, columns], got {value!r}")
+    return value if isinstance(value, int) else (sides[0], sides[1])
+
+
+def _plain(size: int | tuple[int, int]) -> int | list[int]:
+    return size if isinstance(size, int) else list(size)
+
+
+Size = Annotated[int | tuple[int, int], PlainValidator(_size), PlainSerializer(_plain)]
 
 
 class Section(BaseModel):
@@ -97,21 +116,29 @@ class DataConfig(Section):
     """Resample by presentation time to this rate before the stride counts (the sampling of mmaction2 and PySlowFast
     stretches the clip instead). Default: the source's own frames."""
     sampling: Sampling = "vidtok"
-    """Where clips lie, in training and testing, and what a video shorter than a clip gives. vidtok: starts over the
-    whole video, a single clip in the middle. The next four are the rules of these frameworks, to run their protocols
-    again; segments: one frame from each of `frames` equal parts (TSN, Something-Something), with `stride: 1`. The
-    table in vidtok/video/protocols.py has the formulas."""
+    """Where clips lie, in training and testing, what a video shorter than a clip gives, and where the testing crops lie
+    when pixels are left over that a half does not divide. vidtok: starts over the whole video, a single clip in the
+    middle. segments: one frame from each of `frames` equal parts (TSN, Something-Something), with `stride: 1`. The
+    others are the rules of these frameworks, to run their protocols again. The tables in vidtok/video/protocols.py and
+    vidtok/data/geometry.py have the formulas."""
     short: Short | None = None
-    """A video shorter than the span: repeat its last frame, or start again from its first (the default). With
-    `sampling: vidtok` only; the other rules bring their own."""
-    size: int = Field(ge=1)
-    """Rows and columns of the square crop that the network sees, in pixels."""
-    short_side: int = Field(ge=1)
-    """In testing the shorter side of the picture is scaled to this many pixels before cropping."""
+    """A video shorter than the span. With `sampling: vidtok`, repeat its last frame, or loop: start again from its
+    first (the default). With `sampling: torchcodec`, repeat the clip's own last frame (the default), or wrap: the
+    clip's own frames again. The other rules bring their own."""
+    size: Size
+    """Rows and columns of what the network sees, in pixels: one number for a square, or [rows, columns]."""
+    fit: Fit = "crop"
+    """How a picture of another shape becomes one of `size`, in training and testing alike. crop: a part of it is seen;
+    pad: all of it, with black bars; squeeze: all of it, bent. With the last two, testing has one crop (`eval.crops: 1`)
+    and no `short_side`, and `scale` and `ratio` are shares of the whole, in units of its own shape."""
+    short_side: int | None = Field(default=None, ge=1)
+    """In testing with `fit: crop` the shorter side of the picture is scaled to this many pixels before cropping (for a
+    `size` that is no square, further where the crop would not fit)."""
     scale: tuple[float, float] | None = None
     """In training the random crop takes this range of the picture's area. Default: [0.25, 1.0]."""
     ratio: tuple[float, float] | None = None
-    """In training the random crop has this range of width over height. Default: [0.75, 1.3333]."""
+    """In training the random crop has this range of width over height, in units of the shape of `size`. Default:
+    [0.75, 1.3333]."""
     scale_jitter: tuple[float, float] | None = None
     """In training, in place of the crop of `scale` and `ratio`: scale the shorter side to a length drawn from this
     range, in pixels, and cut a square of `size` out at random. PySlowFast: [256, 320]."""
@@ -129,8 +156,8 @@ class DataConfig(Section):
     """In training several clips of a video each time that it is opened and decoded (repeated augmentation);
     `train.batch` counts clips, so a step has batch / repeats videos."""
     sizes: tuple[int, ...] | None = None
-    """In training the size of the crop changes from step to step among these, and the number of clips with it, so that
-    about as many pixels stay in a step: `train.batch` belongs to `size`. For networks that take any size."""
+    """In training the size of the (square) crop changes from step to step among these, and the number of clips with it,
+    so that about as many pixels stay in a step: `train.batch` belongs to `size`. For networks that take any size."""
     mean: Triple = (0.5, 0.5, 0.5)
     """Per-channel mean that is subtracted, for pixels in 0..1."""
     std: Triple = (0.5, 0.5, 0.5)
@@ -145,8 +172,22 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> "DataConfig":
-        if self.short_side < self.size:
-            raise ValueError(f"short_side {self.short_side} must be at least size {self.size}, the crop cut from it")
+        if self.fit == "crop":
+            if self.short_side is None:
+                raise ValueError("short_side is missing: with fit crop, pictures are scaled to it before testing crops")
+            if self.short_side < self.shorter:
+                raise ValueError(
+                    f"short_side {self.short_side} must be at least size {self.shorter}, the crop cut from it"
+                )
+        elif self.short_side is not None:
+            raise ValueError(
+                f"short_side {self.short_side} belongs to fit crop; with fit {self.fit} all of a picture is seen at "
+                f"`size`: leave it out (null)"
+            )
+        if self.fit != "crop" and self.scale_jitter is not None:
+            raise ValueError(
+                f"scale_jitter belongs to fit crop; with fit {self.fit}, scale and ratio say how training crops differ"
+            )
         for name, most in (("scale", 1.0), ("ratio", float("inf"))):
             if (interval := getattr(self, name)) is None:
                 continue
@@ -161,8 +202,13 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _sampling_fits(self) -> "DataConfig":
-        if self.short is not None and self.sampling != "vidtok":
-            raise ValueError(f"short belongs to sampling vidtok; {self.sampling} has a rule of its own: leave it out")
+        known = SHORT.get(self.sampling, ())
+        if self.short is not None and not known:
+            raise ValueError(
+                f"short belongs to sampling vidtok and torchcodec; {self.sampling} has a rule of its own: leave it out"
+            )
+        if self.short is not None and self.short not in known:
+            raise ValueError(f"short {self.short} is not known to sampling {self.sampling}: {' or '.join(known)}")
         if self.sampling == "segments" and self.stride != 1:
             raise ValueError(f"sampling segments takes one frame of each part, without a stride: 1, not {self.stride}")
         if self.sampling == "segments" and self.target_fps is not None:
@@ -173,6 +219,10 @@ class DataConfig(Section):
     def _loading_fits(self) -> "DataConfig":
         if self.crop_in == "yuv" and self.backend != "pyav":
             raise ValueError(f"crop_in yuv needs the backend pyav, whose decoder can crop, not {self.backend}")
+        if self.crop_in == "yuv" and self.fit == "pad":
+            raise ValueError("crop_in yuv cuts boxes out of a picture; for fit pad, which adds bars to it, take rgb")
+        if self.sizes is not None and not isinstance(self.size, int):
+            raise ValueError(f"sizes are for square crops; size is {list(self.size)}: leave sizes out")
         if self.sizes is not None and (len(set(self.sizes)) < len(self.sizes) or min(self.sizes, default=0) < 1):
             raise ValueError(f"sizes are different numbers of pixels, one at least, got {list(self.sizes)}")
         return self
@@ -184,12 +234,17 @@ class DataConfig(Section):
                 raise ValueError("scale_jitter_independent needs scale_jitter, the range of lengths to draw from")
             return self
         low, high = self.scale_jitter
-        if not self.size <= low <= high:
+        if not self.shorter <= low <= high:
             raise ValueError(
-                f"scale_jitter is a range from low to high of at least size {self.size}, the crop cut from it, "
+                f"scale_jitter is a range from low to high of at least size {self.shorter}, the crop cut from it, "
                 f"got [{low}, {high}]"
             )
         return self
+
+    @property
+    def shorter(self) -> int:
+        """The shorter side of `size`."""
+        return self.size if isinstance(self.size, int) else min(self.size)
 
 
 class TrainConfig(Section):
@@ -316,8 +371,9 @@ class TrainConfig(Section):
 class EvalConfig(Section):
     clips: int = Field(default=4, ge=1)
     """Clips per video, spread over it as `data.sampling` says: evenly from the first to the last possible start."""
-    crops: Literal[1, 3] = 3
-    """1: the centre; 3: left, centre and right (top, centre and bottom of an upright picture)."""
+    crops: Crops = 3
+    """1: the centre, or all of the picture where `data.fit` is not crop; 3: left, centre and right (top, centre and
+    bottom of an upright picture); 10: the four corners and the centre, and all of them mirrored (TenCrop)."""
     aggregate: Aggregate = "logits"
     """Mean of logits, mean of scores, or highest score over the views."""
     control: Control = "none"
@@ -325,7 +381,10 @@ class EvalConfig(Section):
     opposites: tuple[tuple[str, str], ...] = ()
     """Pairs of classes that are each other's time reversal; with `control: reverse` their exchange is counted."""
     batch: int = Field(default=8, ge=1)
-    """Videos per batch on each process."""
+    """Videos per batch on each process, at most: fewer where their views have more than 32 MiB. Changes no figure."""
+    train_sample: int = Field(default=32, ge=0)
+    """At the end of training so many of its videos are tested too, by the testing views and by the crops of training:
+    where the two differ much, testing sees other pictures than training did, and the log says so. 0: none."""
     max_views: int = Field(default=96, ge=1)
     """Views that go through the network at once; bounds the memory, changes no figure."""
     every: int | None = Field(default=None, ge=1)
@@ -344,6 +403,15 @@ class Config(Section):
     eval: EvalConfig = EvalConfig()
     plugins: tuple[str, ...] = ()
     """Modules to import before building, such as one that registers a mixer of your own."""
+
+    @model_validator(mode="after")
+    def _views_fit(self) -> "Config":
+        if self.data.fit != "crop" and self.eval.crops != 1:
+            raise ValueError(
+                f"eval.crops {self.eval.crops}: with data.fit {self.data.fit} all of a picture is one view: set "
+                f"eval.crops to 1, or data.fit to crop"
+            )
+        return self
 
     @model_validator(mode="after")
     def _repeats_fit(self) -> "Config":

@@ -116,9 +116,12 @@ class Batch:
     indices: tuple[int, ...]
     video_ids: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    counts: tuple[int, ...] = ()
+    """How many views each row has, where they differ: what comes behind them is of zeros. Empty: all of them."""
 
     def __post_init__(self):
         sizes = {len(self.views), len(self.labels), len(self.indices), len(self.video_ids)}
+        sizes |= {len(self.counts)} if self.counts else set()
         if len(sizes) != 1:
             raise ValueError(f"views, labels, indices and ids of a batch differ in length: {sorted(sizes)}")
 

@@ -1,9 +1,16 @@
 """Which record is seen when: a pure function of the seed and the step, on any number of processes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from vidtok.data.loader import EvalBatches, TrainBatches, stack
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.loader import Collate, EvalBatches, TrainBatches, fitting_videos, make_loader, stack, view_bytes
+from vidtok.data.views import ResizedCrop, TestViews, TrainViews
+from vidtok.data.watch import WatchedLoader
+from vidtok.types import Record, Sample
+from vidtok.video.protocols import ClipRule
 
 
 def stream(**options):
@@ -101,3 +108,63 @@ def test_clips_keep_their_order_in_memory_where_they_agree():
     mixed = [packed[0], packed[1].contiguous()]
     assert torch.equal(stack(mixed), torch.stack(mixed))
     assert stack(mixed).is_contiguous()
+
+
+MIB = 2**20
+
+
+def test_a_testing_batch_is_bounded_by_bytes():
+    for wanted, mib, videos in ((8, 1, 8), (8, 18, 1), (8, 10, 3), (2, 10, 2), (8, 500, 1), (1, 1, 1)):
+        assert fitting_videos(wanted, video_bytes=mib * MIB) == videos
+
+
+@pytest.mark.parametrize(
+    ("clips", "crops", "frames", "size", "batch", "workers", "ahead"),
+    [
+        (10, 3, 16, 112, 1, 8, 2),  # 17 MiB a video
+        (4, 3, 32, 224, 1, 6, 1),  # 55 MiB
+        (10, 3, 64, 320, 1, 1, 1),  # 562 MiB
+        (1, 1, 8, 32, 8, 8, 2),
+        (1, 1, 32, (224, 448), 3, 8, 2),
+    ],
+)
+def test_what_workers_hold_together_is_bounded(clips, crops, frames, size, batch, workers, ahead):
+    shorter = size if isinstance(size, int) else min(size)
+    rule = ClipRule(frames=frames, stride=1)
+    views = TestViews(clip=rule, size=size, short_side=shorter, clips=clips, crops=crops)
+    videos = fitting_videos(8, video_bytes=view_bytes(views) * views.count)
+    assert videos == batch
+    records = [Record(path=Path("a.mp4"), labels=(0,), video_id="a")]
+    batches = EvalBatches(records=1, batch=videos)
+    loader = make_loader(VideoDataset(records, views=views), batches, workers=8)
+    assert isinstance(loader, WatchedLoader)
+    (used,) = {len(loader._notes)}
+    given = loader._make_loader.keywords
+    assert (used, given["num_workers"], given["prefetch_factor"]) == (workers, workers, ahead)
+    held = used * (ahead + 2) * videos * view_bytes(views) * views.count
+    assert held <= 1024 * MIB or used == 1
+
+
+def test_training_keeps_its_workers():
+    views = TrainViews(
+        clip=ClipRule(frames=64, stride=1), size=320, crop=ResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0)), flip=False
+    )
+    records = [Record(path=Path("a.mp4"), labels=(0,), video_id="a")]
+    batches = TrainBatches(records=1, batch=64, steps=1, seed=0)
+    loader = make_loader(VideoDataset(records, views=views), batches, workers=8)
+    assert isinstance(loader, WatchedLoader)
+    assert len(loader._notes) == 8
+
+
+def test_videos_of_fewer_views_are_filled_with_zeros():
+    def sample(index, views):
+        pixels = torch.full((views, 2, 3, 4, 5), 7, dtype=torch.uint8)
+        return Sample(index=index, views=pixels, labels=((index,),) * views, video_id=f"v{index}")
+
+    collate = Collate(empty=(3, 2, 3, 4, 5), by_video=True)
+    batch = collate([sample(0, 2), sample(1, 3)])
+    assert batch.views.shape == (2, 3, 2, 3, 4, 5)
+    assert batch.counts == (2, 3)
+    assert int(batch.views[0, 2].max()) == 0
+    assert int(batch.views[1].min()) == int(batch.views[0, 1].min()) == 7
+    assert collate([sample(0, 3), sample(1, 3)]).counts == ()

@@ -153,12 +153,29 @@ def test_the_same_draw_is_bitwise_the_same():
     assert torch.equal(pixels, before), "the input was changed in place"
 
 
+@pytest.mark.parametrize(("prob", "switch_prob"), [(0, 0), (1, 0), (1, 1), (0, 1)])
+def test_never_and_always_are_probabilities_too(prob, switch_prob):
+    mixing = Mixing(mixup_alpha=0.8, cutmix_alpha=1.0, prob=prob, switch_prob=switch_prob)
+    pixels, targets = torch.zeros(2, 1, 3, 16, 16, dtype=torch.uint8), torch.eye(2, dtype=torch.float64)
+    pixels[1] = 255
+    for seed in range(20):
+        out, _ = mixing(pixels, targets, np.random.default_rng(seed))
+        if not prob:
+            assert out is pixels
+        else:
+            assert (set(out.unique().tolist()) <= {0, 255}) == bool(switch_prob)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({}, "one at least is on"),
         ({"mixup_alpha": -1.0}, "0 \\(off\\) or more"),
         ({"mixup_alpha": 1.0, "prob": 1.5}, "probabilities from 0 to 1"),
+        ({"mixup_alpha": 1.0, "prob": -0.5}, "probabilities from 0 to 1"),
+        ({"mixup_alpha": 1.0, "switch_prob": 1.5}, "probabilities from 0 to 1"),
+        ({"cutmix_alpha": 1.0, "switch_prob": -0.5}, "probabilities from 0 to 1"),
+        ({"mixup_alpha": 1.0, "cutmix_alpha": -1.0}, "0 \\(off\\) or more"),
     ],
 )
 def test_wrong_settings(wrong, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.data.transforms import crop_resize, flip_warning, jitter_box, name_sides, random_box, spatial_crop
+from vidtok.data.transforms import box_reach, crop_resize, cut_box, flip_warning, jitter_box, name_sides, random_box
 from vidtok.types import Box
 
 
@@ -12,22 +12,6 @@ def picture(height, width, frames=2):
     rows = torch.arange(height).view(-1, 1).expand(height, width)
     columns = torch.arange(width).view(1, -1).expand(height, width)
     return torch.stack([rows, columns, rows * 0]).to(torch.uint8).expand(frames, 3, height, width).contiguous()
-
-
-def test_spatial_crops_go_from_end_to_end():
-    wide = picture(20, 50)
-    lefts = [int(spatial_crop(wide, size=16, crop=i, crops=3)[0, 1, 0, 0]) for i in range(3)]
-    assert lefts == [0, 17, 34]
-    tops = [int(spatial_crop(picture(50, 20), size=16, crop=i, crops=3)[0, 0, 0, 0]) for i in range(3)]
-    assert tops == [0, 17, 34]
-    centre = spatial_crop(wide, size=16, crop=0, crops=1)[0]
-    assert (int(centre[0, 0, 0]), int(centre[1, 0, 0])) == (2, 17)
-    assert centre.shape == (3, 16, 16)
-
-
-def test_a_crop_that_does_not_fit_is_an_error():
-    with pytest.raises(ValueError, match="does not fit"):
-        spatial_crop(picture(20, 50), size=32, crop=0, crops=3)
 
 
 def test_random_boxes_keep_to_their_ranges():
@@ -53,6 +37,60 @@ def test_no_flip_where_none_is_wanted():
 def test_a_box_that_never_fits_becomes_the_central_one():
     box = random_box(10, 100, np.random.default_rng(0), scale=(1.0, 1.0), ratio=(0.5, 2.0), flip=False)
     assert (box.top, box.left, box.height, box.width) == (0, 40, 10, 20)
+
+
+@pytest.mark.parametrize(
+    ("picture_size", "scale", "largest", "central"),
+    [
+        ((720, 1280), (0.75, 1.0), 0.703, 1.0),  # a box of 720 x 900: never 75 %
+        ((1280, 720), (0.75, 1.0), 0.703, 1.0),
+        ((480, 640), (0.75, 1.0), 0.9375, 0.129),
+        ((500, 500), (0.75, 1.0), 1.0, 0.02),
+        ((720, 1280), (0.3, 1.0), 0.703, 0.005),
+    ],
+)
+def test_what_a_range_of_boxes_comes_to(picture_size, scale, largest, central):
+    ratio = (0.8, 1.25)
+    reach = box_reach(*picture_size, scale=scale, ratio=ratio)
+    assert reach.largest == pytest.approx(largest, abs=2e-3)
+    assert reach.central == pytest.approx(central, abs=0.02)
+    rng = np.random.default_rng(0)
+    boxes = [random_box(*picture_size, rng, scale=scale, ratio=ratio, flip=False) for _ in range(2000)]
+    shares = [box.height * box.width / (picture_size[0] * picture_size[1]) for box in boxes]
+    most = max((shares.count(share) for share in set(shares)), default=0) / len(shares)
+    assert max(shares) == pytest.approx(largest, abs=0.02)
+    if central > 0.5:
+        assert most == pytest.approx(reach.central, abs=0.02)
+    else:
+        assert most < central + 0.05
+
+
+def test_a_shape_of_its_own_makes_the_ratio_relative():
+    rng = np.random.default_rng(0)
+    boxes = [
+        random_box(90, 160, rng, scale=(0.8, 0.9), ratio=(0.95, 1.05), flip=False, shape=16 / 9) for _ in range(300)
+    ]
+    aspects = np.array([box.width / box.height for box in boxes])
+    assert abs(aspects.mean() - 16 / 9) < 0.01
+    assert 1.65 < aspects.min() < aspects.max() < 1.9
+    assert box_reach(90, 160, scale=(0.75, 1.0), ratio=(0.8, 1.25), shape=16 / 9).largest == 1.0
+
+
+def test_what_lies_beyond_the_picture_is_black():
+    pixels = torch.full((2, 3, 10, 20), 200, dtype=torch.uint8)
+    out = crop_resize(pixels, Box(top=-5, left=0, height=20, width=20), size=40)
+    assert out.shape == (2, 3, 40, 40)
+    assert int(out[:, :, :9].max()) == int(out[:, :, 31:].max()) == 0
+    assert int(out[:, :, 12:28].min()) == 200
+    assert crop_resize(pixels, Box(top=0, left=0, height=10, width=20), size=(5, 30)).shape == (2, 3, 5, 30)
+
+
+def test_a_cut_is_a_view_unless_it_is_mirrored():
+    pixels = picture(20, 30)
+    cut = cut_box(pixels, Box(top=2, left=5, height=8, width=12))
+    assert torch.equal(cut, pixels[:, :, 2:10, 5:17])
+    assert cut.untyped_storage().data_ptr() == pixels.untyped_storage().data_ptr()
+    assert torch.equal(cut_box(pixels, Box(top=2, left=5, height=8, width=12, flip=True)), cut.flip(-1))
 
 
 def test_crop_resize_cuts_and_mirrors_all_frames_alike():
@@ -103,6 +141,20 @@ def test_a_jitter_box_is_scaling_and_then_cropping():
     cut = crop_resize(smooth, box, size=120)
     there = whole[:, :, 2 * box.top : 2 * box.top + 120, 2 * box.left : 2 * box.left + 120]
     assert torch.equal(cut[..., 1:-1, 1:-1], there[..., 1:-1, 1:-1])  # at its edge the cut sees no neighbours
+
+
+@pytest.mark.parametrize("picture_size", [(480, 640), (640, 480), (100, 400)])
+def test_jitter_boxes_of_another_shape_have_it_and_fit(picture_size):
+    rng = np.random.default_rng(0)
+    options = {"size": (112, 224), "short_side": (128, 160), "independent": False, "flip": False}
+    boxes = [jitter_box(*picture_size, rng, **options) for _ in range(200)]
+    for box in boxes:
+        assert 0 <= box.top <= picture_size[0] - box.height
+        assert 0 <= box.left <= picture_size[1] - box.width
+        assert box.width / box.height == pytest.approx(2, abs=0.05)
+    # The largest: a crop of 112 x 224 out of a picture that is scaled to cover 128 x 256.
+    most = max(box.height for box in boxes)
+    assert most == pytest.approx(112 / max(128 / picture_size[0], 256 / picture_size[1]), rel=0.03)
 
 
 def test_a_jitter_box_must_fit():

@@ -9,7 +9,8 @@ import torch
 
 from tests.video.clips import make_clip
 from vidtok.data.augment import Augment
-from vidtok.data.transforms import crop_resize, jitter_box, random_box, spatial_crop
+from vidtok.data.geometry import crop_boxes, whole_box
+from vidtok.data.transforms import crop_resize, cut_box, jitter_box, random_box
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews, decode_once
 from vidtok.types import Box, Frames
 from vidtok.video.protocols import ClipRule
@@ -19,6 +20,10 @@ PTS = torch.arange(40, dtype=torch.float64) / 25
 CLIP = ClipRule(frames=4, stride=3)
 TRAIN = TrainViews(clip=CLIP, size=16, crop=ResizedCrop(scale=(0.3, 0.9), ratio=(0.8, 1.25)), flip=True, repeats=3)
 TESTED = TestViews(clip=CLIP, size=16, short_side=24, clips=3, crops=3)
+
+
+def spatial_crop(pixels, *, size, crop, crops):
+    return cut_box(pixels, crop_boxes(*pixels.shape[-2:], size=size, crops=crops)[crop])
 
 
 @dataclass
@@ -139,6 +144,75 @@ def test_boxes_of_scale_jitter_do_not_depend_on_the_size_of_the_step():
     assert views.cut(reader, views.views(PTS, rng), rng, size=40).shape == (2, 4, 3, 40, 40)  # above the jitter's range
 
 
+WIDE, UPRIGHT = (24, 48), (48, 24)
+
+
+@pytest.mark.parametrize("fit", ["pad", "squeeze"])
+@pytest.mark.parametrize("size", [16, (16, 20)])
+@pytest.mark.parametrize("picture", [WIDE, UPRIGHT, (24, 24)])
+def test_training_and_testing_show_all_of_a_picture_alike(fit, size, picture):
+    """The corners of the picture are seen, and a training box of everything gives bit for bit what testing sees."""
+    reader, rng = Pictures(size=picture), np.random.default_rng(0)
+    tested = TestViews(clip=CLIP, size=size, short_side=None, clips=2, crops=1, fit=fit)
+    crop = ResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0), fit=fit)
+    trained = TrainViews(clip=CLIP, size=size, crop=crop, flip=False)
+    views = tested.views(PTS, rng)
+    seen = tested.cut(reader, views, rng)
+    rows, columns = (16, 16) if size == 16 else size
+    assert seen.shape == (2, 4, 3, rows, columns)
+    ((_, short_side),) = reader.asked
+    assert short_side is None
+    for view, out in zip(views, seen, strict=True):
+        assert torch.equal(out, trained.cut(reader, [view], rng)[0])
+        whole = whole_box(*picture, size=size, fit=fit)
+        assert torch.equal(out, crop_resize(reader.all()[view.indices], whole, size=size))
+    lit = Pictures(size=picture)
+    lit.all = lambda: torch.full((40, 3, *picture), 255, dtype=torch.uint8)
+    share = (tested.cut(lit, views, rng)[0, 0, 0] > 127).float().mean()
+    seen_share = min(picture[0] / picture[1] / (rows / columns), picture[1] / picture[0] * rows / columns)
+    assert float(share) == pytest.approx(1.0 if fit == "squeeze" else seen_share, abs=0.06)
+
+
+@pytest.mark.parametrize("fit", ["pad", "squeeze"])
+def test_any_range_can_be_had_of_a_whole_picture(fit):
+    crop = ResizedCrop(scale=(0.75, 1.0), ratio=(0.8, 1.25), fit=fit)
+    for picture in ((720, 1280), (1280, 720), (480, 640)):
+        assert crop.reach(*picture, size=56).central < 0.03
+        boxes = [crop.box(*picture, np.random.default_rng(seed), size=56, flip=False) for seed in range(50)]
+        assert len({(box.top, box.left, box.height, box.width) for box in boxes}) > 45
+    assert replace(crop, fit="crop").reach(720, 1280, size=56).central == pytest.approx(1.0)
+    assert replace(crop, fit="crop").reach(720, 1280, size=(90, 160)).central < 0.03
+
+
+@pytest.mark.parametrize("crop_in", ["rgb", "yuv"])
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_network_need_not_see_squares(tmp_path, crop_in, rotation):
+    path = make_clip(tmp_path / "clip.mp4", rotation=rotation)
+    crop = ResizedCrop(scale=(0.5, 0.9), ratio=(0.9, 1.1), fit="squeeze")
+    trained = TrainViews(clip=CLIP, size=(16, 40), crop=crop, flip=True, repeats=2, crop_in=crop_in)
+    with PyAVReader(path) as video:
+        views = trained.views(video.pts_seconds, np.random.default_rng(0))
+        seen = trained.cut(video, views, np.random.default_rng(1))
+        assert seen.shape == (2, 4, 3, 16, 40)
+        for view, box, out in zip(views, trained.boxes(video.size, np.random.default_rng(1)), seen, strict=True):
+            expected = crop_resize(video.frames_at(view.indices.tolist()).pixels, box, size=(16, 40))
+            assert float((out.float() - expected.float()).abs().mean()) < (0.01 if crop_in == "rgb" else 10)
+        tested = TestViews(clip=CLIP, size=(16, 40), short_side=20, clips=1, crops=3)
+        cut = tested.cut(video, tested.views(video.pts_seconds, np.random.default_rng(0)), np.random.default_rng(0))
+        assert cut.shape == (3, 4, 3, 16, 40)
+
+
+def test_ten_crops_are_seen_mirrored_too():
+    views, rng = replace(TESTED, crops=10, clips=1), np.random.default_rng(0)
+    reader = Pictures()
+    cut = views.cut(reader, views.views(PTS, rng), rng)
+    assert cut.shape[0] == views.count == 10
+    assert torch.equal(cut[5:], cut[:5].flip(-1))
+    whole = reader.all()[views.views(PTS, rng)[0].indices]
+    assert torch.equal(cut[views.single], whole[:, :, 4:20, 10:26])
+    assert torch.equal(cut[3], whole[:, :, 8:, 20:])
+
+
 def test_counts_and_the_view_that_stands_for_all():
     assert TRAIN.count == 3
     assert (TESTED.count, TESTED.single) == (9, 4)
@@ -148,8 +222,14 @@ def test_counts_and_the_view_that_stands_for_all():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="short_side 24 is smaller"):
         replace(TESTED, size=32)
+    with pytest.raises(ValueError, match="fit=pad shows all of a picture in one view: crops is 1 then, got 3"):
+        replace(TESTED, fit="pad")
+    with pytest.raises(ValueError, match="fit=crop needs short_side"):
+        replace(TESTED, short_side=None)
+    with pytest.raises(ValueError, match="for fit=pad, which adds bars to it, take rgb"):
+        replace(TRAIN, crop_in="yuv", crop=ResizedCrop(scale=(0.5, 1.0), ratio=(1.0, 1.0), fit="pad"))
     with pytest.raises(ValueError, match="repeats count from 1"):
         replace(TRAIN, repeats=0)
     views = TESTED.views(PTS, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="these views have 16 pixels, got size 24"):
+    with pytest.raises(ValueError, match="these views have 16 x 16 pixels, got size 24"):
         TESTED.cut(Pictures(), views, np.random.default_rng(0), size=24)

@@ -1,6 +1,7 @@
 """From views to one prediction per video, and what failed videos do to the figures."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,24 @@ def test_the_arithmetic_of_a_forward_pass_on_a_processor(precision, dtype):
     linear = torch.nn.Linear(2, 2)
     with autocast(torch.device("cpu"), precision):
         assert linear(torch.zeros(1, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("aggregate", ["logits", "scores", "max"])
+def test_videos_may_have_different_numbers_of_views(aggregate):
+    """What stands behind a video's own views counts for nothing, whatever the batches and processes."""
+    three, one = batch([1, 0], views=3), batch([2], views=1)
+    ragged = replace(three, counts=(3, 2), views=three.views.index_fill(1, torch.tensor([2]), 0))
+    ragged.views[0, 2] = three.views[0, 2]
+    got = predict_views(MeanColour(), [ragged, one], classes=3, device=CPU)
+    assert got.counts == (2, 3, 1)  # of videos 0, 1 and 2
+    scores = got.scores(aggregate, kind="softmax")
+    for row, pixels in enumerate((three.views[1, :2], three.views[0], one.views[0])):
+        logits = MeanColour().eval()(pixels)[None]
+        assert torch.allclose(scores[row], aggregate_views(logits, aggregate, kind="softmax")[0])
+    last = got.scores("logits", kind="softmax", view=lambda count: count - 1)
+    expected = MeanColour().eval()(three.views[1, 1:2]).softmax(-1)
+    assert torch.allclose(last[0], expected[0])
+    parts = [predict_views(MeanColour(), [each], classes=3, device=CPU) for each in (ragged, one)]
+    merged = merge(parts)
+    assert merged.counts == got.counts
+    assert torch.equal(merged.scores(aggregate, kind="softmax"), scores)

@@ -83,3 +83,12 @@ def test_squeeze_excite_pools_the_clip_or_the_time_step(per_time_step):
     hidden = gate.reduce.weight @ pooled + gate.reduce.bias
     score = gate.expand.weight @ (hidden / (1 + torch.exp(-hidden))) + gate.expand.bias
     torch.testing.assert_close(gate(x)[0, 0], x[0, 0] / (1 + torch.exp(-score)), rtol=1e-12, atol=1e-12)
+
+
+def test_a_convolution_without_options_is_a_pictures_with_a_bias():
+    layer = GridConv(2, 3)
+    assert tuple(layer.weight.shape) == (3, 2, 1, 3, 3)
+    assert tuple(layer.bias.shape) == (3,)
+    assert layer(torch.zeros(1, 2, 5, 7, 2)).shape == (1, 2, 5, 7, 3)
+    assert GridConv(2, 3, bias=False).bias is None
+    assert not layer.same

@@ -11,6 +11,7 @@ import torch
 from tests.conftest import small_run, tool
 from vidtok.cli import cross_validate
 from vidtok.errors import CheckpointError, ConfigError, DataError
+from vidtok.runs.cross_validate import find_motion, is_rendered
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,54 @@ def test_the_last_line_is_the_mean_of_the_folds(whole):
     assert "standard deviation over the folds" in said
     for fold, top in enumerate(tops):
         assert re.search(rf"^ +{fold} +{top:.3f} +8$", said, flags=re.MULTILINE)
+
+
+def test_all_folds_predictions_come_together(whole):
+    run, said = whole
+    rows = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 24
+    assert all((row["label"] == row["class_1"]) == (row["correct"] == "1") for row in rows)
+    right = sum(row["correct"] == "1" for row in rows)
+    assert [row["correct"] for row in rows] == ["0"] * (24 - right) + ["1"] * right  # the wrong ones first
+    for fold in range(3):
+        content = json.loads((run / f"fold_{fold}" / "test" / "results.json").read_text())
+        own = [row for row in rows if row["fold"] == str(fold)]
+        assert sum(row["correct"] == "1" for row in own) / 8 == pytest.approx(content["figures"]["top1"])
+    matrix = [line.split(",")[1:] for line in (run / "confusion.csv").read_text().splitlines()[1:]]
+    assert sum(int(cell) for row in matrix for cell in row) == 24
+    assert sum(int(matrix[k][k]) for k in range(8)) == right
+    assert (run / "confusion.png").is_file()
+    assert f"{24 - right} of 24 wrong, those first" in said
+    assert "next: vidtok visualize --checkpoint" in said
+
+
+def test_the_motion_set_is_shared_by_runs(people, whole, capsys):
+    run, said = whole
+    (folder,) = run.parent.glob("motion_*")
+    assert said.count("making the data set motion") == 1
+    before = (folder / "train.csv").stat().st_mtime_ns
+    find_motion(folder, records=8, frames=8, size=(40, 48))
+    assert "making" not in capsys.readouterr().out
+    assert (folder / "train.csv").stat().st_mtime_ns == before
+    (folder.parent / "half" / "train").mkdir(parents=True)  # left by a kill
+    find_motion(folder.parent / "half", records=8, frames=4, size=(16, 16))
+    assert is_rendered(folder.parent / "half")
+    assert not list(folder.parent.glob(".half.*"))
+
+
+def test_some_folds_alone(people, whole, capsys):
+    assert cross_validate.run(again(people, whole, "--folds", "2,0")) == 0
+    said = capsys.readouterr().out
+    assert said.count("done before") == 3
+    assert "3 folds, of which 0, 2 now" in said
+    assert re.search(r"mean top1 0\.\d\d ± 0\.\d\d over 2 of 3 folds$", said.splitlines()[-1])
+    assert "without --folds goes on with folds 1" in said
+    assert cross_validate.run(again(people, whole, "--folds", "1")) == 0
+    assert re.search(r"mean top1 0\.\d\d over 1 of 3 folds$", capsys.readouterr().out.splitlines()[-1])
+    for folds, words in (("3", "there is no fold '3'; they are 0, 1, 2"), ("1,1", "name each fold once")):
+        with pytest.raises(ConfigError, match=words):
+            cross_validate.run(again(people, whole, "--folds", folds))
+    assert cross_validate.run(again(people, whole)) == 0
 
 
 def test_a_fold_is_tested_on_videos_that_it_was_not_trained_on(whole):

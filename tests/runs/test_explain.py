@@ -25,7 +25,7 @@ def say(motion, tmp_path, monkeypatch, capsys):
 
     def run(*arguments):
         _, _, *overrides = small_run(motion, tmp_path / "run")
-        assert explain.run([str(ROOT / "configs/motion_vivit_tl8.yaml"), *map(str, arguments), *overrides]) == 0
+        assert explain.run([str(ROOT / "configs/motion_vivit_tl8.yaml"), *overrides, *map(str, arguments)]) == 0
         return capsys.readouterr().out
 
     return run
@@ -88,6 +88,12 @@ def test_training_clips_are_those_of_training(say, motion, tmp_path):
         assert (cut - seen.float()).abs().max() <= 1
     with Image.open(tmp_path / "sheets" / "train.png") as sheet:
         assert sheet.size[1] > 6 * 240
+
+
+def test_a_list_that_does_not_exist_is_not_spoken_of(say, motion, tmp_path):
+    said = say(motion / "val" / "00003.mp4", "--out", "a.png", "data.train=none.csv", "data.val=nowhere.csv")
+    assert "as if it were record 0: there is no list nowhere.csv" in said
+    assert "as if it were record 0: there is no list none.csv" in said
 
 
 def test_a_video_of_no_list_is_explained_too(say, motion, tmp_path):

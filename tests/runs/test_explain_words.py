@@ -42,6 +42,31 @@ def test_training_in_words():
     assert "(160, 224, 288 from step to step)" in words("data.sizes=[160, 224, 288]")
 
 
+def test_what_cannot_be_had_is_said():
+    """In 16:9 the largest box within these ratios has 70 % of the picture."""
+    said = words("data.scale=[0.75, 1.0]", "data.ratio=[0.8, 1.25]")
+    all_the_same = "no box fits in 100 % of the draws (the largest has 70 %): they all get that same central box"
+    assert f"of a picture 16:9 {all_the_same}" in said
+    assert f"of a picture 9:16 {all_the_same}" in said
+    assert "of a picture 4:3 boxes of 75 to 94 % fit" in said
+    assert "1:1" not in said
+    squeezed = words("data.scale=[0.75, 1.0]", "data.fit=squeeze", "data.short_side=null", "eval.crops=1")
+    assert "of a picture" not in squeezed
+    assert "0.75 to 1.33 times as wide as the picture, scaled to 224 x 224" in squeezed
+    assert "the whole picture scaled to 224 x 224, bent where its shape is another one (data.fit squeeze)" in squeezed
+    wide = words("data.scale=[0.75, 1.0]", "data.ratio=[0.9, 1.1]", "data.size=[224, 384]")
+    assert "times as wide as 224 x 384" in wide
+    assert "16:9 no box" not in wide
+
+
+def test_a_clip_longer_than_a_video_is_said():
+    said = words("data.frames=64", "data.stride=32")
+    assert "10 s at 30 fps (300 frames) is shorter than a clip: all clips are the same, and it begins anew" in said
+    assert "clips begin at frames" not in said
+    wrapped = words("data.frames=64", "data.stride=32", "data.sampling=torchcodec", "data.short=wrap")
+    assert "begins the clip anew at the clip's own first frame" in wrapped
+
+
 def test_clips_in_words():
     pts = torch.arange(60).double() / 30 + 7
     assert clip_words(torch.tensor([4, 8, 12]), pts) == "frames 4 to 12, one every 4; 0.13 to 0.40 s"

@@ -1,9 +1,12 @@
 """Runs in processes of their own: one that fails is told, and Ctrl-C leaves all of them so that they can go on."""
 
+import hashlib
+import json
 import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from tests.conftest import small_run, tool, tool_command, tool_options
 from vidtok.config_io import load_config
 from vidtok.errors import TrainingError
 from vidtok.runs.parts import Part, prepare, run_parts
+from vidtok.runs.results import protocol
 
 
 def part(motion, folder, *more):
@@ -34,11 +38,45 @@ def test_a_changed_test_is_done_anew_and_the_training_kept(motion, tmp_path):
     (one.folder / "checkpoints").mkdir()
     (one.folder / "checkpoints" / "step_00000012.pt").touch()
     one.results.parent.mkdir()
-    one.results.touch()
+    write_results_of(one)
     prepare(part(motion, one.folder, "data.workers=3", "run.device=cpu"))
     assert one.results.exists()
     prepare(part(motion, one.folder, "eval.clips=2"))
     assert not one.results.exists()
+
+
+def write_results_of(one, val=None, **changes):
+    digest = hashlib.sha256(Path(val or one.config.data.val).read_bytes()).hexdigest()
+    content = {"protocol": {**protocol(one.config), **changes}, "list_sha256": digest}
+    one.results.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"control": "reverse"}, {"clips": 10}, {"crops": 1}, {"aggregate": "max"}, {"short_side": 64}, {"fit": "pad"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_results_of_another_protocol_or_a_control_are_not_read_as_done(motion, tmp_path, changes):
+    one = part(motion, tmp_path / "one")
+    one.results.parent.mkdir(parents=True)
+    write_results_of(one)
+    assert one.is_done
+    prepare(one)
+    assert one.results.exists()
+    write_results_of(one, **changes)
+    assert not one.is_done
+    prepare(one)
+    assert not one.results.exists()
+
+
+def test_results_of_another_list_are_not_read_as_done(motion, tmp_path):
+    one = part(motion, tmp_path / "one")
+    one.results.parent.mkdir(parents=True)
+    write_results_of(one, val=motion / "train.csv")
+    assert not one.is_done
+    for text in ("", "{", "[]", '{"protocol": 3}', '{"protocol": {}}'):
+        one.results.write_text(text)
+        assert not one.is_done
 
 
 @pytest.mark.slow

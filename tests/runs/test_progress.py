@@ -23,6 +23,18 @@ def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert lines[-1] == "a line"
 
 
+def test_a_long_command_is_told_ever_more_rarely(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with Progress(1800) as shown:
+        for _ in range(1800):
+            now[0] += 1.0
+            shown.add(bad=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert 8 <= len(lines) <= 12
+    assert lines[0].startswith("11 of 1800 files")
+
+
 def test_a_bar_on_a_terminal_without_a_thread(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     threads = threading.active_count()

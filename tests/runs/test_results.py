@@ -1,7 +1,9 @@
 """The result line and the share of opposites, from figures that are known."""
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +11,14 @@ from tests.conftest import ROOT
 from vidtok.config_io import load_config
 from vidtok.data.lists import Records
 from vidtok.infer.evaluate import Figures, Predictions
-from vidtok.runs.results import opposite_share, result_line, write_predictions
+from vidtok.runs.results import (
+    largest_share,
+    opposite_share,
+    result_line,
+    write_classes,
+    write_predictions,
+    write_scores,
+)
 
 CLASSES = ("right", "left", "down", "up", "clockwise", "anticlockwise", "grow", "shrink")
 
@@ -64,3 +73,69 @@ def test_opposites_are_counted_by_pairs(guesses, share):
     )
     assert opposite_share(scores, predictions, CLASSES, config()) == share
     assert opposite_share(scores, predictions, CLASSES, config("eval.opposites=[]")) is None
+
+
+def predicted(labels, scores):
+    return Predictions(
+        indices=tuple(range(len(labels))),
+        video_ids=tuple(f"v{i}" for i in range(len(labels))),
+        labels=labels,
+        logits=scores[:, None],
+        failures=(),
+    )
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_each_class_has_its_figures(tmp_path):
+    """Class a: 3 videos, 2 right; b: 1 video, right, and one of a is taken for it; c: none."""
+    labels, guesses = ((0,), (0,), (0,), (1,)), [0, 0, 1, 1]
+    scores = torch.nn.functional.one_hot(torch.tensor(guesses), 3).float()
+    write_classes(tmp_path, scores, labels, ["a", "b", "c"])
+    a, b, c = rows_of(tmp_path / "classes.csv")
+    assert (a["class"], a["videos"], float(a["recall"]), float(a["precision"])) == ("a", "3", 0.666667, 1.0)
+    assert float(a["f1"]) == pytest.approx(2 * (2 / 3) / (1 + 2 / 3), abs=1e-6)
+    assert (float(b["recall"]), float(b["precision"]), float(b["f1"])) == (1.0, 0.5, 0.666667)
+    assert (c["videos"], c["recall"], c["precision"], c["f1"]) == ("0", "", "", "")
+    matrix = [row.split(",") for row in (tmp_path / "confusion.csv").read_text().splitlines()]
+    assert matrix == [["class", "a", "b", "c"], ["a", "2", "1", "0"], ["b", "0", "1", "0"], ["c", "0", "0", "0"]]
+
+
+def test_classes_of_several_labels_have_average_precision(tmp_path):
+    (tmp_path / "confusion.csv").touch()
+    scores = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3, 0.0]])
+    write_classes(tmp_path, scores, ((0, 1), (1,), (0,)), ["a", "b", "c"])
+    a, b, c = rows_of(tmp_path / "classes.csv")
+    assert float(a["average_precision"]) == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+    assert float(b["average_precision"]) == pytest.approx((1 / 2 + 2 / 3) / 2, abs=1e-6)
+    assert (c["videos"], c["average_precision"]) == ("0", "")
+    assert not (tmp_path / "confusion.csv").exists()  # of an earlier test with single labels
+
+
+def test_all_scores_are_kept(tmp_path):
+    scores = torch.rand(3, 8)
+    write_scores(tmp_path / "p.npz", predicted(((0,), (1, 2), ()), scores), scores, CLASSES)
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert arrays["video"].tolist() == ["v0", "v1", "v2"]
+        assert arrays["classes"].tolist() == list(CLASSES)
+        assert np.array_equal(arrays["scores"], scores.numpy())
+        assert arrays["labels"].sum(1).tolist() == [1, 2, 0]
+        assert arrays["labels"][1].nonzero()[0].tolist() == [1, 2]
+
+
+def test_the_largest_class_stands_in_the_line():
+    assert largest_share([(0,), (1,), (1,), (2,)]) == 0.5
+    assert largest_share([(0,), (1, 2)]) is None
+    assert largest_share([]) is None
+    val = Records(["a.mp4"], [[0]], root=Path("/d/motion"), source=Path("/d/motion/val.csv"))
+    line = result_line(config(), val, figures(0, top1=0.5), figures(0, top1=0.4), None, largest_class=0.125)
+    assert line.endswith("| 1 view top1 0.400 | largest class 0.125")
+    line = result_line(
+        config("data.sampling=pytorchvideo_uniform"), val, figures(0, top1=0.5), figures(0, top1=0.4), None
+    )
+    assert "| up to 4x3 views, mean logits |" in line
+    whole = config("data.fit=squeeze", "data.short_side=null", "eval.crops=1")
+    line = result_line(whole, val, figures(0, top1=0.5), figures(0, top1=0.4), None)
+    assert "| 4x1 views, mean logits, whole pictures (squeeze) |" in line

@@ -2,11 +2,16 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
 
 from tests.conftest import small_run, tool
+from vidtok.build import load_model
+from vidtok.config_io import load_config
+from vidtok.errors import ConfigError
+from vidtok.runs.test import results_folder, run_test
 
 
 def rows_of(path):
@@ -26,6 +31,9 @@ def test_training_ends_with_a_test(trained):
     line = said.splitlines()[-1]
     assert "val n=17 failed=0 | 2x3 views, mean logits | top1 " in line
     assert "1 view top1 " in line
+    assert "| largest class 0.176" in line  # 3 of 17: class 0
+    told = [text for text in said.splitlines() if text.startswith("24 training videos | by the testing views top1 ")]
+    assert len(told) == 1
     results = json.loads((run / "test" / "results.json").read_text())
     assert results["line"] == line
     assert results["backend"] == "pyav"
@@ -90,6 +98,51 @@ def test_failed_videos_are_counted_listed_and_decide_the_exit(motion, trained, t
     assert [row["path"].rsplit("/", 1)[1] for row in listed] == ["text.mp4", "empty.mp4"]
     assert all(row["path"] in row["cause"] for row in listed)
     assert tool("test_net", *arguments, "--allow-missing").returncode == 0
+
+
+def test_results_land_beside_what_was_named(trained, tmp_path):
+    run, said = trained
+    before = (run / "test" / "results.json").read_bytes()
+    copy = shutil.copytree(run, tmp_path / "copy")
+    shutil.rmtree(copy / "test")
+    control = run_test(copy, ["eval.control=reverse", "eval.clips=1"])
+    assert not (copy / "test").exists()
+    assert json.loads((copy / "test_reverse" / "results.json").read_text())["protocol"]["control"] == "reverse"
+    run_test(copy / "checkpoints" / "step_00000012.pt")
+    results = json.loads((copy / "test" / "results.json").read_text())
+    assert results["line"] == said.splitlines()[-1]
+    assert control.n == results["figures"]["n"] == 17
+    for name in ("predictions.csv", "predictions.npz", "classes.csv", "confusion.csv", "confusion.png"):
+        assert (copy / "test" / name).is_file()
+    assert (run / "test" / "results.json").read_bytes() == before
+    assert not (run / "test_reverse").exists()
+    alone = shutil.copy(copy / "checkpoints" / "step_00000012.pt", tmp_path / "alone.pt")
+    assert results_folder(str(alone), load_config(run / "config.yaml")) == tmp_path / "test"
+
+
+def test_out_may_be_a_folder_that_is_not_there_and_not_a_file(trained, tmp_path):
+    run, _ = trained
+    run_test(run, ["eval.clips=1", "eval.crops=1"], out=tmp_path / "not" / "there")
+    assert (tmp_path / "not" / "there" / "failed.csv").parent.is_dir()
+    assert rows_of(tmp_path / "not" / "there" / "predictions.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"--out: .*file: cannot be made \(File exists\)"):
+        run_test(run, out=tmp_path / "file")
+
+
+def test_a_saved_model_is_tested_with_a_config(motion, trained, tmp_path):
+    run, _ = trained
+    load_model(run).save_pretrained(tmp_path / "saved")
+    _, cfg, *overrides = small_run(motion, run)
+    one = ["eval.clips=1", "eval.crops=1"]
+    expected = run_test(run, one, out=tmp_path / "expected")
+    figures = run_test(tmp_path / "saved", [*overrides, *one], cfg=cfg)
+    assert figures.values == expected.values
+    assert (tmp_path / "saved" / "test" / "results.json").is_file()
+    with pytest.raises(ConfigError, match=r"saved: a saved model does not say which videos to test it on: .*--cfg"):
+        run_test(tmp_path / "saved")
+    with pytest.raises(ConfigError, match=r"takes clips of 8 frames of 32 x 32 pixels.*frames=8 data\.size=32"):
+        run_test(tmp_path / "saved", [*overrides, "data.size=40"], cfg=cfg)
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):

@@ -5,7 +5,15 @@ import pytest
 from tests.conftest import ROOT
 from vidtok.build_train import highest_rate
 from vidtok.config_io import load_config
-from vidtok.train.checks import InputWatch, empty_classes_warning, high_loss_warning, input_remedy, rate_warning
+from vidtok.train.checks import (
+    InputWatch,
+    empty_classes_warning,
+    geometry_warning,
+    high_loss_warning,
+    input_remedy,
+    majority_warning,
+    rate_warning,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,28 @@ def test_a_loss_far_above_chance_is_told():
     assert warning is not None
     assert "20.8 at step 20, 10 times" in warning
     assert "train.lr" in warning
+
+
+def test_a_figure_near_the_largest_class_s_is_told():
+    assert majority_warning(0.9, largest=0.25, n=20) is None
+    assert majority_warning(0.37, largest=0.25, n=64) is None  # two standard errors are 0.108
+    for top1 in (0.1, 0.25, 0.31, 0.35):
+        warning = majority_warning(top1, largest=0.25, n=64)
+        assert warning is not None
+        assert f"top1 {top1:.3f} of 64 videos is no better than naming the largest class each time (0.250)" in warning
+        assert "explain" in warning
+    assert majority_warning(1.0, largest=1.0, n=5) is None
+
+
+def test_a_gap_between_the_geometries_of_training_and_testing_is_told():
+    warning = geometry_warning("top1", tested=0.45, trained=0.92, n=32)
+    assert warning is not None
+    assert "32 training videos have top1 0.450 by the testing views, and 0.920 by the crops of training" in warning
+    assert "data.fit=squeeze or pad" in warning
+    assert geometry_warning("top1", tested=0.90, trained=1.0, n=32) is None
+    assert geometry_warning("top1", tested=0.95, trained=0.60, n=32) is None
+    assert geometry_warning("top1", tested=0.5, trained=0.75, n=8) is None  # two videos
+    assert geometry_warning("top1", tested=0.5, trained=0.875, n=8) is not None
 
 
 def test_the_remedy_names_what_is_left_to_do():

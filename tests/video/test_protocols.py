@@ -1,12 +1,14 @@
 """The rules of other frameworks against numbers that were worked out by hand, and against plain loops."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 
-from vidtok.video.protocols import ClipRule, nominal_fps, regular_clips, stretched_clip
+from vidtok.video.protocols import ClipRule, _own_frames, nominal_fps, regular_clips, stretched_clip
 
-NAMES = ("vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec")
+NAMES = ("vidtok", "scenic", "mmaction2", "pyslowfast", "torchcodec", "pytorchvideo", "pytorchvideo_uniform")
 
 
 def rule(sampling, **options):
@@ -75,7 +77,7 @@ def test_pyslowfast_at_a_target_rate():
 
 
 def test_mmaction2_at_a_target_rate():
-    """Offsets are whole multiples of floor(172 / 3), frames floor(18.14 k): what PySlowFast calls offset sampling."""
+    """Offsets are whole multiples of floor(172 / 3), frames floor(18.14 k): PySlowFast's offset sampling of several."""
     clips = rule("mmaction2", target_fps=30.0).testing_clips(times(300, 60.0), 4)
     assert [int(clip[0]) for clip in clips] == [0, 57, 114, 171]
     assert (clips[1] - 57).tolist() == [0, 18, 36, 54, 72, 90, 108, 127]
@@ -163,6 +165,76 @@ def test_torchcodec_places_clips_as_its_sampler_does():
             assert starts("torchcodec", clips, length) == expected
 
 
+@pytest.mark.parametrize(
+    ("short", "expected"), [(None, [4, 12, 12, 12, 12]), ("repeat", [4, 12, 12, 12, 12]), ("wrap", [4, 12, 4, 12, 4])]
+)
+def test_torchcodecs_policies_go_on_with_the_clips_own_frames(short, expected):
+    made = rule("torchcodec", frames=5, short=short)
+    assert regular_clips(made, 20, 1)[0].tolist() == [0, 8, 16, *((16, 16) if short != "wrap" else (0, 8))]
+    # Its own wrap: (values * (desired // len(values) + 1))[:desired], for a clip from the middle of a short video.
+    assert _own_frames(18, frames=5, stride=8, start=4, wrap=short == "wrap").tolist() == expected
+    for length in range(1, 40):
+        clip = made.training_clip(times(length), np.random.default_rng(length)).tolist()
+        inside = [i for i in range(clip[0], clip[0] + 33, 8) if i < length]
+        theirs = (inside * (5 // len(inside) + 1))[:5] if short == "wrap" else inside + inside[-1:] * (5 - len(inside))
+        assert clip == theirs
+
+
+def constant_clips(length, fps, seconds, frames, clips):
+    """pytorchvideo's ConstantClipsPerVideoSampler, get_clip and UniformTemporalSubsample, in fractions and a loop."""
+    duration = Fraction(length) / fps
+    out = []
+    for number in range(clips):
+        start = max(duration - seconds, 0) / clips * number
+        shown = [k for k in range(length) if start <= k / fps < start + seconds]
+        out.append([shown[int(i)] for i in torch.linspace(0, len(shown) - 1, frames)])
+    return out
+
+
+@pytest.mark.parametrize(
+    ("length", "fps", "frames", "stride", "target"),
+    [(300, 30, 8, 8, None), (300, 60, 8, 8, 30), (97, 25, 4, 7, None), (40, 30, 8, 8, 30), (251, 24, 16, 4, 30)],
+)
+@pytest.mark.parametrize("clips", [1, 3, 10])
+def test_pytorchvideos_constant_clips(length, fps, frames, stride, target, clips):
+    made = rule("pytorchvideo", frames=frames, stride=stride, target_fps=None if target is None else float(target))
+    seconds = Fraction(frames * stride, target or fps)
+    expected = constant_clips(length, Fraction(fps), seconds, frames, clips)
+    assert [clip.tolist() for clip in made.testing_clips(times(length, float(fps)), clips)] == expected
+
+
+def test_pytorchvideos_uniform_clips_are_all_windows_that_fit():
+    """300 frames hold four windows of 64; of 39 frames at 32 a clip one, as its docstring has it; the first always."""
+    made = rule("pytorchvideo_uniform")
+    clips = made.testing_clips(times(300), 10)
+    assert [int(clip[0]) for clip in clips] == [0, 64, 128, 192]
+    assert clips[1].tolist() == [64, 73, 82, 91, 100, 109, 118, 127]
+    assert [int(clip[0]) for clip in made.testing_clips(times(300), 2)] == [0, 128]  # no more than were asked for
+    assert len(rule("pytorchvideo_uniform", frames=8, stride=4).testing_clips(times(39), 10)) == 1
+    assert rule("pytorchvideo_uniform").testing_clips(times(20), 10)[0].tolist() == [0, 2, 5, 8, 10, 13, 16, 19]
+
+
+def test_a_clip_between_two_frames_is_the_one_that_is_shown():
+    slow = torch.tensor([0.0, 1.0, 2.0, 3.0], dtype=torch.float64)
+    made = rule("pytorchvideo", frames=2, stride=1, target_fps=10.0)
+    assert [clip.tolist() for clip in made.testing_clips(slow, 3)] == [[0, 0], [1, 1], [2, 2]]
+
+
+@pytest.mark.parametrize(("sampling", "enough"), [
+    ("vidtok", 57), ("scenic", 57), ("mmaction2", 57), ("torchcodec", 57), ("pyslowfast", 64),
+    ("pytorchvideo", 64), ("pytorchvideo_uniform", 64), ("segments", 8),
+])  # fmt: skip
+def test_a_clip_longer_than_the_video_is_known(sampling, enough):
+    made = ClipRule(frames=8, stride=1 if sampling == "segments" else 8, sampling=sampling)
+    assert not made.is_longer_than(times(enough))
+    assert made.is_longer_than(times(enough - 1))
+    if sampling != "segments":
+        at_half = ClipRule(frames=8, stride=8, sampling=sampling, target_fps=30.0)
+        enough = 128 if sampling == "mmaction2" else 2 * enough
+        assert not at_half.is_longer_than(times(enough, 60.0))
+        assert at_half.is_longer_than(times(enough - 3, 60.0))
+
+
 def test_segments_in_testing():
     """29 / 4 = 7.25: edges at 0, 7, 14 (14.5 to even), 22, 29."""
     made = ClipRule(frames=4, stride=1, sampling="segments")
@@ -192,7 +264,7 @@ def test_indices_are_always_frames_of_the_video(sampling, target_fps):
             )
             pts = torch.from_numpy(np.cumsum(generator.integers(20, 60, size=length)) / 1000)
             clips = [*made.testing_clips(pts, 5), *made.testing_clips(pts, 1), made.training_clip(pts, generator)]
-            assert len(clips) == 7
+            assert len(clips) == 7 or sampling == "pytorchvideo_uniform"
             for clip in clips:
                 assert clip.shape == (frames,)
                 assert 0 <= int(clip.min()) <= int(clip.max()) < length
@@ -225,6 +297,10 @@ def test_rounding_noise_does_not_cost_a_frame():
 
 
 def test_what_does_not_fit_together_is_refused():
+    with pytest.raises(ValueError, match="short=wrap is not known to vidtok: repeat or loop"):
+        rule("vidtok", short="wrap")
+    with pytest.raises(ValueError, match="short=loop is not known to torchcodec: repeat or wrap"):
+        rule("torchcodec", short="loop")
     with pytest.raises(ValueError, match="pyslowfast has a rule of its own"):
         rule("pyslowfast", short="loop")
     with pytest.raises(ValueError, match="must be 1, got 8"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.video.sample import centre_start, clip_indices, linspace_starts, random_start, resample, span
+from vidtok.video.sample import centre_start, clip_indices, linspace_starts, random_start, resample, span, spread
 
 
 def test_span():
@@ -113,3 +113,10 @@ def test_clips_at_a_target_rate():
     table = resample(seconds(list(range(100)), 50), 25.0)
     indices = table[clip_indices(len(table), frames=4, stride=3, start=2)]
     assert indices.tolist() == [4, 10, 16, 22]
+
+
+def test_some_of_a_list_lie_evenly_in_it():
+    assert spread(7, 4) == [0, 1, 3, 5]
+    assert spread(3, 16) == [0, 1, 2]
+    assert spread(0, 16) == []
+    assert spread(1000, 4) == [0, 250, 500, 750]

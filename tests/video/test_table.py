@@ -83,7 +83,10 @@ def test_made_up_times_give_way_to_the_clock_of_decoding():
 
 def test_a_clock_that_jumps_back_or_is_silent_goes_on_by_one_step():
     back = packets("IPIP", [10, 20, 10, 25], dts=[8, 9, 8, 9])
-    assert decoded_ticks([10, 20, 10, 25], back, step=7)[0].tolist() == [10, 20, 27, 42]
+    ticks, own = decoded_ticks([10, 20, 10, 25], back, step=7)
+    assert ticks.tolist() == [10, 20, 27, 42]
+    assert not own
+    assert decoded_ticks([], packets("", []), step=7)[0].tolist() == []
     silent = packets("IPP", [None] * 3)
     assert decoded_ticks([None] * 3, silent, step=4)[0].tolist() == [0, 4, 8]
     two_in_a_packet = packets("IP", [None] * 2, dts=[0, 1])

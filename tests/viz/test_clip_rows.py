@@ -24,6 +24,7 @@ def test_frames_stand_in_order():
     seen = [[at(picture, row=row, column=column)[0] for column in range(3)] for row in range(2)]
     assert seen == [[10, 20, 30], [40, 50, 60]]
     assert picture.height == GAP + 2 * (LINE + 20 + GAP)
+    assert picture.width == GAP + 3 * 40 + 2 * 2 + GAP
 
 
 def test_of_long_clips_frames_are_spread_from_the_first_to_the_last():

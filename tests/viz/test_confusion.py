@@ -61,6 +61,16 @@ def test_the_names_are_written_in_order():
     assert 138 + 213 < columns.min() <= columns.max() < 138 + 426
 
 
+@pytest.mark.parametrize(("k", "named"), [(40, True), (41, False)])
+def test_up_to_forty_classes_are_named(k, named):
+    names = [f"class {i}" for i in range(k)]
+    one, other = (
+        np.asarray(confusion_picture(torch.eye(k, dtype=torch.int64), [*names[:-1], last], heading=""))
+        for last in ("this", "that")
+    )
+    assert (one != other).any() == named
+
+
 def test_scores_of_single_labels_alone_have_a_picture():
     scores = torch.eye(3)[torch.tensor([0, 1, 1, 2])]
     drawn = scores_confusion(scores, [(0,), (1,), (0,), (2,)], CLASSES, heading="")

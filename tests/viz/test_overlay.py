@@ -39,6 +39,15 @@ def test_heat_follows_the_time_step():
     assert (picture == 128).all()
 
 
+def test_there_is_room_for_every_guess_and_for_the_two_lines_of_the_legend():
+    clip, panel = torch.zeros(1, 3, 24, 32, dtype=torch.uint8), Panel(title="token", maps=torch.zeros(1, 3, 4))
+    heights = [
+        attention_frames(clip, [panel], heading="", guesses=[("a", 0.5)] * count, panel_size=64).shape[2]
+        for count in range(5)
+    ]
+    assert [height - heights[0] for height in heights] == [0, 0, 0, LINE, 2 * LINE]
+
+
 def test_heat_keeps_to_its_scale():
     picture = torch.full((3, 8, 8), 200, dtype=torch.uint8)
     none = heat_over_picture(picture, torch.zeros(2, 2), top=1.0)

@@ -21,6 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument(
         "--seeds", metavar="0,1,2", help="do all this with each seed, in run.dir/seed_S (default: run.seed)"
     )
+    cli.add_argument("--folds", metavar="0,1", help="only these folds; started again without it, the others follow")
     cli.add_argument("--jobs", type=int, default=1, help="folds to train at a time (default: %(default)s)")
     cli.add_argument(
         "--start-clips", type=int, default=6400, help="clips that `--init motion` trains on (default: %(default)s)"
@@ -38,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         args.overrides,
         init=args.init,
         seeds=args.seeds,
+        folds=args.folds,
         jobs=args.jobs,
         start_clips=args.start_clips,
         allow_missing=args.allow_missing,

@@ -1,5 +1,6 @@
 """Which records belong to which step and process, and worker processes that decode them."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,16 @@ from torch.utils.data import DataLoader, Sampler
 
 from vidtok.data.buffers import MakeRoom, own_memory
 from vidtok.data.dataset import Key, VideoDataset
-from vidtok.data.views import TestViews
+from vidtok.data.geometry import rows_columns
+from vidtok.data.views import TestViews, TrainViews
 from vidtok.data.watch import WatchedLoader
 from vidtok.data.worker import start_worker
 from vidtok.types import Batch, Failure, Sample
 
+EVAL_BATCH_BYTES = 32 * 2**20
+"""Pixels of a testing batch, if it has more than one video."""
+WORKERS_BYTES = 2**30
+"""Pixels that the workers of a test hold together: what lies ready, what is handed over, and what is being made."""
 SIZES_STREAM = 0x5A125  # beside the epochs, whose orders are drawn from (seed, epoch)
 
 
@@ -92,6 +98,11 @@ class TrainBatches(Sampler[list[Key]]):
         ]
 
 
+def fitting_videos(wanted: int, *, video_bytes: int, most_bytes: int = EVAL_BATCH_BYTES) -> int:
+    """How many of the `wanted` videos of a testing batch fit into so many bytes of pixels; one in any case."""
+    return max(1, min(wanted, most_bytes // video_bytes))
+
+
 class EvalBatches(Sampler[list[Key]]):
     """Every record once, spread over the processes without padding: no video is counted twice or left out."""
 
@@ -119,6 +130,11 @@ def stack(views: Sequence[UInt8[Tensor, "v f c y x"]], *, room: MakeRoom = own_m
     return torch.stack(list(views), out=room((len(views), *views[0].shape)))
 
 
+def view_bytes(views: TrainViews | TestViews) -> int:
+    """Bytes of one view's pixels."""
+    return views.clip.frames * 3 * math.prod(rows_columns(views.size))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Collate:
     """Samples to a Batch, failures beside them; `empty` is the shape `v f c y x` of an empty batch, `room` its memory.
@@ -137,25 +153,45 @@ class Collate:
         else:
             rows = [(s.views[k : k + 1], labels, s) for s in samples for k, labels in enumerate(s.labels)]
         views = [views for views, _, _ in rows]
+        counts = tuple(len(each) for each in views)
+        if len(set(counts)) > 1:
+            missing = [each.new_zeros((max(counts) - len(each), *each.shape[1:])) for each in views]
+            views = [torch.cat(pair) for pair in zip(views, missing, strict=True)]
         return Batch(
             views=stack(views, room=self.room) if views else self.room((0, *self.empty)),
             labels=tuple(labels for _, labels, _ in rows),
             indices=tuple(s.index for _, _, s in rows),
             video_ids=tuple(s.video_id for _, _, s in rows),
             failures=tuple(item for item in items if isinstance(item, Failure)),
+            counts=counts if len(set(counts)) > 1 else (),
         )
 
 
 def make_loader(
-    dataset: VideoDataset, batches: Sampler[list[Key]], *, workers: int, timeout_seconds: float = 120.0
+    dataset: VideoDataset,
+    batches: Sampler[list[Key]],
+    *,
+    workers: int,
+    timeout_seconds: float = 120.0,
+    by_video: bool | None = None,
 ) -> Iterable[Batch]:
     """Batches in the sampler's order, decoded by `workers` processes (0: in this one, which nothing watches).
+
+    `by_video`: a row of a batch is a video with all of its views, as in testing, and not a clip, as in training; None:
+    as the views are. Then the workers hold no more than WORKERS_BYTES of pixels together, but for one video each: fewer
+    of them work, and they work less ahead, where a batch of EvalBatches (see `fitting_videos`) is a large video.
 
     Raises TrainingError, which names the file, for a worker that died, and after `timeout_seconds` without a batch.
     """
     views = dataset.views
-    by_video = isinstance(views, TestViews)
-    empty = (views.count if by_video else 1, views.clip.frames, 3, views.size, views.size)
+    by_video = isinstance(views, TestViews) if by_video is None else by_video
+    ahead = 2
+    if by_video:
+        videos = batches.batch if isinstance(batches, EvalBatches) else 1
+        batch_bytes = view_bytes(views) * views.count * videos
+        ahead = 2 if batch_bytes <= EVAL_BATCH_BYTES else 1
+        workers = min(workers, max(1, WORKERS_BYTES // ((ahead + 2) * batch_bytes)))
+    empty = (views.count if by_video else 1, views.clip.frames, 3, *rows_columns(views.size))
     if workers == 0:
         loader: DataLoader = DataLoader(
             dataset, batch_sampler=batches, collate_fn=Collate(empty=empty, by_video=by_video)
@@ -165,6 +201,7 @@ def make_loader(
         dataset,
         batches,
         workers=workers,
+        ahead=ahead,
         timeout_seconds=timeout_seconds,
         make_collate=lambda room: Collate(empty=empty, by_video=by_video, room=room),
         start_worker=start_worker,

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from vidtok.choices import Control, CropIn
+from vidtok.choices import Control, CropIn, Fit
 from vidtok.data.augment import Augment
-from vidtok.data.transforms import crop_resize, jitter_box, random_box, spatial_crop
+from vidtok.data.geometry import Size, covering_side, crop_boxes, rows_columns, size_words, whole_box
+from vidtok.data.transforms import BoxReach, box_reach, crop_resize, cut_box, jitter_box, random_box
 from vidtok.types import Box, View
 from vidtok.video.protocols import ClipRule
 from vidtok.video.pyav import PyAVReader
@@ -19,13 +20,36 @@ from vidtok.video.reader import VideoReader
 
 @dataclass(frozen=True, kw_only=True)
 class ResizedCrop:
-    """A random box of a random share of the area (`scale`) and a random shape (`ratio`); see `random_box`."""
+    """A random box of a random share of the area (`scale`) and a random shape (`ratio`); see `random_box`.
+
+    A ratio of 1 is the shape of what the network sees. With `fit=squeeze` that is the picture's own shape, and with
+    `pad` the area is that of the picture with its bars, so that any range of both can be had in any picture.
+    """
 
     scale: tuple[float, float]
     ratio: tuple[float, float]
+    fit: Fit = "crop"
 
-    def box(self, height: int, width: int, rng: np.random.Generator, *, size: int, flip: bool) -> Box:
-        return random_box(height, width, rng, scale=self.scale, ratio=self.ratio, flip=flip)
+    def box(self, height: int, width: int, rng: np.random.Generator, *, size: Size, flip: bool) -> Box:
+        whole = self._whole(height, width, size=size)
+        shape = self._shape(whole, size=size)
+        box = random_box(whole.height, whole.width, rng, scale=self.scale, ratio=self.ratio, flip=flip, shape=shape)
+        return replace(box, top=box.top + whole.top, left=box.left + whole.left)
+
+    def reach(self, height: int, width: int, *, size: Size) -> BoxReach:
+        """What the ranges come to in a picture of so many rows and columns."""
+        whole = self._whole(height, width, size=size)
+        shape = self._shape(whole, size=size)
+        return box_reach(whole.height, whole.width, scale=self.scale, ratio=self.ratio, shape=shape)
+
+    def _whole(self, height: int, width: int, *, size: Size) -> Box:
+        if self.fit == "crop":
+            return Box(top=0, left=0, height=height, width=width)
+        return whole_box(height, width, size=size, fit=self.fit)
+
+    def _shape(self, whole: Box, *, size: Size) -> float:
+        rows, columns = rows_columns(size)
+        return whole.width / whole.height if self.fit == "squeeze" else columns / rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +59,7 @@ class JitteredCrop:
     short_side: tuple[float | int, float | int]
     independent: bool
 
-    def box(self, height: int, width: int, rng: np.random.Generator, *, size: int, flip: bool) -> Box:
+    def box(self, height: int, width: int, rng: np.random.Generator, *, size: Size, flip: bool) -> Box:
         return jitter_box(
             height, width, rng, size=size, short_side=self.short_side, independent=self.independent, flip=flip
         )
@@ -51,7 +75,7 @@ class TrainViews:
     """
 
     clip: ClipRule
-    size: int
+    size: Size
     crop: ResizedCrop | JitteredCrop
     flip: bool
     repeats: int = 1
@@ -61,6 +85,8 @@ class TrainViews:
     def __post_init__(self):
         if self.repeats < 1:
             raise ValueError(f"repeats count from 1, got {self.repeats}")
+        if self.crop_in == "yuv" and isinstance(self.crop, ResizedCrop) and self.crop.fit == "pad":
+            raise ValueError("crop_in=yuv cuts boxes out of a picture; for fit=pad, which adds bars to it, take rgb")
 
     @property
     def count(self) -> int:
@@ -76,7 +102,7 @@ class TrainViews:
         return [self.crop.box(height, width, rng, size=self.size, flip=self.flip) for _ in range(self.repeats)]
 
     def cut(
-        self, reader: VideoReader, views: Sequence[View], rng: np.random.Generator, *, size: int | None = None
+        self, reader: VideoReader, views: Sequence[View], rng: np.random.Generator, *, size: Size | None = None
     ) -> UInt8[Tensor, "v f c y x"]:
         """Decode once, cut, scale to `size` (default: the views' own) and augment."""
         size = size or self.size
@@ -97,20 +123,31 @@ class TrainViews:
 
 @dataclass(frozen=True, kw_only=True)
 class TestViews:
-    """`clips` clips that cover the video, each with `crops` crops; clip by clip."""
+    """`clips` clips that cover the video, each with `crops` crops; clip by clip.
+
+    `fit=crop`: crops of `size` out of pictures that are scaled to `short_side` (see `covering_side`), placed by the
+    rule of `clip.sampling` (see `crop_boxes`). `pad` and `squeeze` show all of a picture in one view, made as training
+    makes its own: cut and scaled from the picture's own size.
+    """
 
     __test__ = False  # a name that pytest would take for a class of tests
 
     clip: ClipRule
-    size: int
-    short_side: int
+    size: Size
+    short_side: int | None
     clips: int
     crops: int
     control: Control = "none"
+    fit: Fit = "crop"
 
     def __post_init__(self):
-        if self.short_side < self.size:
-            raise ValueError(f"short_side {self.short_side} is smaller than the crop of {self.size}")
+        least = min(rows_columns(self.size))
+        if self.fit != "crop" and self.crops != 1:
+            raise ValueError(f"fit={self.fit} shows all of a picture in one view: crops is 1 then, got {self.crops}")
+        if self.fit == "crop" and self.short_side is None:
+            raise ValueError("fit=crop needs short_side, to which pictures are scaled before they are cropped")
+        if self.fit == "crop" and self.short_side is not None and self.short_side < least:
+            raise ValueError(f"short_side {self.short_side} is smaller than the crop of {least}")
 
     @property
     def count(self) -> int:
@@ -119,45 +156,71 @@ class TestViews:
     @property
     def single(self) -> int:
         """The view that stands for all where only one counts: the centre crop of the clip nearest the middle."""
-        return (self.clips - 1) // 2 * self.crops + self.crops // 2
+        return self.single_of(self.count)
+
+    def single_of(self, views: int) -> int:
+        """The same for a video that has so many views."""
+        return (views // self.crops - 1) // 2 * self.crops + (self.crops - 1) // 2
 
     def views(self, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator) -> list[View]:
         order = _order(self.control, self.clip.frames, rng)
         clips = [clip[order] for clip in self.clip.testing_clips(pts_seconds, self.clips)]
         return [View(clip=c, crop=k, indices=clip) for c, clip in enumerate(clips) for k in range(self.crops)]
 
-    def crop(self, pixels: UInt8[Tensor, "f c y x"], view: View) -> UInt8[Tensor, "f c size size"]:
-        return spatial_crop(pixels, size=self.size, crop=view.crop, crops=self.crops)
+    def boxes(self, picture: tuple[int, int]) -> list[Box]:
+        """The box of each crop in a picture of so many rows and columns, which `side` has scaled."""
+        if self.fit != "crop":
+            return [whole_box(*picture, size=self.size, fit=self.fit)]
+        return crop_boxes(*picture, size=self.size, crops=self.crops, rule=self.clip.sampling)
+
+    def side(self, reader: VideoReader) -> int | None:
+        """What the shorter side of the video's pictures is scaled to; None: to nothing."""
+        if self.fit != "crop" or self.short_side is None:
+            return None
+        rows, columns = rows_columns(self.size)
+        if rows == columns:
+            return self.short_side  # whatever the picture's size is, which some readers decode a frame to know
+        return covering_side(reader.size, size=self.size, short_side=self.short_side)
+
+    def crop(self, pixels: UInt8[Tensor, "f c y x"], view: View) -> UInt8[Tensor, "f c rows columns"]:
+        """What this view sees of pictures that have been scaled to `side`."""
+        box = self.boxes((pixels.shape[-2], pixels.shape[-1]))[view.crop]
+        return cut_box(pixels, box) if self.fit == "crop" else crop_resize(pixels, box, size=self.size)
 
     def cut(
-        self, reader: VideoReader, views: Sequence[View], rng: np.random.Generator, *, size: int | None = None
+        self, reader: VideoReader, views: Sequence[View], rng: np.random.Generator, *, size: Size | None = None
     ) -> UInt8[Tensor, "v f c y x"]:
         """Decode once, and crop each frame for the views that want it. Views of testing have their one size."""
         if size not in (None, self.size):
-            raise ValueError(f"these views have {self.size} pixels, got size {size}")
+            raise ValueError(f"these views have {size_words(self.size)} pixels, got size {size}")
         places: dict[int, list[tuple[int, int]]] = {}
         for number, view in enumerate(views):
             for place, index in enumerate(view.indices.tolist()):
                 places.setdefault(index, []).append((number, place))
         out = None
-        for index, picture in reader.each_at(list(places), short_side=self.short_side):
+        for index, picture in reader.each_at(list(places), short_side=self.side(reader)):
             if out is None:
-                out = _room(len(views), self.clip.frames, self.size, packed=picture.movedim(0, -1).is_contiguous())
+                packed = picture.movedim(0, -1).is_contiguous()
+                out = _room(len(views), self.clip.frames, rows_columns(self.size), packed=packed)
+            cut: dict[int, np.ndarray] = {}
             for number, place in places[index]:
-                out[number, place] = self.crop(picture[None], views[number])[0].numpy()
+                view = views[number]
+                if view.crop not in cut:
+                    cut[view.crop] = self.crop(picture[None], view)[0].numpy()
+                out[number, place] = cut[view.crop]
         assert out is not None  # each view has a frame
         return torch.from_numpy(out)
 
 
-def _room(views: int, frames: int, size: int, *, packed: bool) -> UInt8[np.ndarray, "v f c y x"]:
+def _room(views: int, frames: int, size: tuple[int, int], *, packed: bool) -> UInt8[np.ndarray, "v f c y x"]:
     """Room for views; `packed`: with the colours of a pixel side by side in memory.
 
     Copying from one order to the other takes a multiple of the time. numpy asks the system for large pages, which saves
     a third of it.
     """
     if packed:
-        return np.moveaxis(np.empty((views, frames, size, size, 3), np.uint8), -1, 2)
-    return np.empty((views, frames, 3, size, size), np.uint8)
+        return np.moveaxis(np.empty((views, frames, *size, 3), np.uint8), -1, 2)
+    return np.empty((views, frames, 3, *size), np.uint8)
 
 
 def _order(control: Control, frames: int, rng: np.random.Generator) -> Int64[Tensor, "f"]:
@@ -187,8 +250,9 @@ def decode_once(
 
         def cover(picture: tuple[int, int]) -> Box:
             drawn = draw(picture)
-            top, left = min(box.top for box in drawn), min(box.left for box in drawn)
-            bottom, right = max(box.top + box.height for box in drawn), max(box.left + box.width for box in drawn)
+            top, left = (max(0, min(getattr(box, side) for box in drawn)) for side in ("top", "left"))
+            bottom = min(picture[0], max(box.top + box.height for box in drawn))
+            right = min(picture[1], max(box.left + box.width for box in drawn))
             boxes.extend(replace(box, top=box.top - top, left=box.left - left) for box in drawn)
             return Box(top=top, left=left, height=bottom - top, width=right - left)
 

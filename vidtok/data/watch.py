@@ -54,7 +54,8 @@ class NotingDataset(Dataset[Sample | Failure]):
 class WatchedLoader:
     """Batches in the sampler's order from `workers` processes, one or more.
 
-    `make_collate` makes torch's `collate_fn` from a function that gives memory for a batch.
+    Each worker makes up to `ahead` batches before they are asked for. `make_collate` makes torch's `collate_fn` from a
+    function that gives memory for a batch.
     Raises TrainingError, which names the files that were being read, as soon as a worker has died, and when no batch
     has come for `timeout_seconds`.
     """
@@ -66,6 +67,7 @@ class WatchedLoader:
         *,
         workers: int,
         timeout_seconds: float,
+        ahead: int = 2,
         make_collate: Callable[[MakeRoom], Callable[[Sequence[Sample | Failure]], Batch]],
         start_worker: Callable[[int], None],
     ):
@@ -78,6 +80,7 @@ class WatchedLoader:
             NotingDataset(dataset, notes=self._notes),
             batch_sampler=batches,
             num_workers=workers,
+            prefetch_factor=ahead,
             timeout=timeout_seconds,
             worker_init_fn=start_worker,
         )

@@ -1,13 +1,14 @@
 """Multi-view testing: every video decoded once, all its views through the network, one prediction per video."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vidtok.choices import Aggregate, Precision
 from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
@@ -25,13 +26,28 @@ class Predictions:
     labels: tuple[tuple[int, ...], ...]
     logits: Float[Tensor, "n v k"]
     failures: tuple[Failure, ...]
+    counts: tuple[int, ...] | None = None
+    """How many views each video has, where they differ; the others are of zeros, and do not count."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def scores(self, aggregate: Aggregate, *, kind: ScoreKind, view: int | None = None) -> Float[Tensor, "n k"]:
-        """One row of scores per video, from all views or from a single one."""
-        return aggregate_views(self.logits if view is None else self.logits[:, view : view + 1], aggregate, kind=kind)
+    def scores(
+        self, aggregate: Aggregate, *, kind: ScoreKind, view: int | Callable[[int], int] | None = None
+    ) -> Float[Tensor, "n k"]:
+        """One row of scores per video, from all views, or from one: `view`, or what that names out of so many."""
+        if isinstance(view, int):
+            return self.scores(aggregate, kind=kind, view=lambda count: view)
+        if self.counts is None:
+            chosen = self.logits if view is None else self.logits[:, view(self.logits.shape[1])][:, None]
+            return aggregate_views(chosen, aggregate, kind=kind)
+        rows = [
+            aggregate_views(
+                own[None, :count] if view is None else own[None, view(count)][:, None], aggregate, kind=kind
+            )[0]
+            for own, count in zip(self.logits, self.counts, strict=True)
+        ]
+        return torch.stack(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +143,8 @@ def predict_views(
                 parts.append(model(part.to(device, non_blocking=True)).float().cpu())
         if len(batch):
             logits = rearrange(torch.cat(parts), "(b v) k -> b v k", v=views)
-            rows += zip(batch.indices, batch.video_ids, batch.labels, logits, strict=True)
+            own = [each[:count] for each, count in zip(logits, batch.counts or [views] * len(batch), strict=True)]
+            rows += zip(batch.indices, batch.video_ids, batch.labels, own, strict=True)
     model.train(was_training)
     return collect(rows, failures, views=views, classes=classes)
 
@@ -141,17 +158,29 @@ def collect(
 ) -> Predictions:
     """Rows of any order (such as those of several processes) as Predictions in the order of the list."""
     rows = sorted(rows, key=lambda row: row[0])
+    counts = [len(row[3]) for row in rows]
+    most = max(counts, default=views)
+    whole = [F.pad(row[3], (0, 0, 0, most - len(row[3]))) for row in rows]
     return Predictions(
         indices=tuple(row[0] for row in rows),
         video_ids=tuple(row[1] for row in rows),
         labels=tuple(row[2] for row in rows),
-        logits=torch.stack([row[3] for row in rows]) if rows else torch.empty(0, views, classes),
+        logits=torch.stack(whole) if rows else torch.empty(0, views, classes),
+        counts=None if len(set(counts)) < 2 else tuple(counts),
         failures=tuple(sorted(failures, key=lambda failure: failure.index)),
     )
 
 
 def merge(parts: Sequence[Predictions]) -> Predictions:
     """The predictions of several processes as one."""
-    rows = [row for part in parts for row in zip(part.indices, part.video_ids, part.labels, part.logits, strict=True)]
+    rows = [
+        (index, video_id, labels, logits[:count])
+        for part in parts
+        for index, video_id, labels, logits, count in zip(
+            *(part.indices, part.video_ids, part.labels, part.logits),
+            part.counts or [part.logits.shape[1]] * len(part),
+            strict=True,
+        )
+    ]
     views, classes = parts[0].logits.shape[1:]
     return collect(rows, [failure for part in parts for failure in part.failures], views=views, classes=classes)

@@ -11,6 +11,7 @@ from vidtok.models.classifier import Classifier, numbered
 from vidtok.models.create import create_model
 from vidtok.models.presets import PRESETS, find_preset
 from vidtok.models.weights.files import Weights, read_weights
+from vidtok.runs.folders import make_folder
 
 
 def run_convert(
@@ -31,7 +32,7 @@ def run_convert(
     kind = weights.scheme.name if weights.scheme else "under the network's own names"
     print(f"{source}: {weights.format}, {kind} -> {name}, {len(built.classes)} classes")
     print(weights.load_into(built))
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, option="--to")
     built.write_weights(out)
     print(f"written: {out}")
     return built

@@ -13,10 +13,12 @@ from vidtok.build import class_file, eval_views, train_views
 from vidtok.choices import Part
 from vidtok.config import Config
 from vidtok.config_io import find_config
-from vidtok.data.dataset import VideoDataset, open_record, plan, shown_labels
+from vidtok.data.dataset import VideoDataset, open_record, part, plan, shown_labels
+from vidtok.data.geometry import crop_names
 from vidtok.data.lists import open_list, read_classes
-from vidtok.data.transforms import spatial_box
-from vidtok.runs.explain_words import clip_words, explain_config, place_words
+from vidtok.data.views import ResizedCrop
+from vidtok.runs.explain_words import clip_words, explain_config, place_words, reach_words
+from vidtok.runs.folders import make_folder
 from vidtok.types import Box, Record, View
 from vidtok.video.reader import VideoReader
 from vidtok.video.rgb import scaled_size
@@ -54,6 +56,8 @@ def run_explain(
     `training`: the sheet shows the first epochs of training, not the testing views.
     """
     config = find_config(cfg, overrides)
+    if video is not None:
+        make_folder(Path(out).parent)
     print("\n".join(explain_config(config, name=str(cfg))))
     if video is not None:
         explain_video(config, Path(video), out=Path(out), training=training)
@@ -62,7 +66,7 @@ def run_explain(
 
 def explain_video(config: Config, video: Path, *, out: Path, training: bool) -> None:
     """Say it for one video, and write the sheet."""
-    tested, trained = find_record(config, video, part="val"), find_record(config, video, part="train")
+    tested, trained = find_record(config, video, split="val"), find_record(config, video, split="train")
     known = tested if tested.listed else trained
     with open_record(known.record, backend=config.data.backend) as reader:
         pts_seconds = reader.pts_seconds
@@ -75,27 +79,27 @@ def explain_video(config: Config, video: Path, *, out: Path, training: bool) -> 
     sheet = contact_sheet(
         training_strips if training else testing_strips, heading=heading, frames=frames, cell_height=CELL
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
 
 
-def find_record(config: Config, video: Path, *, part: Part) -> Source:
+def find_record(config: Config, video: Path, *, split: Part) -> Source:
     """The record of this video in the list, where there is such a list; else one of its own, as row 0."""
     data = config.data
-    path = data.train if part == "train" else data.val
+    path = data.train if split == "train" else data.val
     if Path(path).exists():
         classes = (
             read_classes(class_file(data.classes))
             if data.classes is not None and class_file(data.classes).exists()
             else None
         )
-        records, _ = open_list(path, root=data.root, classes=classes, format=data.format, part=part)
+        records, _ = open_list(path, root=data.root, classes=classes, format=data.format, part=split)
         wanted = video.resolve()
         for row, record in enumerate(records):
             if record.path.name == video.name and record.path.resolve() == wanted:
                 return Source(records=records, row=row, words=f"record {row} of {path}", listed=True)
     own = Record(path=video, labels=(), video_id=str(video))
-    return Source(records=[own], row=0, words=f"as if it were record 0: it is not in {path}", listed=False)
+    why = f"it is not in {path}" if Path(path).exists() else f"there is no list {path}"
+    return Source(records=[own], row=0, words=f"as if it were record 0: {why}", listed=False)
 
 
 def explain_testing(
@@ -104,12 +108,13 @@ def explain_testing(
     """The testing views in words, and a strip for each clip."""
     views = eval_views(config)
     planned = plan(views, source.record, pts_seconds, np.random.default_rng([config.run.seed, source.row, 0]))
-    height, width = scaled_size(reader.size, views.short_side)
-    boxes = [
-        (name, spatial_box(height, width, size=views.size, crop=crop, crops=views.crops))
-        for crop, name in enumerate(crop_names(views.crops, height=height, width=width))
-    ]
+    height, width = scaled_size(reader.size, views.side(reader))
+    names = crop_names(views.crops, height=height, width=width, size=views.size) if views.fit == "crop" else ["whole"]
+    boxes = list(zip(names, views.boxes((height, width)), strict=True))
     print(f"testing   {source.words}")
+    first, stop = part(source.record, pts_seconds)
+    if views.clip.is_longer_than(pts_seconds[first:stop]):
+        print(f"          a clip is longer than this video ({stop - first} frames): all clips are the same")
     strips = []
     for view in planned[:: views.crops]:
         words = clip_words(view.indices, pts_seconds)
@@ -130,6 +135,10 @@ def explain_training(
     dataset = VideoDataset(source.records, views=views, seed=config.run.seed, backend=config.data.backend)
     height, width = reader.size
     print(f"training  {source.words}, seed {config.run.seed}")
+    if isinstance(views.crop, ResizedCrop):
+        reached = reach_words(views.crop.reach(height, width, size=views.size), config.data)
+        if reached is not None:
+            print(f"          of this picture {reached}")
     strips = []
     for epoch in range(EPOCHS):
         rng = np.random.default_rng([config.run.seed, source.row, epoch])
@@ -155,12 +164,6 @@ def explain_training(
                 )
                 strips.append(strip)
     return strips
-
-
-def crop_names(crops: int, *, height: int, width: int) -> Sequence[str]:
-    if crops == 1:
-        return ("centre",)
-    return ("left", "centre", "right") if width >= height else ("top", "centre", "bottom")
 
 
 def box_words(box: Box) -> str:

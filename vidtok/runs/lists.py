@@ -9,6 +9,7 @@ from vidtok.data.csv_list import write_csv
 from vidtok.data.formats.disk import near_names
 from vidtok.data.lists import check_labels, describe, missing_rows, open_list, read_classes
 from vidtok.errors import ConfigError, DataError
+from vidtok.runs.folders import make_folder
 from vidtok.text.console import say
 
 NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
@@ -79,5 +80,5 @@ def write_classes(path: Path, classes: Sequence[str]) -> None:
             f"{path}: is there already and names other classes. For a validation list give the classes of the training "
             f"list, --classes {path}; else write into another folder, or remove it."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, option="--to")
     path.write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")

@@ -19,9 +19,14 @@ import torch
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, to_yaml
 from vidtok.errors import CheckpointError, DataError, TrainingError, VidtokError
+from vidtok.runs.fold_words import Teller, Watched
+from vidtok.runs.results import is_result_of
 from vidtok.runs.train import FREE_KEYS, run_train
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import usable_cores
+
+LOOK_SECONDS = 1.0
+"""How often the logs of the runs at work are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,11 @@ class Part:
         """Written when the run has ended, by its test."""
         return self.folder / "test" / "results.json"
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there are results, and those of this config's own protocol and list: not of another test since."""
+        return is_result_of(self.results, self.config)
+
 
 def prepare(part: Part) -> None:
     """Write the run's config and lists; CheckpointError or DataError where it was started with others."""
@@ -55,8 +65,6 @@ def prepare(part: Part) -> None:
                 + "\n  ".join(lines)
                 + "\nUndo the change to go on, or set run.dir to another folder to start anew."
             )
-        if difference(part.config, old, ignore=[key for key in FREE_KEYS if key != "eval"]):
-            part.results.unlink(missing_ok=True)  # trained, but to be tested in another way
     part.folder.mkdir(parents=True, exist_ok=True)
     for name, content in part.lists.items():
         path = part.folder / name
@@ -67,20 +75,25 @@ def prepare(part: Part) -> None:
             )
         path.write_text(content, encoding="utf-8")
     before.write_text(to_yaml(part.config), encoding="utf-8")
+    if not part.is_done:
+        part.results.unlink(missing_ok=True)  # of a test with other views or another list: it is to be tested anew
 
 
 def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) -> int:
     """Run those that are not finished, `jobs` at a time, each in a process; 130 when Ctrl-C or SIGTERM stopped them.
 
-    Then all have saved where they stand. Raises TrainingError for a run that failed, when the others have ended.
+    Then all have saved where they stand. Where the runs are, and what they warn of, is said as they go. Raises
+    TrainingError for a run that failed, when the others have ended.
     """
-    waiting = [part for part in parts if not part.results.is_file()]
+    waiting = [part for part in parts if not part.is_done]
     for part in parts:
         if part not in waiting:
             print(f"{tell(part)} | done before", flush=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vidtok.runs.train"])  # imported once, not by each of them
     running: dict[int, tuple[Any, Part, float]] = {}
+    watched: dict[int, Watched] = {}
+    teller = Teller(lambda text: print(text, flush=True))
     failed: list[tuple[Part, int]] = []
     stopped, before = False, signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -92,8 +105,14 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
                     process = context.Process(target=work, args=arguments, name=part.name)
                     process.start()
                     running[process.sentinel] = (process, part, time.monotonic())
-                for sentinel in connection.wait(list(running)):
+                    watched[process.sentinel] = Watched(
+                        name=part.name, folder=part.folder, steps=part.config.train.steps
+                    )
+                ended = connection.wait(list(running), timeout=LOOK_SECONDS)
+                teller(list(watched.values()))
+                for sentinel in ended:
                     assert isinstance(sentinel, int)
+                    del watched[sentinel]
                     process, part, began = running.pop(sentinel)
                     process.join()
                     if process.exitcode == 0:

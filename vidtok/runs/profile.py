@@ -6,6 +6,7 @@ from pathlib import Path
 from vidtok.build import build_lists
 from vidtok.config_io import find_config
 from vidtok.errors import ConfigError
+from vidtok.runs.folders import make_folder
 from vidtok.runs.profile_sample import time_samples
 from vidtok.runs.profile_steps import StepTimes, averages_of, sample_batches, time_steps
 from vidtok.runs.profile_words import bottleneck, operator_table, sample_table, step_table, top_operator
@@ -26,12 +27,12 @@ def run_profile(
     config = find_config(cfg, overrides)
     lists = build_lists(config)
     folder = Path(out) if out else Path(str(config.run.dir)) / "profile"
+    make_folder(folder)
     with start_parallel(config.run.device, form=config.train.parallel) as parallel:
         times = time_steps(config, lists, parallel, steps=steps)
         if not parallel.is_main:
             return
         sample = time_samples(sample_batches(config, lists, parallel))
-        folder.mkdir(parents=True, exist_ok=True)
         for line in (*step_table(times), "", *sample_table(sample), "", *operator_table(times)):
             print(line)
         write_trace(times, folder)

@@ -8,6 +8,8 @@ from tqdm import tqdm
 from vidtok.text.console import printable, say
 
 LINE_SECONDS = 10.0
+LINES_APART, MOST_SECONDS = 1.5, 600.0
+"""Without a terminal a line comes after LINE_SECONDS, and then ever more rarely: a dozen in the first half an hour."""
 
 
 class _Bar(tqdm):
@@ -20,6 +22,7 @@ class Progress:
     def __init__(self, total: int, *, done: int = 0):
         self.total, self.done, self.bad = total, done, 0
         self._first, self._started, self._said = done, monotonic(), monotonic()
+        self._gap = LINE_SECONDS
         self._bar = None
         if sys.stderr.isatty():
             self._bar = _Bar(total=total, initial=done, unit="file", dynamic_ncols=True, smoothing=0.05)
@@ -31,8 +34,9 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self.bad} bad", refresh=False)
             self._bar.update()
-        elif monotonic() - self._said > LINE_SECONDS:
+        elif monotonic() - self._said > self._gap:
             self._said = monotonic()
+            self._gap = min(LINES_APART * self._gap, MOST_SECONDS)
             rate = (self.done - self._first) / (self._said - self._started)
             left = (self.total - self.done) / rate / 60
             self.say(f"{self.done} of {self.total} files, {self.bad} bad, {rate:.1f} files/s, {left:.0f} min left")

@@ -3,10 +3,13 @@
 import csv
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,11 +17,26 @@ from torch import Tensor
 from vidtok.config import Config
 from vidtok.data.lists import Records
 from vidtok.infer.evaluate import AGGREGATE_WORDS, Figures, Predictions
+from vidtok.metrics import average_precision, confusion, multi_hot
 
 
-def result_line(config: Config, val: Records, figures: Figures, single: Figures, opposite: float | None) -> str:
-    """Figures that carry their protocol: `motion val n=400 failed=0 | 4x3 views, mean logits | top1 0.985 …`"""
-    protocol = f"{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
+def result_line(
+    config: Config,
+    val: Records,
+    figures: Figures,
+    single: Figures,
+    opposite: float | None,
+    *,
+    largest_class: float | None = None,
+) -> str:
+    """Figures that carry their protocol: `motion val n=400 failed=0 | 4x3 views, mean logits | top1 0.985 …`
+
+    `largest_class` is the share of the videos that the largest class has: what naming it every time would reach.
+    """
+    most = "up to " if config.data.sampling == "pytorchvideo_uniform" else ""
+    protocol = f"{most}{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
+    if config.data.fit != "crop":
+        protocol += f", whole pictures ({config.data.fit})"
     if config.eval.control != "none":
         protocol += f", control {config.eval.control}"
     parts = [
@@ -27,6 +45,8 @@ def result_line(config: Config, val: Records, figures: Figures, single: Figures,
         words(figures.values),
         f"1 view {words(single.values)}",
     ]
+    if largest_class is not None:
+        parts.append(f"largest class {largest_class:.3f}")
     if figures.failed:
         parts.append(f"readable only {words(figures.readable)}")
     if figures.empty_classes:
@@ -34,6 +54,13 @@ def result_line(config: Config, val: Records, figures: Figures, single: Figures,
     if opposite is not None and config.eval.opposites:
         parts.append(f"opposite {opposite:.3f}")
     return " | ".join(parts)
+
+
+def largest_share(labels: Sequence[tuple[int, ...]]) -> float | None:
+    """The share of the videos that the largest class has; None without a video, or where one has several labels."""
+    if not labels or any(len(own) != 1 for own in labels):
+        return None
+    return max(Counter(own[0] for own in labels).values()) / len(labels)
 
 
 def words(figures: Mapping[str, float]) -> str:
@@ -77,11 +104,7 @@ def write_results(
     results = {
         "line": line,
         **figures,
-        "protocol": {
-            **config.eval.model_dump(mode="json"),
-            "short_side": config.data.short_side,
-            "size": config.data.size,
-        },
+        "protocol": protocol(config),
         "backend": config.data.backend,
         "list": str(val.source),
         "list_sha256": hashlib.sha256(val.source.read_bytes()).hexdigest() if val.source.is_file() else None,
@@ -89,6 +112,80 @@ def write_results(
         "versions": {"torch": str(torch.__version__)},
     }
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def protocol(config: Config) -> dict[str, Any]:
+    """How a test is made, as results.json has it."""
+    data = config.data
+    return {
+        **config.eval.model_dump(mode="json"),
+        "short_side": data.short_side,
+        "fit": data.fit,
+        "size": data.size if isinstance(data.size, int) else list(data.size),
+    }
+
+
+# What of a protocol changes the figures.
+TELLING = ("clips", "crops", "aggregate", "control", "opposites", "short_side", "fit", "size")
+
+
+def is_result_of(path: Path, config: Config) -> bool:
+    """Whether a results.json is that of this config's own test: its views and control, and its list as it is now."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        there, here = results["protocol"], protocol(config)
+        same = all(there.get(key, "crop" if key == "fit" else None) == here[key] for key in TELLING)
+        source = Path(config.data.val)
+        digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else None
+        return same and (digest is None or results["list_sha256"] == digest)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return False  # not there, cut off, or of another form: then it is made again
+
+
+def write_scores(path: Path, predictions: Predictions, scores: Float[Tensor, "n k"], classes: Sequence[str]) -> None:
+    """All scores: arrays video (n), classes (k), scores (n, k), labels (n, k; whether the video has the class)."""
+    hot = multi_hot(predictions.labels, classes=len(classes))
+    np.savez_compressed(
+        path,
+        video=np.array(predictions.video_ids, dtype=str),
+        classes=np.array(classes),
+        scores=scores.float().numpy(),
+        labels=hot.numpy(),
+    )
+
+
+def write_classes(
+    out: Path, scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, ...]], classes: Sequence[str]
+) -> None:
+    """classes.csv, the figures of each class, and for single labels confusion.csv: a row is what a class was taken for.
+
+    recall: the share of the class's videos that are taken for it (its accuracy); precision: the share of what is taken
+    for it that is of it; f1: their harmonic mean. With several labels: average precision. Readable videos alone; a
+    figure without a video to count stays empty.
+    """
+    single = bool(labels) and all(len(own) == 1 for own in labels)
+    if not single:
+        (out / "confusion.csv").unlink(missing_ok=True)
+        counted = multi_hot(labels, classes=len(classes)).sum(0).tolist()
+        found = average_precision(scores, labels).tolist() if labels else [float("nan")] * len(classes)
+        rows = [[name, n, _figure(value)] for name, n, value in zip(classes, counted, found, strict=True)]
+        write_csv(out / "classes.csv", ["class", "videos", "average_precision"], rows)
+        return
+    truth = torch.tensor([own[0] for own in labels])
+    counts = confusion(scores.argmax(1), truth, classes=len(classes))
+    right, own, taken = counts.diagonal().double(), counts.sum(1).double(), counts.sum(0).double()
+    figures = torch.stack([right / own, right / taken, 2 * right / (own + taken)], dim=1)
+    rows = [
+        [name, int(n), *map(_figure, each)]
+        for name, n, each in zip(classes, own.tolist(), figures.tolist(), strict=True)
+    ]
+    write_csv(out / "classes.csv", ["class", "videos", "recall", "precision", "f1"], rows)
+    matrix = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
+    write_csv(out / "confusion.csv", ["class", *classes], matrix)
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"
 
 
 def write_failed(path: Path, predictions: Predictions) -> None:

@@ -1,18 +1,34 @@
 """Test a checkpoint on the validation list with many views per video."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
+from vidtok.data.geometry import rows_columns, size_words
 from vidtok.data.lists import Records, describe, read_classes
+from vidtok.data.survey import short_warning, survey
+from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
-from vidtok.models.classifier import Classifier
+from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.runs.folders import make_folder
 from vidtok.runs.kernels import try_kernels
-from vidtok.runs.results import opposite_share, result_line, words, write_failed, write_predictions, write_results
+from vidtok.runs.results import (
+    largest_share,
+    opposite_share,
+    result_line,
+    words,
+    write_classes,
+    write_failed,
+    write_predictions,
+    write_results,
+    write_scores,
+)
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
+from vidtok.train.checks import majority_warning
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.viz.confusion import scores_confusion
 
@@ -26,22 +42,70 @@ def run_test(
     cfg: str | Path | None = None,
     out: str | Path | None = None,
 ) -> Figures:
-    """Test a checkpoint, or the newest one of a run's folder, with `eval.clips` x `eval.crops` views per video.
+    """Test a checkpoint, the newest one of a run's folder, or a saved model, with `eval.clips` x `eval.crops` views.
 
-    The config is the one that it was trained with, or `cfg`, with `overrides` on top. results.json, predictions.csv and
-    the confusion matrix go to `out`, by default test/ in the run's folder. Raises VidtokError for what the user can
-    mend.
+    The config is the one that it was trained with, or `cfg`, with `overrides` on top; a saved model needs `cfg`, which
+    says what is tested. results.json, predictions.csv and the confusion matrix go to `out`, by default to the folder
+    that `results_folder` gives. Raises VidtokError for what the user can mend.
     """
-    opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
+    path = str(checkpoint)
+    model, opened, config = None, None, None
+    if is_pretrained(path):
+        model, config = open_pretrained(path, None if cfg is None else str(cfg), overrides)
+        classes = model.classes
+    else:
+        opened, config = open_checkpoint(path, None if cfg is None else str(cfg), overrides)
+        classes = opened.classes
+    folder = Path(out) if out else results_folder(path, config)
+    make_folder(folder)
     with start_parallel(config.run.device) as parallel:
-        model = build_model(config, opened.classes).to(parallel.device)
-        load_weights(model, opened.weights, source=checkpoint)
-        broken = try_kernels(model, parallel, precision=config.train.precision, backward=False)
-        val = build_val(config, opened.classes)
+        if opened is not None:
+            model = build_model(config, classes)
+            load_weights(model, opened.weights, source=checkpoint)
+        assert model is not None
+        broken = try_kernels(model.to(parallel.device), parallel, precision=config.train.precision, backward=False)
+        val = build_val(config, classes)
         if parallel.is_main:
-            print(describe(val), *(f"warning: {line}" for line in broken), sep="\n", flush=True)
-        folder = Path(out) if out else Path(str(config.run.dir)) / "test"
-        return test(config, model, val, parallel, out=folder, checkpoint=str(checkpoint))
+            print(describe(val), f"results: {folder}", *(f"warning: {line}" for line in broken), sep="\n", flush=True)
+            views = eval_views(config)
+            if text := short_warning(survey(val, views, backend=config.data.backend), views, which="testing"):
+                say_warning(text)
+        return test(config, model, val, parallel, out=folder, checkpoint=path, warn=say_warning, more={})
+
+
+def results_folder(checkpoint: str, config: Config) -> Path:
+    """Beside what was named: test/ in the run's folder, or test_CONTROL/ for a test with a control.
+
+    A run's folder is the one that was named, or the one around checkpoints/FILE; for another file, its own folder.
+    """
+    path = Path(checkpoint)
+    if not path.is_dir() or path.suffix == ".shards":
+        path = path.parent
+    if path.name == "checkpoints":
+        path = path.parent
+    control = config.eval.control
+    return path / ("test" if control == "none" else f"test_{control}")
+
+
+def open_pretrained(path: str, cfg: str | None, overrides: Sequence[str]) -> tuple[Classifier, Config]:
+    """A saved model, and the config to test it with, which must feed it the clips that it takes."""
+    if cfg is None:
+        raise ConfigError(
+            f"{path}: a saved model does not say which videos to test it on: name a config with --cfg, and the list "
+            f"with data.val=LIST"
+        )
+    model, config = Classifier.from_pretrained(path), find_config(cfg, overrides)
+    plan = model.architecture
+    if plan is not None:
+        wanted, size = rows_columns(plan.size), rows_columns(config.data.size)
+        if (plan.frames, wanted) != (config.data.frames, size):
+            raise ConfigError(
+                f"{path}: takes clips of {plan.frames} frames of {size_words(wanted)} pixels, but {cfg} has "
+                f"{config.data.frames} of {size_words(size)}: set data.frames={plan.frames} "
+                f"data.size={plan.size if isinstance(plan.size, int) else list(plan.size)}"
+            )
+    check_classes(config, model.classes, path)
+    return model, config
 
 
 def open_checkpoint(path: str, cfg: str | None, overrides: Sequence[str]) -> tuple[Checkpoint, Config]:
@@ -51,29 +115,38 @@ def open_checkpoint(path: str, cfg: str | None, overrides: Sequence[str]) -> tup
         return checkpoint, load_config_text(checkpoint.config, overrides, source=f"config in {path}")
     config = find_config(cfg, overrides)
     if config.data.classes is not None or Path(config.data.val).is_dir():
-        check_classes(config, checkpoint, path)
+        check_classes(config, checkpoint.classes, path)
     return checkpoint, config
 
 
-def check_classes(config: Config, checkpoint: Checkpoint, path: str) -> None:
-    """Raise CheckpointError where the config's class file and the checkpoint do not name the same classes."""
+def check_classes(config: Config, classes: Sequence[str], path: str) -> None:
+    """Raise CheckpointError where the config's class file and the model do not name the same classes."""
     if config.data.classes is None:
         return
     names = read_classes(class_file(config.data.classes))
-    if names != checkpoint.classes:
-        here, there = [name for name in names if name not in checkpoint.classes], len(checkpoint.classes)
+    if tuple(names) != tuple(classes):
+        here, there = [name for name in names if name not in classes], len(classes)
         raise CheckpointError(
-            f"{path}: trained for {there} classes ({', '.join(checkpoint.classes[:4])} …), but "
+            f"{path}: trained for {there} classes ({', '.join(classes[:4])} …), but "
             f"{config.data.classes} names {len(names)}"
             + (f", among them {', '.join(here[:4])}" if here else ", in another order")
         )
 
 
+def say_warning(text: str) -> None:
+    print(f"warning: {text}", flush=True)
+
+
 def predict(
-    config: Config, model: Classifier, val: Records, parallel: Parallel, *, single: bool = False
+    config: Config,
+    model: Classifier,
+    val: Records,
+    parallel: Parallel,
+    *,
+    views: TestViews | TrainViews | None = None,
 ) -> Predictions:
-    """Logits of all views of all videos, on every process."""
-    views = eval_views(config, single=single)
+    """Logits of all views of all videos, on every process; None: the views of `eval`."""
+    views = eval_views(config) if views is None else views
     own = predict_views(
         model,
         build_eval_batches(config, val, parallel, views),
@@ -86,7 +159,12 @@ def predict(
 
 
 def measure_predictions(
-    config: Config, predictions: Predictions, val: Records, *, aggregate: Aggregate, view: int | None = None
+    config: Config,
+    predictions: Predictions,
+    val: Records,
+    *,
+    aggregate: Aggregate,
+    view: Callable[[int], int] | None = None,
 ) -> Figures:
     """The figures that belong to the loss that the model was trained with; failed videos count as wrong."""
     kind = config.train.loss
@@ -95,23 +173,56 @@ def measure_predictions(
     return measure(scores, predictions.labels, kind=kind, missed=missed)
 
 
-def test(config: Config, model: Classifier, val: Records, parallel: Parallel, *, out: Path, checkpoint: str) -> Figures:
-    """Test, print the result line, and write results.json, predictions.csv, confusion.png and failed.csv into `out`."""
+def test(
+    config: Config,
+    model: Classifier,
+    val: Records,
+    parallel: Parallel,
+    *,
+    out: Path,
+    checkpoint: str,
+    warn: Callable[[str], None],
+    more: Mapping[str, Any],
+) -> Figures:
+    """Test, print the result line, and write into `out` what the test found.
+
+        results.json       the figures, the protocol, and `more`
+        predictions.csv    a row per video with its five best classes; predictions.npz has all scores
+        classes.csv        the figures of each class, confusion.csv and confusion.png what was taken for what
+        failed.csv         the videos that could not be decoded
+
+    `warn` says what is probably not meant.
+    """
     names = {name for pair in config.eval.opposites for name in pair}
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
     predictions = predict(config, model, val, parallel)
-    aggregate, middle = config.eval.aggregate, eval_views(config).single
+    aggregate, middle = config.eval.aggregate, eval_views(config).single_of
     scores = predictions.scores(aggregate, kind=config.train.loss)
     figures = measure_predictions(config, predictions, val, aggregate=aggregate)
     single = measure_predictions(config, predictions, val, aggregate=aggregate, view=middle)
     opposite = opposite_share(scores, predictions, model.classes, config) if config.eval.control == "reverse" else None
     if parallel.is_main:
-        line = result_line(config, val, figures, single, opposite)
+        missed = [val[failure.index].labels for failure in predictions.failures]
+        largest = largest_share([*predictions.labels, *missed])
+        top1 = figures.values.get("top1")
+        if largest is not None and top1 is not None and config.eval.control == "none":
+            text = majority_warning(top1, largest=largest, n=figures.n)
+            if text is not None:
+                warn(text)
+        line = result_line(config, val, figures, single, opposite, largest_class=largest)
         print(line, flush=True)
-        figures_by_name = {"figures": figures.as_dict(), "single_view": single.as_dict(), "opposite": opposite}
+        figures_by_name = {
+            "figures": figures.as_dict(),
+            "single_view": single.as_dict(),
+            "opposite": opposite,
+            "largest_class": largest,
+            **more,
+        }
         write_results(out, config, val, figures_by_name, line=line, checkpoint=checkpoint)
         write_predictions(out / "predictions.csv", predictions, scores, model.classes)
+        write_scores(out / "predictions.npz", predictions, scores, model.classes)
+        write_classes(out, scores, predictions.labels, model.classes)
         write_failed(out / "failed.csv", predictions)
         heading = f"test: {words(figures.values)}, {eval_views(config).count} views"
         picture = scores_confusion(scores, predictions.labels, model.classes, heading=heading)

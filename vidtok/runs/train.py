@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,9 @@ from vidtok.build import (
     build_lists,
     build_model,
     build_train_batches,
+    eval_views,
+    train_views,
+    unspoilt_train_views,
 )
 from vidtok.build_train import (
     build_loss,
@@ -30,7 +33,8 @@ from vidtok.build_train import (
 )
 from vidtok.config import Config
 from vidtok.config_io import difference, find_config, load_config_text, to_yaml
-from vidtok.data.lists import describe
+from vidtok.data.lists import Records, describe
+from vidtok.data.survey import crop_warning, short_warning, survey
 from vidtok.data.suspicions import list_suspicions
 from vidtok.data.transforms import flip_warning
 from vidtok.errors import CheckpointError
@@ -39,7 +43,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.test import CONFUSION, measure_predictions, predict, test
 from vidtok.train.checkpoint import Checkpoint
-from vidtok.train.checks import empty_classes_warning, rate_warning
+from vidtok.train.checks import empty_classes_warning, geometry_warning, rate_warning
 from vidtok.train.curves import plot_curves
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model, whole_weights
@@ -50,6 +54,7 @@ from vidtok.train.loop import train
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.train.state import Progress, RunState, new_layers
 from vidtok.train.store import Store
+from vidtok.video.sample import spread
 from vidtok.viz.clip_rows import clip_rows, target_words
 from vidtok.viz.confusion import scores_confusion
 
@@ -168,7 +173,7 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     def validate(trained: nn.Module) -> Mapping[str, float]:
         assert isinstance(trained, Classifier)
         with whole_weights(trained):
-            predictions = predict(config, trained, lists.val, parallel, single=True)
+            predictions = predict(config, trained, lists.val, parallel, views=eval_views(config, single=True))
         figures = measure_predictions(config, predictions, lists.val, aggregate="logits")
         name, value = next(iter(figures.values.items()))  # the first is the one that is followed
         if parallel.is_main:
@@ -223,7 +228,17 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
             return Trained(folder=folder, finished=True, figures=None)
         with nullcontext() if averages is None else averages.in_place_of(model):
             with whole_weights(model):
-                figures = test(config, model, lists.val, parallel, out=folder / "test", checkpoint=str(newest))
+                compared = compare_geometries(config, model, lists.train, parallel, log)
+                figures = test(
+                    config,
+                    model,
+                    lists.val,
+                    parallel,
+                    out=folder / "test",
+                    checkpoint=str(newest),
+                    warn=log.warn,
+                    more={"train_sample": compared},
+                )
         log.scalars("test", progress.step, **figures.as_dict())
         if parallel.is_main and (confusion := folder / "test" / CONFUSION).exists():
             with Image.open(confusion) as picture:
@@ -231,6 +246,33 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     finally:
         log.close()
     return Trained(folder=folder, finished=True, figures=figures)
+
+
+def compare_geometries(
+    config: Config, model: Classifier, train: Records, parallel: Parallel, log: Log
+) -> dict[str, float | int] | None:
+    """Test a sample of the training videos by the testing views and by the crops of training, and say what they make.
+
+    Without mirroring, augmentation and controls: what differs is where the pictures lie. None where nothing could be
+    read, or no sample is wanted.
+    """
+    plain = config.model_copy(update={"eval": config.eval.model_copy(update={"control": "none"})})
+    sample = train.subset(spread(len(train), config.eval.train_sample))
+    if not len(sample):
+        return None
+    found = []
+    for views in (eval_views(plain), unspoilt_train_views(plain)):
+        predictions = predict(plain, model, sample, parallel, views=views)
+        own = replace(predictions, labels=tuple(sample[index].labels for index in predictions.indices))
+        if not len(own):
+            return None
+        figures = measure_predictions(plain, own, sample, aggregate=plain.eval.aggregate)
+        found.append(next(iter(figures.readable.items())))
+    (name, tested), (_, trained) = found
+    log.say(f"{len(own)} training videos | by the testing views {name} {tested:.3f} | as trained {name} {trained:.3f}")
+    if text := geometry_warning(name, tested=tested, trained=trained, n=len(own)):
+        log.warn(text)
+    return {"n": len(own), f"{name}_testing_views": tested, f"{name}_training_crops": trained}
 
 
 def start_notes(config: Config, model: Classifier, new: Collection[str] | None) -> list[str]:
@@ -258,6 +300,9 @@ def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) ->
         flip_warning(lists.classes) if config.data.flip else None,
         *list_suspicions(lists.train, lists.val, lists.classes),
     ]
+    views = train_views(config.data)
+    seen = survey(lists.train, views, backend=config.data.backend)
+    warnings += [crop_warning(seen, views), short_warning(seen, views, which="training")]
     if NEW in config.train.lr_scale and new is None:
         warnings.append(f"train.lr_scale.{NEW} has no effect without train.init: all parameters are new")
     return [text for text in warnings if text is not None]

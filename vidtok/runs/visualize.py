@@ -7,6 +7,7 @@ import numpy as np
 
 from vidtok.build import build_model, eval_views
 from vidtok.infer.attention import attention_clip
+from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
 from vidtok.train.checkpoint import load_weights
 from vidtok.train.parallel import start_parallel
@@ -25,13 +26,14 @@ def run_visualize(
     """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`."""
     opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
     views = eval_views(config, single=True)
+    make_folder(Path(out).parent)
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, opened.classes).to(parallel.device)
         load_weights(model, opened.weights, source=checkpoint)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
         with open_video(video, backend=config.data.backend) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
-            frames = reader.frames_at(view.indices.tolist(), short_side=views.short_side)
+            frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
             rate = (config.data.target_fps or reader.fps) / config.data.stride
             if config.data.sampling == "segments":  # the clip is as long as the video
                 rate = reader.fps * len(frames) / len(reader)

@@ -1,5 +1,6 @@
 """What is wrong with a run can often be told at its start; each of these gives a line that says where to look."""
 
+import math
 from collections.abc import Collection, Sequence
 
 from timm.optim._optim_factory import get_optimizer_info
@@ -46,6 +47,33 @@ def high_loss_warning(mean_loss: float, *, chance: float, step: int) -> str | No
     return (
         f"the loss is {mean_loss:.3g} at step {step}, {mean_loss / chance:.0f} times that of a network which gives "
         f"every class the same score ({chance:.3g}): lower train.lr, or lengthen train.warmup_steps"
+    )
+
+
+def majority_warning(top1: float, *, largest: float, n: int) -> str | None:
+    """A line about a top-1 that is no better than naming the largest class every time, within two standard errors."""
+    if not 0 < largest < 1 or top1 > largest + 2 * math.sqrt(largest * (1 - largest) / n):
+        return None
+    return (
+        f"top1 {top1:.3f} of {n} videos is no better than naming the largest class each time ({largest:.3f}), give or "
+        f"take chance: the network has learned nothing that holds for them. Look at the curves (has the training loss "
+        f"fallen?), at the labels, and with explain at what training and testing see"
+    )
+
+
+GAP = 0.15
+"""A figure that is lower by this, and by three videos or more, is lower for a reason."""
+
+
+def geometry_warning(name: str, *, tested: float, trained: float, n: int) -> str | None:
+    """A line where training videos do worse by the testing views than by the crops of training, or None."""
+    if trained - tested < GAP or (trained - tested) * n < 3:
+        return None
+    return (
+        f"{n} training videos have {name} {tested:.3f} by the testing views, and {trained:.3f} by the crops of "
+        f"training: testing sees other pictures than training did, and its figures are too low for that. Compare "
+        f"what both see (explain CFG VIDEO, and with --train), and bring data.fit, data.short_side and data.size "
+        f"together with data.scale and data.ratio; data.fit=squeeze or pad shows whole pictures in both"
     )
 
 

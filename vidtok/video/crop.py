@@ -13,7 +13,7 @@ from vidtok.video.rgb import packed_rgb, quarter_turns
 
 
 class CropPictures:
-    """A row of pictures to be filled by `put`: the same box of each frame, mirrored and scaled to `size` x `size`.
+    """A row of pictures to be filled by `put`: the same box of each frame, mirrored and scaled to `size`.
 
         crop -> scale -> flip -> to RGB        one filter graph for a clip
 
@@ -31,15 +31,18 @@ class CropPictures:
     colours, and in the last column and row of a box that cuts through shared chroma.
     """
 
-    def __init__(self, count: int, *, box: Box, size: int):
+    def __init__(self, count: int, *, box: Box, size: int | tuple[int, int]):
         self._box = box
-        self._size = size
-        self._array = np.empty((count, size, size, 3), np.uint8)
+        self._size = (size, size) if isinstance(size, int) else size
+        self._array = np.empty((count, *self._size, 3), np.uint8)
         self._quarter_turns = 0
         self._chains: dict[object, FilterChain] = {}
 
     def put(self, row: int, frame: av.VideoFrame) -> None:
         self._quarter_turns = quarter_turns(frame)
+        coded = self._size[::-1] if self._quarter_turns % 2 else self._size
+        if self._array.shape[1:3] != coded:
+            self._array = np.empty((len(self._array), *coded, 3), np.uint8)  # on its side until `upright`
         if kind(frame) not in self._chains:
             self._chains[kind(frame)] = self._chain(frame)
         self._array[row] = packed_rgb(self._chains[kind(frame)](frame))
@@ -54,7 +57,7 @@ class CropPictures:
     def _chain(self, frame: av.VideoFrame) -> FilterChain:
         box = coded_box(self._box, size=(frame.height, frame.width), turns=self._quarter_turns)
         place = {"x": str(box.left), "y": str(box.top), "w": str(box.width), "h": str(box.height), "exact": "1"}
-        side = str(self._size)
+        rows, columns = self._array.shape[1:3]
         filters: list[tuple[str, dict[str, str]]] = []
         cropped = frame.format
         if not crops_exactly(cropped):
@@ -62,14 +65,14 @@ class CropPictures:
             filters += [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": cropped.name})]
         filters += [
             ("crop", place),
-            ("scale", {"w": side, "h": side, "flags": "bilinear", **chroma_place(cropped, box)}),
+            ("scale", {"w": str(columns), "h": str(rows), "flags": "bilinear", **chroma_place(cropped, box)}),
             ("format", {"pix_fmts": cropped.name}),
         ]
         colours = [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": "rgb24"})]
         if box.flip and self._quarter_turns % 2 == 0:
             # Planes of bytes are mirrored several times faster than RGB, but for columns that share their chroma with
             # none on the other side.
-            whole = self._size % (1024 // cropped.chroma_width(1024)) == 0
+            whole = columns % (1024 // cropped.chroma_width(1024)) == 0
             filters += [("hflip", {}), *colours] if whole else [*colours, ("hflip", {})]
         else:
             filters += colours

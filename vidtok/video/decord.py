@@ -40,8 +40,9 @@ class DecordReader(IndexedReader):
     asked for in files with open groups of pictures, variable rates and edit lists, and in AVI and transport streams.
     A frame that decord could only replace by its neighbour is a DecodeError.
 
-    Pictures at the source's size equal those of the `pyav` backend, but for 10 bits. Not read: AV1, most transport
-    streams, streams without a duration, several video streams, pictures under 32 pixels wide.
+    Pictures at the source's size equal those of the `pyav` backend for 8 bits and even sizes; 10 bits differ, and so
+    does VP9 of odd size. Not read: AV1, most transport streams, streams without a duration, several video streams,
+    pictures under 32 pixels wide.
     decord can hang for ever on damage within the frames, without heeding `timeout_seconds`.
     """
 

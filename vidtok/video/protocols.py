@@ -10,27 +10,38 @@ L frames of which a clip takes T, one every s; S = (T - 1) s + 1 is its span, an
 | mmaction2  | 0 … L-C         | round(i (L-S) / (N-1)); one: middle  | start + k s                     | loop         |
 | … at a fps | 0 … floor(L-Cr) | i floor((L-Cr) / (N-1)); one: middle | start + floor(k (Cr-1) / (T-1)) | loop         |
 | pyslowfast | real, 0 to L-Cr | i (L-Cr) / N; one: 0                 | floor(start + k (Cr-1) / (T-1)) | repeat       |
-| torchcodec | 0 … L-S         | floor(i (L-S) / (N-1)); one: 0       | start + k s                     | repeat       |
+| torchcodec | 0 … L-S         | floor(i (L-S) / (N-1)); one: 0       | start + k s                     | `short`      |
 | segments   | a frame drawn from each of T equal segments; in testing their middle frames |
+| pytorchvideo, pytorchvideo_uniform: in seconds, see below |
 
-`loop` begins the video anew; `repeat` repeats its last frame, but torchcodec the clip's own last frame inside of it.
+`loop` begins the video anew; `repeat` repeats its last frame. torchcodec has policies of its own: `repeat` repeats the
+clip's own last frame inside of the video (repeat_last), `wrap` begins the clip, not the video, anew.
 Middles are rounded down, and a start is never below 0. At a `target_fps` the first two, torchcodec's and the segments
 run on the table of `resample`; mmaction2 and PySlowFast stretch the clip on the source's own frames instead.
+
+pytorchvideo counts in seconds: D is the video's duration, d = T s / fps the clip's, at the target rate or else the
+video's own. A clip takes T of the n frames of [start, start + d), number floor(j (n-1) / (T-1)), which stretches a
+shorter video (UniformTemporalSubsample). Its starts are real numbers from 0 to D-d (RandomClipSampler), in testing
+i (D-d) / N (ConstantClipsPerVideoSampler). pytorchvideo_uniform (UniformClipSampler) has in testing the windows
+[0, d), [d, 2 d) … that lie inside of the video, the first in any case; at most N of them, evenly chosen.
+How each places its crops is in `vidtok.data.geometry`.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from vidtok.choices import Sampling, Short
+from vidtok.choices import SHORT, Sampling, Short
 from vidtok.video.sample import CLOCK_SECONDS, clip_indices, linspace_starts, random_start, resample, span
 
 STRETCHING = ("mmaction2", "pyslowfast")
+IN_SECONDS = ("pytorchvideo", "pytorchvideo_uniform")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,7 @@ class ClipRule:
     """How clips lie on a video: `frames` frames, one every `stride` source frames (or frames at `target_fps`).
 
     `sampling` names the rule; see the module's table. `short` says what a clip does behind the end of the video, with
-    `vidtok` only (`loop` where it is not given), since the other rules bring their own.
+    `vidtok` (`loop` where it is not given) and `torchcodec` (`repeat`); the other rules bring their own.
     """
 
     frames: int
@@ -48,20 +59,68 @@ class ClipRule:
     short: Short | None = None
 
     def __post_init__(self):
-        if self.short is not None and self.sampling != "vidtok":
-            raise ValueError(f"short={self.short} belongs to vidtok's sampling; {self.sampling} has a rule of its own")
+        known = SHORT.get(self.sampling, ())
+        if self.short is not None and not known:
+            raise ValueError(
+                f"short={self.short} belongs to the sampling of vidtok and torchcodec; {self.sampling} has a rule of "
+                f"its own"
+            )
+        if self.short is not None and self.short not in known:
+            raise ValueError(f"short={self.short} is not known to {self.sampling}: {' or '.join(known)}")
         if self.sampling == "segments" and self.stride != 1:
             raise ValueError(f"segments take one frame each, without a stride: it must be 1, got {self.stride}")
 
     def training_clip(self, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator) -> Int64[Tensor, "f"]:
         """The source frames of a clip at random; `pts_seconds` are the presentation times of the video's frames."""
+        if self.sampling in IN_SECONDS:
+            spare = max(duration_seconds(pts_seconds) - self.seconds(pts_seconds), 0.0)
+            return self._window(pts_seconds, rng.uniform(0, spare))
         table, rate = self._table(pts_seconds)
         return table[random_clip(self, len(table), rng, rate=rate)]
 
     def testing_clips(self, pts_seconds: Float64[Tensor, "n"], clips: int) -> list[Int64[Tensor, "f"]]:
-        """The source frames of `clips` clips that cover the video."""
+        """The source frames of `clips` clips that cover the video; of pytorchvideo's uniform ones, `clips` at most."""
+        if clips < 1:
+            raise ValueError(f"clips count from 1, got {clips}")
+        if self.sampling in IN_SECONDS:
+            whole, length = duration_seconds(pts_seconds), self.seconds(pts_seconds)
+            if self.sampling == "pytorchvideo":
+                starts = [max(whole - length, 0.0) * i / clips for i in range(clips)]
+            else:
+                windows = max(1, _whole(whole / length))
+                starts = [length * (i * windows // min(clips, windows)) for i in range(min(clips, windows))]
+            return [self._window(pts_seconds, start) for start in starts]
         table, rate = self._table(pts_seconds)
         return [table[clip] for clip in regular_clips(self, len(table), clips, rate=rate)]
+
+    def is_longer_than(self, pts_seconds: Float64[Tensor, "n"]) -> bool:
+        """Whether a clip reaches beyond the end of this video, wherever it begins."""
+        if self.sampling in IN_SECONDS:
+            return self.seconds(pts_seconds) > duration_seconds(pts_seconds) + CLOCK_SECONDS
+        table, rate = self._table(pts_seconds)
+        if self.sampling == "segments":
+            return self.frames > len(table)
+        if self.sampling == "pyslowfast" or rate is not None:
+            return self.frames * self.stride * (rate or 1.0) > len(table) + 1e-6
+        return span(self.frames, self.stride) > len(table)
+
+    def seconds(self, pts_seconds: Float64[Tensor, "n"]) -> float:
+        """How long a clip is where it counts in seconds: at the target rate, or at the video's own."""
+        rate = self.target_fps or nominal_fps(pts_seconds, other=1.0)
+        return self.frames * self.stride / rate
+
+    def _window(self, pts_seconds: Float64[Tensor, "n"], start: float) -> Int64[Tensor, "f"]:
+        """Frames from the part of the video that begins at `start` seconds, evenly, the first and the last with them.
+
+        The one that is shown at `start` where none begins in that time, which pytorchvideo leaves out.
+        """
+        shown = pts_seconds - pts_seconds[0] + CLOCK_SECONDS
+        first = int((shown < start).sum())
+        stop = int((shown < start + self.seconds(pts_seconds)).sum())
+        if first >= stop:
+            first = max(stop - 1, 0)
+            stop = first + 1
+        return first + torch.linspace(0, stop - first - 1, self.frames).long()
 
     def _table(self, pts_seconds: Float64[Tensor, "n"]) -> tuple[Int64[Tensor, "m"], float | None]:
         """The source frames that clips may pick from, and how many of them one frame at the target rate stands for."""
@@ -70,6 +129,12 @@ class ClipRule:
         if self.sampling in STRETCHING:
             return torch.arange(len(pts_seconds)), nominal_fps(pts_seconds, other=self.target_fps) / self.target_fps
         return resample(pts_seconds, self.target_fps), None
+
+
+def duration_seconds(pts_seconds: Float64[Tensor, "n"]) -> float:
+    """How long a video is shown: its last frame for the mean duration of the others."""
+    frames = len(pts_seconds)
+    return float(pts_seconds[-1] - pts_seconds[0]) * frames / (frames - 1) if frames > 1 else 0.0
 
 
 def nominal_fps(pts_seconds: Float64[Tensor, "n"], *, other: float) -> float:
@@ -116,10 +181,10 @@ def random_clip(
             return torch.tensor(drawn)
         case "torchcodec":
             start = random_start(length, whole, rng)
-            return _repeat_own_last(length, frames=frames, stride=stride, start=start)
+            return _own_frames(length, frames=frames, stride=stride, start=start, wrap=rule.short == "wrap")
         case _:
             start = random_start(length, whole, rng)
-            return clip_indices(length, frames=frames, stride=stride, start=start, short=rule.short or "loop")
+            return clip_indices(length, frames=frames, stride=stride, start=start, short=_vidtok_short(rule))
 
 
 def regular_clips(rule: ClipRule, length: int, clips: int, *, rate: float | None = None) -> list[Int64[Tensor, "f"]]:
@@ -127,8 +192,9 @@ def regular_clips(rule: ClipRule, length: int, clips: int, *, rate: float | None
 
     Segments with one clip take the middle frame of each, as PySlowFast does for Something-Something; clip i of several
     takes the frame at (i + 1) / (clips + 1) of each segment, as mmaction2's UniformSample. PySlowFast with its
-    USE_OFFSET_SAMPLING places clips as mmaction2 does at a target rate. mmaction2's clips of a single frame are the
-    middles of equal parts.
+    USE_OFFSET_SAMPLING places several clips, of videos at least as long as a clip, as mmaction2 does at a target rate;
+    a single clip, and those of shorter videos, it places and fills otherwise. mmaction2's clips of a single frame are
+    the middles of equal parts.
     """
     if clips < 1:
         raise ValueError(f"clips count from 1, got {clips}")
@@ -152,16 +218,19 @@ def regular_clips(rule: ClipRule, length: int, clips: int, *, rate: float | None
             starts = linspace_starts(length, frames * stride, clips)
         case "torchcodec":
             starts = linspace_starts(length, whole, clips) if clips > 1 else [0]
-            return [_repeat_own_last(length, frames=frames, stride=stride, start=start) for start in starts]
+            wrap = rule.short == "wrap"
+            return [_own_frames(length, frames=frames, stride=stride, start=start, wrap=wrap) for start in starts]
         case "segments":
             return _regular_segments(length, frames, clips)
         case _:
             starts = linspace_starts(length, whole, clips)
-    short = rule.short or "loop"
+    short = _vidtok_short(rule)
     return [clip_indices(length, frames=frames, stride=stride, start=start, short=short) for start in starts]
 
 
-def stretched_clip(length: int, *, frames: int, extent: float, start: float | int, short: Short) -> Int64[Tensor, "f"]:
+def stretched_clip(
+    length: int, *, frames: int, extent: float, start: float | int, short: Literal["repeat", "loop"]
+) -> Int64[Tensor, "f"]:
     """`frames` indices evenly from `start` to `start + extent - 1`, rounded down: a length of time, whatever the rate.
 
     At the source's own rate eight frames with stride 8 (extent 64) lie 9 apart: 0, 9, 18, … 63.
@@ -171,10 +240,15 @@ def stretched_clip(length: int, *, frames: int, extent: float, start: float | in
     return indices.clamp(max=length - 1) if short == "repeat" else indices % length
 
 
-def _repeat_own_last(length: int, *, frames: int, stride: int, start: int) -> Int64[Tensor, "f"]:
-    """A clip that repeats its own last frame behind the end, which need not be the video's last one."""
+def _own_frames(length: int, *, frames: int, stride: int, start: int, wrap: bool) -> Int64[Tensor, "f"]:
+    """A clip that, behind the end, goes on with what it has taken: again from its first frame, or its last repeated."""
     inside = [index for index in range(start, start + span(frames, stride), stride) if index < length]
-    return torch.tensor(inside + inside[-1:] * (frames - len(inside)))
+    more = inside * (frames // len(inside)) if wrap else inside[-1:] * (frames - len(inside))
+    return torch.tensor((inside + more)[:frames])
+
+
+def _vidtok_short(rule: ClipRule) -> Literal["repeat", "loop"]:
+    return "repeat" if rule.short == "repeat" else "loop"
 
 
 def _segment_edges(length: int, frames: int) -> list[int]:

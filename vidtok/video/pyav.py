@@ -86,13 +86,15 @@ class PyAVReader(PacketReader):
                 pictures.put(0, frame)
             yield wanted[row], pictures.upright()[0]
 
-    def crops_at(self, clips: Sequence[tuple[Sequence[int], Box | DrawBox]], *, size: int) -> list[Frames]:
-        """Clips of `size` x `size` pixels, each with its own box of the upright picture, by one decode for all.
+    def crops_at(
+        self, clips: Sequence[tuple[Sequence[int], Box | DrawBox]], *, size: int | tuple[int, int]
+    ) -> list[Frames]:
+        """Clips of `size`, each with its own box of the upright picture, by one decode for all.
 
-        Cropped, scaled and mirrored as YUV, before RGB, which differs from cropping RGB by a few grey levels (see
-        `CropPictures`); a frame is converted only for the clips that want it. A box may be drawn by a function of the
-        picture's rows and columns, which is called once, clip by clip, when the first frame is there: asking for `size`
-        before decodes a frame more.
+        `size` is rows and columns in pixels, or one number for both. Cropped, scaled and mirrored as YUV, before RGB,
+        which differs from cropping RGB by a few grey levels (see `CropPictures`); a frame is converted only for the
+        clips that want it. A box may be drawn by a function of the picture's rows and columns, which is called once,
+        clip by clip, when the first frame is there: asking for the reader's `size` before decodes a frame more.
 
         Raises as `frames_at` does; ValueError for a box that is not inside the picture.
         """
@@ -112,7 +114,7 @@ class PyAVReader(PacketReader):
                 same = self._reformatter.reformat(frame, width=x, height=y, interpolation=EXACT, threads=1)
                 for number, place in places[wanted[row]]:
                     pictures[number].put(place, same)
-        nothing = torch.empty((0, 3, size, size), dtype=torch.uint8)
+        nothing = torch.empty((0, 3, *((size, size) if isinstance(size, int) else size)), dtype=torch.uint8)
         pixels = [filled.upright() for filled in pictures] or [nothing] * len(clips)
         return [
             self._asked(indices, own_pixels, own)

@@ -13,12 +13,12 @@ At a target rate the same functions run on the table of `resample`, and its entr
     indices = table[clip_indices(len(table), frames=4, stride=3, start=2)]
 """
 
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
-
-from vidtok.choices import Short
 
 # Matroska and FLV count whole milliseconds: a frame due within half of one is counted as shown.
 CLOCK_SECONDS = 0.0005 + 1e-9
@@ -59,7 +59,15 @@ def linspace_starts(length: int, span: int, clips: int) -> list[int]:
     return [last // 2] if clips == 1 else [i * last // (clips - 1) for i in range(clips)]
 
 
-def clip_indices(length: int, *, frames: int, stride: int, start: int, short: Short = "repeat") -> Int64[Tensor, "f"]:
+def spread(length: int, most: int) -> list[int]:
+    """At most `most` numbers below `length`, evenly from 0 on; all of them where there are no more."""
+    count = min(length, most)
+    return [i * length // count for i in range(count)]
+
+
+def clip_indices(
+    length: int, *, frames: int, stride: int, start: int, short: Literal["repeat", "loop"] = "repeat"
+) -> Int64[Tensor, "f"]:
     """`start, start + stride, ...`, `frames` of them. Past the end of the video, `short` decides.
 
     `repeat` takes the last frame again and again; `loop` begins the video anew (index modulo length).
