@@ -15,19 +15,25 @@ from vidtok.build import (
     build_lists,
     build_model,
     build_train_batches,
+    build_train_plan,
+    config_words,
     eval_views,
     load_model,
+    run_steps,
+    told_in_config_words,
 )
 from vidtok.build_train import (
     build_mixing,
     init_weights,
 )
 from vidtok.config_io import load_config, to_yaml
+from vidtok.data import buffers
 from vidtok.data.augment import Augment
 from vidtok.data.mixing import Mixing
 from vidtok.data.rand_augment import RandAugment
+from vidtok.data.records import Records
 from vidtok.data.views import JitteredCrop, ResizedCrop
-from vidtok.errors import CheckpointError, ConfigError, DataError
+from vidtok.errors import CheckpointError, ConfigError, DataError, NotFiniteError, TrainingError
 from vidtok.train.checkpoint import Checkpoint, save_checkpoint
 from vidtok.train.parallel import Parallel
 
@@ -243,3 +249,53 @@ def test_a_run_with_averages_is_used_by_its_averages(motion, tmp_path):
     init_weights(other, str(tmp_path / "run"))
     for found in (load_model(tmp_path / "run"), other):
         assert all(torch.equal(value, averages[name]) for name, value in found.state_dict().items())
+
+
+def test_the_time_limit_reaches_the_datasets(motion):
+    settings = config(motion, "data.timeout_seconds=77", "data.workers=0")
+    lists = build_lists(settings)
+    train = build_train_batches(settings, lists.train, ALONE, first_step=0)
+    val = build_eval_batches(settings, lists.val, ALONE, eval_views(settings))
+    assert [batches.dataset.timeout_seconds for batches in (train, val)] == [77.0, 77.0]
+
+
+def test_epochs_are_counted_in_the_lists_records(motion):
+    assert run_steps(config(motion), 24) == config(motion).train.steps
+    for epochs, steps in ((1, 6), (2.5, 15), (0.1, 1)):
+        assert run_steps(config(motion, "train.steps=null", f"train.epochs={epochs}", "train.batch=4"), 24) == steps
+    repeated = config(motion, "train.steps=null", "train.epochs=2", "train.batch=4", "data.repeats=2")
+    assert run_steps(repeated, 24) == 24
+
+
+def test_balanced_training_needs_one_label_for_each_video(motion, tmp_path):
+    settings = config(motion, "data.balanced=true", "train.batch=4")
+    records = Records(["a", "b", "c", "d"], [(0,), (0,), (0,), (5,)], root=Path("."), source=Path("list.csv"))
+    keys = [key for batch in build_train_plan(settings, records, ALONE, first_step=0) for key in batch]
+    assert [sum(key[0] == 3 for key in keys[i : i + 4]) for i in range(0, 40, 4)] == [2] * 10
+    several = Records(["a", "b"], [(0,), (0, 1)], root=Path("."), source=Path("list.csv"))
+    with pytest.raises(ConfigError, match=r"data\.balanced: list\.csv does not give each video one label"):
+        build_train_plan(settings, several, ALONE, first_step=0)
+
+
+def test_messages_from_below_name_the_keys_of_the_configuration():
+    text = "raise `timeout_seconds`, lower `batch` or `max_views`, `loss`=sigmoid; another `folder`, not `x y` or `zzz`"
+    assert config_words(text) == (
+        "raise data.timeout_seconds, lower train.batch or eval.max_views, train.loss=sigmoid; another run.dir, "
+        "not `x y` or zzz"
+    )
+    with pytest.raises(TrainingError, match=r"lower train\.lr$") as error, told_in_config_words():
+        raise NotFiniteError("lower `lr`")
+    assert type(error.value) is NotFiniteError
+    with pytest.raises(ValueError, match="`lr`"), told_in_config_words():
+        raise ValueError("`lr`")
+
+
+def test_fewer_workers_are_told_in_the_configurations_words(motion, monkeypatch):
+    monkeypatch.setattr(buffers, "shared_room", lambda: 1000)
+    settings, told = config(motion, "data.workers=2", "train.steps=4"), []
+    lists = build_lists(settings)
+    batches = build_train_batches(settings, lists.train, ALONE, first_step=3, warn=told.append)
+    (text,) = told
+    assert "2 workers need" in text
+    assert "data.workers=0 none. Videos are decoded in the training process itself" in text
+    assert len(next(iter(batches))) > 0

@@ -1,13 +1,14 @@
 """From a config to the parts of training: initial weights, optimizer, loss, precision."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import timm
 import torch
 
 from tests.test_build import config, same_weights, saved_run
-from vidtok.build import build_model
+from vidtok.build import Lists, build_model
 from vidtok.build_train import (
     build_loss,
     build_optimizer,
@@ -19,6 +20,7 @@ from vidtok.build_train import (
     set_head_bias,
 )
 from vidtok.config_io import to_yaml
+from vidtok.data.records import Records
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.train.checkpoint import Checkpoint
 from vidtok.train.loss import ClassLoss
@@ -91,7 +93,7 @@ def test_every_key_of_training_arrives(motion, tmp_path):
     optimizer = build_optimizer(settings, model, new={"head.logits.weight"})
     rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
     assert not any(name.startswith("tokenizer") for name in rates)
-    schedule = build_schedule(settings, optimizer)
+    schedule = build_schedule(settings, optimizer, steps=10)
     schedule.step_update(5)
     rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
     middle = (0.2 * 4 / 8 + 0.01) / 2
@@ -100,10 +102,10 @@ def test_every_key_of_training_arrives(motion, tmp_path):
     assert rates["encoder.blocks.0.mlp.expand.weight"] == pytest.approx(middle / 4)
     assert (optimizer.defaults["momentum"], optimizer.defaults["nesterov"]) == (0.8, False)
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.3}
-    assert build_loss(settings, "abc") == ClassLoss(classes=3, kind="sigmoid", over_classes="sum")
+    assert build_loss(settings, lists_of("abc")) == ClassLoss(classes=3, kind="sigmoid", over_classes="sum")
     assert "forward" in vars(model.network.blocks[0])
     smooth = config(motion, "train.label_smoothing=0.1")
-    assert build_loss(smooth, "abc") == ClassLoss(classes=3, label_smoothing=0.1)
+    assert build_loss(smooth, lists_of("abc")) == ClassLoss(classes=3, label_smoothing=0.1)
 
 
 def test_the_head_bias_is_set_where_no_weights_came(motion):
@@ -120,7 +122,7 @@ def test_what_needs_a_gpu_says_so(motion):
     with pytest.raises(ConfigError, match=r"train.precision=fp16 needs a GPU; on a CPU set train.precision=bf16"):
         build_scaler(config(motion, "train.precision=fp16"), torch.device("cpu"))
     settings = config(motion, "train.batch_norm=sync")
-    with pytest.raises(ConfigError, match=r"train.batch_norm=sync: torch synchronises"):
+    with pytest.raises(ConfigError, match=r"`batch_norm`=sync: torch synchronises"):
         prepare_training(settings, build_model(settings, "abcdefgh"), torch.device("cpu"))
 
 
@@ -150,3 +152,37 @@ def test_a_run_starts_from_a_run_with_sharded_checkpoints(motion, tmp_path):
     source = str(tmp_path / "run")
     assert describe_start(source, init_weights(other, source)).endswith("(all weights)")
     assert same_weights(model, other)
+
+
+def lists_of(classes, labels=((0,),)):
+    records = Records([f"{i}.mp4" for i in range(len(labels))], labels, root=Path("."), source=Path("list.csv"))
+    return Lists(train=records, val=records, classes=tuple(classes))
+
+
+def test_weights_of_classes_are_named_or_follow_from_the_list(motion):
+    lists = lists_of("abcd", [(0,), (1,), (1,), (3,), (3,), (3,)])
+
+    def weights(*changes):
+        return build_loss(config(motion, *changes), lists).weights
+
+    assert weights() is None
+    assert weights("train.class_weights={b: 3, d: 0.5}") == (1.0, 3.0, 1.0, 0.5)
+    assert weights("train.class_weights=balanced") == pytest.approx((2.0, 1.0, 1.0, 2 / 3))
+    assert weights("train.class_weights=balanced", "train.loss=sigmoid") == pytest.approx((5.0, 2.0, 1.0, 1.0))
+    with pytest.raises(ConfigError, match=r"train\.class_weights: 'bb' is none of the classes; did you mean 'b'\?"):
+        weights("train.class_weights={bb: 3.0}")
+    with pytest.raises(ConfigError, match=r"'zzz' is none of the classes; they are a, b, c, d"):
+        weights("train.class_weights={zzz: 3.0}")
+
+
+def test_initial_weights_that_are_not_finite_are_refused(motion, tmp_path):
+    settings = config(motion)
+    model = build_model(settings, "abcdefgh")
+    with torch.no_grad():
+        model.network.tokenizer.projection.bias[3] = float("nan")
+    state = {f"network.{name}": tensor for name, tensor in model.network.state_dict().items()}
+    torch.save(state, tmp_path / "start.pth")
+    model.save_pretrained(tmp_path / "saved")
+    for source in ("start.pth", "saved"):
+        with pytest.raises(CheckpointError, match=r"tokenizer\.projection\.bias is not finite"):
+            init_weights(build_model(settings, "abcdefgh"), str(tmp_path / source))

@@ -37,3 +37,11 @@ def test_batch_columns_have_one_length():
     Batch(views=views, labels=((0,), (1,)), indices=(0, 1), video_ids=("a", "b"))
     with pytest.raises(ValueError, match="differ in length"):
         Batch(views=views, labels=((0,),), indices=(0, 1), video_ids=("a", "b"))
+
+
+def test_a_record_is_told_by_its_id_and_its_part_of_the_video():
+    def key(**part):
+        return Record(path=Path("x.mp4"), labels=(0,), video_id="v", **part).key
+
+    parts = [{}, {"start_seconds": 1.5}, {"start_seconds": 1.5, "end_seconds": 3.0}, {"end_seconds": 3.0}]
+    assert [key(**part) for part in parts] == ["v", "v 1.5- s", "v 1.5-3 s", "v 0-3 s"]

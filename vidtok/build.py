@@ -1,29 +1,39 @@
 """From a configuration to lists, models, views and batches. Below this file nothing knows what a config is."""
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from vidtok.config import Config, DataConfig
+from vidtok.config import Config, DataConfig, EvalConfig, RunConfig, TrainConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.geometry import size_words
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
-from vidtok.data.loader import EvalBatches, TrainBatches, fitting_videos, make_loader, view_bytes
+from vidtok.data.loader import (
+    EvalBatches,
+    TrainBatches,
+    fitting_videos,
+    make_loader,
+    steps_of_epochs,
+    view_bytes,
+)
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
-from vidtok.errors import ConfigError
+from vidtok.errors import ConfigError, VidtokError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
 from vidtok.train.parallel import Parallel, usable_cores
-from vidtok.types import Batch
+from vidtok.types import Batch, Record
 from vidtok.video.protocols import ClipRule
 
 
@@ -99,19 +109,52 @@ def loader_workers(wanted: int | None) -> int:
 
 def cores_per_process() -> int:
     """The cores that a training process has for itself, one at least."""
-    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, usable_cores() // local_processes())
+
+
+def local_processes() -> int:
+    """The training processes on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def config_words(text: str) -> str:
+    """A message from below, where an argument stands as `name`, with the configuration's keys for arguments.
+
+    An argument that is no key, or whose key has another name, stays as it is, without its marks.
+    """
+    return re.sub(r"`(\w+)`", lambda found: KEYS.get(found[1], found[1]), text)
+
+
+@contextmanager
+def told_in_config_words() -> Iterator[None]:
+    """Errors from below with the configuration's keys for arguments."""
+    try:
+        yield
+    except VidtokError as error:
+        words = config_words(str(error))
+        if words == str(error):
+            raise
+        raise type(error)(words) from error
+
+
+SECTIONS = {"eval": EvalConfig, "run": RunConfig, "data": DataConfig, "train": TrainConfig}
+KEYS = {key: f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields} | {
+    "folder": "run.dir"
+}
+"""Arguments by the keys that they come from; of two sections that have the same key, that of the last one here."""
 
 
 def build_input_remedy(config: Config) -> str:
     """What a run with this config can do when it waits for its data."""
     data = config.data
-    return input_remedy(
+    ways = input_remedy(
         workers=loader_workers(data.workers),
         cores=cores_per_process(),
         can_prepare=data.backend != "frames",
         can_crop_in_yuv=data.backend == "pyav" and data.crop_in != "yuv",
         can_repeat=data.repeats == 1 and config.train.batch % 2 == 0,
     )
+    return config_words(ways)
 
 
 def clip_rule(data: DataConfig) -> ClipRule:
@@ -168,17 +211,38 @@ def check_sizes(config: Config) -> None:
             ) from error
 
 
-def build_train_batches(config: Config, records: Records, parallel: Parallel, *, first_step: int) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on.
+def run_steps(config: Config, records: int) -> int:
+    """The optimizer updates of the whole run: `train.steps`, or those of `train.epochs` over so many records."""
+    if config.train.steps is not None:
+        return config.train.steps
+    assert config.train.epochs is not None
+    return steps_of_epochs(
+        config.train.epochs,
+        records=records,
+        batch=config.train.batch,
+        seed=config.run.seed,
+        repeats=config.data.repeats,
+        size=None if config.data.sizes is None else config.data.size,
+        sizes=config.data.sizes,
+    )
 
-    Raises ConfigError for a size of `data.sizes` that the network cannot take.
-    """
+
+def build_train_plan(config: Config, records: Records, parallel: Parallel, *, first_step: int) -> TrainBatches:
+    """Which records this process sees at every step from `first_step` on; ConfigError where they cannot be balanced."""
     data = config.data
-    check_sizes(config)
-    batches = TrainBatches(
+    labels = None
+    if data.balanced:
+        table = records.label_table()
+        if table is None or table.shape[1] != 1:
+            raise ConfigError(
+                f"data.balanced: {records.source} does not give each video one label, so there is no class to count it "
+                "to; leave it out, and weigh rare classes by train.class_weights=balanced"
+            )
+        labels = table[:, 0].tolist()
+    return TrainBatches(
         records=len(records),
         batch=config.train.batch,
-        steps=config.train.steps,
+        steps=run_steps(config, len(records)),
         seed=config.run.seed,
         first_step=first_step,
         rank=parallel.rank,
@@ -186,9 +250,42 @@ def build_train_batches(config: Config, records: Records, parallel: Parallel, *,
         repeats=data.repeats,
         size=data.size if data.sizes is not None and isinstance(data.size, int) else None,
         sizes=data.sizes,
+        labels=labels,
     )
-    dataset = VideoDataset(records, views=train_views(data), seed=config.run.seed, backend=data.backend)
-    return make_loader(dataset, batches, workers=loader_workers(data.workers), timeout_seconds=data.timeout_seconds)
+
+
+def build_train_batches(
+    config: Config,
+    records: Records,
+    parallel: Parallel,
+    *,
+    first_step: int,
+    warn: Callable[[str], object] = warnings.warn,
+) -> Iterable[Batch]:
+    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted.
+
+    Raises ConfigError for a size of `data.sizes` that the network cannot take.
+    """
+    data = config.data
+    check_sizes(config)
+    batches = build_train_plan(config, records, parallel, first_step=first_step)
+    dataset = build_dataset(config, records, train_views(data))
+    return make_loader(
+        dataset,
+        batches,
+        workers=loader_workers(data.workers),
+        timeout_seconds=data.timeout_seconds,
+        sharing=local_processes(),
+        warn=lambda text: warn(config_words(text)),
+    )
+
+
+def build_dataset(config: Config, records: Sequence[Record], views: TrainViews | TestViews) -> VideoDataset:
+    """A list's videos, read by the config's backend within its time limit."""
+    data = config.data
+    return VideoDataset(
+        records, views=views, seed=config.run.seed, backend=data.backend, timeout_seconds=data.timeout_seconds
+    )
 
 
 def eval_views(config: Config, *, single: bool = False) -> TestViews:
@@ -215,7 +312,7 @@ def build_eval_batches(
 ) -> Iterable[Batch]:
     """This process's share of the list, every record once, a video with all of its views in a row."""
     data = config.data
-    dataset = VideoDataset(records, views=views, seed=config.run.seed, backend=data.backend)
+    dataset = build_dataset(config, records, views)
     videos = fitting_videos(config.eval.batch, video_bytes=view_bytes(views) * views.count)
     batches = EvalBatches(records=len(records), batch=videos, rank=parallel.rank, world=parallel.world)
     return make_loader(
@@ -223,6 +320,7 @@ def build_eval_batches(
         batches,
         workers=loader_workers(data.workers),
         timeout_seconds=data.timeout_seconds,
+        sharing=local_processes(),
         by_video=True,
     )
 

@@ -1,12 +1,14 @@
 """From a configuration to what training needs beside model and data: its start, its loss, its optimizer."""
 
-from collections.abc import Collection, Sequence
+import difflib
+from collections.abc import Collection
 
 import timm
 import torch
 from timm.scheduler.scheduler import Scheduler
 from torch import nn
 
+from vidtok.build import Lists
 from vidtok.config import Config
 from vidtok.data.mixing import Mixing
 from vidtok.errors import CheckpointError, ConfigError
@@ -16,10 +18,10 @@ from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.timm_vit import load_timm_vit
-from vidtok.train.checkpoint import find_checkpoint, load_checkpoint
+from vidtok.train.checkpoint import check_finite, find_checkpoint, load_checkpoint
 from vidtok.train.depth import network_blocks
 from vidtok.train.groups import freeze, parameter_groups
-from vidtok.train.loss import ClassLoss
+from vidtok.train.loss import ClassLoss, balanced_weights
 from vidtok.train.memory import checkpoint_blocks
 from vidtok.train.norms import synchronise_norms
 from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
@@ -71,28 +73,45 @@ def build_optimizer(config: Config, model: Classifier, *, new: Collection[str]) 
     )
 
 
-def build_schedule(config: Config, optimizer: torch.optim.Optimizer) -> Scheduler:
-    """The learning rate of every step."""
+def build_schedule(config: Config, optimizer: torch.optim.Optimizer, *, steps: int) -> Scheduler:
+    """The learning rate of every one of the run's steps."""
     settings = config.train
     return make_schedule(
         optimizer,
         kind=settings.schedule,
         lr=highest_rate(config),
         min_lr=settings.min_lr,
-        steps=settings.steps,
+        steps=steps,
         warmup_steps=settings.warmup_steps,
         lr_steps=settings.lr_steps,
     )
 
 
-def build_loss(config: Config, classes: Sequence[str]) -> ClassLoss:
-    """What is made small."""
+def build_loss(config: Config, lists: Lists) -> ClassLoss:
+    """What is made small. Raises ConfigError for a weight of a class that there is not."""
+    classes = lists.classes
     return ClassLoss(
         classes=len(classes),
         kind=config.train.loss,
         label_smoothing=config.train.label_smoothing,
         over_classes=config.train.over_classes,
+        weights=class_weights(config, lists),
     )
+
+
+def class_weights(config: Config, lists: Lists) -> tuple[float, ...] | None:
+    """The factor of each class in the loss; None: all count the same."""
+    wanted, classes = config.train.class_weights, lists.classes
+    if wanted is None:
+        return None
+    if wanted == "balanced":
+        counts = lists.train.class_counts(len(classes)).tolist()
+        return balanced_weights(counts, videos=len(lists.train), kind=config.train.loss)
+    if strange := [name for name in wanted if name not in classes]:
+        near = difflib.get_close_matches(strange[0], classes, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"they are {', '.join(classes[:8])}{' …' * (len(classes) > 8)}"
+        raise ConfigError(f"train.class_weights: {strange[0]!r} is none of the classes; {hint}")
+    return tuple(wanted.get(name, 1.0) for name in classes)
 
 
 def build_scaler(config: Config, device: torch.device) -> torch.amp.GradScaler | None:
@@ -132,6 +151,7 @@ def init_weights(model: Classifier, source: str) -> Report:
         report = load_timm_vit(model.network, image_model.state_dict())
     else:
         report = _read_start(source).load_into(model)
+    check_finite(model.state_dict(), source=source)
     return report
 
 

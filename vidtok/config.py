@@ -1,6 +1,6 @@
 """The configuration of a run: frozen, strict, and checked whole. The docstring under a key is its manual."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
@@ -56,6 +56,12 @@ class RunConfig(Section):
     """Initial weights, order of the videos, clips, crops and dropout all follow from it."""
     device: Device = "auto"
     """auto: CUDA where there is a device, else the CPU."""
+    deterministic: bool = False
+    """Take only those algorithms that give the same bits each time, so that a run is repeated, and goes on, bit for bit
+    on a GPU too, as it does on a CPU in any case. Slower; a layer that has no such algorithm ends the run, named."""
+    wait_minutes: float = Field(default=120.0, gt=0)
+    """With several processes, how long one waits for the others (in tests, while a checkpoint is written) before it
+    takes them for lost."""
 
 
 class RandAugmentConfig(Section):
@@ -166,9 +172,14 @@ class DataConfig(Section):
     """Processes that decode, for each training process; 0 decodes in the training process itself. Default: one for
     each core that a training process has for itself, 8 at most."""
     timeout_seconds: float = Field(default=120.0, gt=0)
-    """A run ends, naming the files that are being read, when its worker processes give no batch for so many seconds."""
+    """A video that takes longer to open, or to give its frames, counts as one that cannot be decoded. A run ends,
+    naming the files that are being read, when its worker processes give no batch for so many seconds."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
-    """Training stops when more than this share of the list's videos cannot be decoded."""
+    """Training stops when more than this share of the list's videos cannot be decoded; one may fail in any case, and
+    none where it is 0. Within the first pass over the list the end comes behind it, so that all of them are named."""
+    balanced: bool = False
+    """In training every class comes equally often, however many videos it has: an epoch has as many videos as before,
+    those of rare classes several times. For lists with one label per video."""
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> "DataConfig":
@@ -248,8 +259,10 @@ class DataConfig(Section):
 
 
 class TrainConfig(Section):
-    steps: int = Field(ge=1)
-    """Optimizer updates of the whole run; the learning-rate schedule ends with them."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimizer updates of the whole run; the learning-rate schedule ends with them. Or `epochs`."""
+    epochs: float | None = Field(default=None, gt=0)
+    """In place of `steps`: passes over the training list. The run states the steps that they are."""
     batch: int = Field(ge=1)
     """Clips per step, over all processes."""
     accumulate: int = Field(default=1, ge=1)
@@ -296,6 +309,10 @@ class TrainConfig(Section):
     head_bias: float | None = None
     """Start of the last layer's biases, where `init` brings none. With `loss: sigmoid` -10 says that nearly all classes
     are absent, which is nearly true. Default: as the network has it, 0 for all of ours."""
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = None
+    """Factors of the classes in the loss, by name (1 for those left out), or balanced: the rarer a class is in the
+    training list, the more it counts, so that all count the same. With `loss: sigmoid` the factor is that of videos
+    which have the class. Default: every video counts the same."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target that is spread evenly over all classes; with `loss: softmax` only."""
     mixup_alpha: float = Field(default=0.0, ge=0)
@@ -331,6 +348,13 @@ class TrainConfig(Section):
     sharded_checkpoints: bool = False
     """With `parallel: fsdp2`, every process writes its own part of a checkpoint into a folder; false: the parts are put
     together in one file, as without fsdp2. A run goes on from either with any number of processes."""
+
+    @model_validator(mode="after")
+    def _length_is_said_once(self) -> "TrainConfig":
+        if (self.steps is None) == (self.epochs is None):
+            both = "both are given" if self.steps is not None else "neither is given"
+            raise ValueError(f"steps or epochs says how long the run is, and {both}: give one (null takes one away)")
+        return self
 
     @model_validator(mode="after")
     def _settings_fit_the_loss(self) -> "TrainConfig":
@@ -389,8 +413,17 @@ class EvalConfig(Section):
     """Views that go through the network at once; bounds the memory, changes no figure."""
     every: int | None = Field(default=None, ge=1)
     """Steps between two validations with a single view during training; null: none."""
+    patience: int | None = Field(default=None, ge=1)
+    """Training ends early when so many validations, one after the other, have not been better than the best one before,
+    which best.pt keeps; with `every`. Default: it never does."""
     after_train: bool = True
     """Test with all views when training has ended."""
+
+    @model_validator(mode="after")
+    def _patience_needs_validations(self) -> "EvalConfig":
+        if self.patience is not None and self.every is None:
+            raise ValueError(f"patience {self.patience} counts validations: set every, the steps between two of them")
+        return self
 
 
 class Config(Section):
@@ -403,6 +436,15 @@ class Config(Section):
     eval: EvalConfig = EvalConfig()
     plugins: tuple[str, ...] = ()
     """Modules to import before building, such as one that registers a mixer of your own."""
+
+    @model_validator(mode="after")
+    def _balance_fits(self) -> "Config":
+        if self.data.balanced and self.train.class_weights == "balanced":
+            raise ValueError(
+                "data.balanced and train.class_weights=balanced both make up for rare classes: with both they count "
+                "too much; leave one out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _views_fit(self) -> "Config":

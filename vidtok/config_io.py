@@ -16,19 +16,33 @@ from vidtok.models.presets import network_and_options
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without its traps: `1e-3` is a number, `on`, `no` and dates are text, a repeated key is an error."""
+    """YAML without its traps: `1e-3` is a number, `on`, `no` and dates are text, a repeated key is an error.
+
+    Whole numbers are written as one says them: `010` (8 in YAML), `1:30` (90), `0x10` and `1_000` are text, which is
+    right for a folder's name and refused where a number is wanted.
+    """
 
 
+class _Dumper(yaml.SafeDumper):
+    """Text that `_Loader` or YAML itself would read as something else is written in quotes."""
+
+
+REPLACED = ("bool", "int", "float", "timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in ("bool", "float", "timestamp")]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False)$"), list("tfTF"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\d+\.\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(?:inf|nan))$"),
     list("-+.0123456789"),
 )
+_Dumper.yaml_implicit_resolvers = {
+    first: yaml.SafeDumper.yaml_implicit_resolvers.get(first, []) + _Loader.yaml_implicit_resolvers.get(first, [])
+    for first in {**yaml.SafeDumper.yaml_implicit_resolvers, **_Loader.yaml_implicit_resolvers}
+}
 
 
 def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
@@ -163,7 +177,8 @@ def _model_problems(model: Mapping[str, Any]) -> list[str]:
 
 def to_yaml(config: Config) -> str:
     """The whole configuration as YAML, with every default spelled out; `load_config` reads it back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    tree = config.model_dump(mode="json")
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def difference(one: Config, other: Config, *, ignore: Sequence[str] = ()) -> list[str]:

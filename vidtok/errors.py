@@ -27,3 +27,7 @@ class CheckpointError(VidtokError):
 
 class TrainingError(VidtokError):
     """A run that cannot go on: a loss that is not finite, too many videos that cannot be decoded."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss, or weights, with an infinity or a NaN."""

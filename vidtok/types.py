@@ -14,7 +14,7 @@ from torch import Tensor
 class Record:
     """One line of a list file: a video, or a part of one, and its labels.
 
-    Seconds count from the presentation of the video's first frame.
+    Seconds are those that players show: they count from where the first of the file's streams begins, sound too.
     """
 
     path: Path
@@ -28,6 +28,14 @@ class Record:
     """When each label happens, (start, end) in seconds of the video, in the order of `labels`; empty: all the time."""
     fps: float | None = None
     """Rate of a folder of pictures, which has no times of its own."""
+
+    @property
+    def key(self) -> str:
+        """What tells this record from the others, wherever it stands in its list: the id, and the part of the video."""
+        if self.start_seconds is None and self.end_seconds is None:
+            return self.video_id
+        end = "" if self.end_seconds is None else f"{self.end_seconds:g}"
+        return f"{self.video_id} {self.start_seconds or 0:g}-{end} s"
 
     def __post_init__(self):
         if any(label < 0 for label in self.labels):
@@ -81,6 +89,15 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Damaged:
+    """A record that is used although damage in its file has spoiled some of the frames that its views take."""
+
+    index: int
+    path: Path
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """All views of one record. `index` is the record's row in its list; `labels` has a tuple for each view."""
 
@@ -88,6 +105,7 @@ class Sample:
     views: UInt8[Tensor, "v f c y x"]
     labels: tuple[tuple[int, ...], ...]
     video_id: str
+    damaged: Damaged | None = None
 
     def __post_init__(self):
         if len(self.views) != len(self.labels):
@@ -96,16 +114,17 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A record whose video could not be decoded, and why."""
+    """A record whose video could not be decoded, and why. `key` is `Record.key`."""
 
     index: int
     path: Path
     cause: str
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The samples of one step on one process, and the records that could not be decoded.
+    """The samples of one step on one process, the records that could not be decoded, and those with damaged frames.
 
     In training a row is a clip with the labels of its own time, and `v` is 1; in evaluation a row is a video.
     A batch may be empty (`views` is then `0 v f c y x`): every process takes every step.
@@ -116,6 +135,7 @@ class Batch:
     indices: tuple[int, ...]
     video_ids: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
     counts: tuple[int, ...] = ()
     """How many views each row has, where they differ: what comes behind them is of zeros. Empty: all of them."""
 

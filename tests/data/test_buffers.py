@@ -1,12 +1,14 @@
 """Memory that goes round between workers and training: used again, and never under a batch that is still there."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from vidtok.data.buffers import FRESH, MakeRoom, Taken, WorkerBuffers, own_memory
+from vidtok.data import buffers
+from vidtok.data.buffers import FRESH, MakeRoom, Taken, WorkerBuffers, fitting_workers, own_memory
 
 BUFFERS = 4
 
@@ -89,3 +91,39 @@ def test_room_in_no_worker():
     assert own_memory((2, 3)).shape == (2, 3)
     with pytest.raises(RuntimeError, match="for worker processes"):
         WorkerBuffers(Taken(workers=1).marks).empty((2, 3))
+
+
+DOCKER = 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("wanted", "batch", "sharing", "fitting"),
+    [
+        (8, 2**20, 1, 8),  # 8 x 3 MB
+        (8, 4 * 2**20, 1, 5),  # 96 MB of 64
+        (8, 4 * 2**20, 2, 2),
+        (2, 40 * 2**20, 1, 0),
+        (0, 40 * 2**20, 1, 0),
+    ],
+)
+def test_there_are_as_many_workers_as_shared_memory_has_room_for(monkeypatch, wanted, batch, sharing, fitting):
+    monkeypatch.setattr(buffers, "shared_room", lambda: DOCKER)
+    workers, text = fitting_workers(wanted, batch_bytes=batch, sharing=sharing)
+    assert workers == fitting
+    assert bool(text) == (workers < wanted)
+    if text:
+        needed = wanted * sharing * 3 * batch / 2**20
+        assert f"has 64 MB left, and {wanted * sharing} workers need {needed:.3g} MB" in text
+        assert "Docker gives 64 MB" in text
+        assert "`workers`=0" in text
+        enough = int(re.search(r"--shm-size=(\d+)m", text)[1]) * 2**20
+        monkeypatch.setattr(buffers, "shared_room", lambda: enough)
+        assert fitting_workers(wanted, batch_bytes=batch, sharing=sharing) == (wanted, "")
+
+
+def test_a_system_without_that_limit_has_room_for_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(buffers, "SHARED", tmp_path / "none")
+    assert fitting_workers(64, batch_bytes=2**40) == (64, "")
+    monkeypatch.setattr(buffers, "SHARED", tmp_path)
+    assert fitting_workers(1, batch_bytes=0) == (1, "")
+    assert fitting_workers(1, batch_bytes=2**60)[0] == 0

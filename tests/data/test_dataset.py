@@ -1,6 +1,7 @@
 """Samples as pure functions of (seed, record, epoch), from one decode, with failures named."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,21 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.video.clips import make_clip, make_late_clip, read_numbers
+from tests.video.test_conformance import missing
+from vidtok.data import dataset as dataset_module
 from vidtok.data.augment import Augment
-from vidtok.data.dataset import VideoDataset, part, shown_labels
+from vidtok.data.dataset import VideoDataset, clock_seconds, open_record, part, plan, shown_labels
 from vidtok.data.lists import read_list
 from vidtok.data.loader import EvalBatches, TrainBatches, make_loader
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import DecodeError
 from vidtok.types import Failure, Record, View
+from vidtok.video import reader
+from vidtok.video.prepare import prepare_video
 from vidtok.video.protocols import ClipRule
 from vidtok.video.pyav import PyAVReader
+from vidtok.video.reader import BACKENDS
 from vidtok.video.write import write_video
 
 FRAMES = 30
@@ -285,7 +292,69 @@ def record(**options):
 def test_parts_of_videos(start, end, frames):
     row = record(start_seconds=start, end_seconds=end)
     assert part(row, PTS) == frames
-    assert part(row, PTS + 3000) == frames  # seconds count from the first frame
+
+
+CLOCKS = {"from 0": ("mp4", 0), "from 0, no frame count": ("mkv", 0), "from 1.4": ("ts", Fraction(7, 5))}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("backend", ["pyav", "decord", "torchcodec"])
+def test_times_of_a_record_count_by_the_clock_of_the_file(tmp_path, backend, clock):
+    """The sound begins with the clock, the pictures 2 s later: 3 to 4 s are the pictures from the second second on."""
+    suffix, begin = CLOCKS[clock]
+    if (why := missing(backend)) is not None:
+        pytest.skip(why)
+    if suffix == "ts" and backend != "pyav":
+        pytest.skip("it does not read transport streams with all of their frames")
+    path = make_late_clip(tmp_path / f"late.{suffix}", late=Fraction(2), begin=Fraction(begin))
+    row = record(path=path, start_seconds=3.0, end_seconds=4.0, labels=(1, 2), intervals=((3.0, 3.5), (4.5, 5.0)))
+    with open_record(row, backend=backend) as video:
+        seconds = clock_seconds(video)
+        assert part(row, seconds) == (25, 50)
+        shown = seconds[25:50].tolist()
+        planned = plan(views(clips=2, crops=1), row, seconds, np.random.default_rng(0))
+        numbers = read_numbers(video.frames_at([25, 49]).pixels.numpy())
+    assert numbers == [25, 49]
+    assert shown == pytest.approx([3 + frame / 25 for frame in range(25)], abs=1e-3)
+    assert [int(view.indices[0]) for view in planned] == [25, 40]
+    assert shown_labels(row, seconds, View(clip=0, crop=0, indices=torch.tensor([25]))) == (1,)
+    assert shown_labels(row, seconds, View(clip=0, crop=0, indices=torch.tensor([62, 74]))) == (2,)
+    prepare_video(path, tmp_path / "made.mp4")
+    with open_record(replace(row, path=tmp_path / "made.mp4"), backend="pyav") as video:
+        torch.testing.assert_close(clock_seconds(video), seconds, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_a_clock_without_sound_begins_with_the_pictures(tmp_path, suffix):
+    path = make_clip(tmp_path / f"far.{suffix}", ticks=range(300, 360), fps=Fraction(25))
+    with open_record(record(path=path), backend="pyav") as video:
+        assert clock_seconds(video).tolist() == pytest.approx([frame / 25 for frame in range(60)], abs=2e-3)
+
+
+def test_the_lead_in_of_sound_does_not_move_the_clock(tmp_path):
+    path = make_late_clip(tmp_path / "clip.mp4", late=Fraction(-1, 25), begin=Fraction(1, 25))
+    with open_record(record(path=path), backend="pyav") as video:
+        assert float(clock_seconds(video)[0]) == 0.0
+    late = make_late_clip(tmp_path / "late.mp4", late=Fraction(1), begin=Fraction(1, 50))
+    with open_record(record(path=late), backend="pyav") as video:
+        assert float(clock_seconds(video)[0]) == pytest.approx(1.04, abs=0.021)
+        assert video.start_seconds == 0.0
+
+
+def test_the_time_limit_reaches_the_reader(tmp_path, monkeypatch):
+    for name in ("pyav", "frames", "decord", "torchcodec"):
+        opened = []
+
+        def open_slowly(path, *, name=name, opened=opened, **options):
+            opened.append(options)
+            raise DecodeError(f"{path}: stop")
+
+        monkeypatch.setitem(BACKENDS, name, open_slowly)
+        monkeypatch.setattr(reader, "FramesReader", open_slowly)
+        monkeypatch.setattr(dataset_module, "check_backend", lambda backend: None)
+        data = VideoDataset([record()], views=TRAIN, backend=name, timeout_seconds=77.0)
+        assert isinstance(data[(0, 0, None)], Failure)
+        assert [options["timeout_seconds"] for options in opened] == [77.0]
 
 
 def test_a_part_without_frames_is_named():
@@ -342,7 +411,7 @@ def test_labels_of_a_clip_are_those_that_happen_during_it():
     row = record(labels=(7, 8, 9, 7), intervals=((0.0, 0.2), (0.4, 0.61), (1.0, 9.0), (0.8, 0.81)))
     for first, last in ((0, 9), (5, 14), (6, 9), (10, 10), (15, 29), (16, 19), (24, 29), (29, 29), (0, 29)):
         view = View(clip=0, crop=0, indices=torch.tensor([first, (first + last) // 2, last]))
-        labels = shown_labels(row, PTS + 7, view)
+        labels = shown_labels(row, PTS, view)
         assert set(labels) == naive_labels(row, first, last)
         assert len(labels) == len(set(labels))
     nothing = View(clip=0, crop=0, indices=torch.tensor([6, 7]))

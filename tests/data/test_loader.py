@@ -5,8 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from vidtok.data import buffers
 from vidtok.data.dataset import VideoDataset
-from vidtok.data.loader import Collate, EvalBatches, TrainBatches, fitting_videos, make_loader, stack, view_bytes
+from vidtok.data.loader import (
+    Collate,
+    EvalBatches,
+    TrainBatches,
+    fitting_videos,
+    make_loader,
+    stack,
+    steps_of_epochs,
+    view_bytes,
+)
 from vidtok.data.views import ResizedCrop, TestViews, TrainViews
 from vidtok.data.watch import WatchedLoader
 from vidtok.types import Record, Sample
@@ -110,6 +120,91 @@ def test_clips_keep_their_order_in_memory_where_they_agree():
     assert stack(mixed).is_contiguous()
 
 
+LABELS = [0] * 13 + [1] * 5 + [7] * 2
+
+
+def balanced(**options):
+    return TrainBatches(**{"records": 20, "batch": 4, "steps": 50, "seed": 3, "labels": LABELS, **options})
+
+
+def test_balanced_epochs_show_every_class_equally_often_and_no_clip_twice():
+    keys = [key for batch in balanced() for key in batch]
+    assert len(set(keys)) == len(keys) == 200  # a video that comes again comes with another number, so as other clips
+    for epoch in range(10):
+        own = [LABELS[record] for record, _, _ in keys[20 * epoch : 20 * epoch + 20]]
+        assert sorted(own.count(label) for label in (0, 1, 7)) == [6, 7, 7]
+        assert own != sorted(own)
+    seen = [record for record, _, _ in keys]
+    assert set(seen) == set(range(20))  # the large class takes turns
+    for record in (13, 17):  # of the class with 5
+        assert 8 <= seen.count(record) <= 20
+    counts = [[LABELS[record] for record in seen].count(label) for label in (0, 1, 7)]
+    assert max(counts) - min(counts) <= 10
+
+
+def test_balanced_batches_follow_from_seed_and_step_alone():
+    whole = list(balanced())
+    assert list(balanced(first_step=17)) == whole[17:]
+    assert list(balanced(seed=4)) != whole
+    parts = [list(balanced(rank=rank, world=3)) for rank in range(3)]
+    for step, keys in enumerate(whole):
+        assert sorted(key for part in parts for key in part[step]) == sorted(keys)
+    with pytest.raises(ValueError, match="20 records need as many labels, not 3"):
+        balanced(labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "options", "steps"),
+    [
+        (1, {}, 3),  # of 10 records in batches of 4
+        (2, {}, 5),
+        (0.4, {}, 1),
+        (0.01, {}, 1),
+        (3, {"batch": 10}, 3),
+        (3, {"batch": 7, "records": 7}, 3),
+        (1, {"repeats": 2}, 5),
+        (0.3, {"records": 10, "batch": 1}, 3),
+    ],
+)
+def test_epochs_are_steps(epochs, options, steps):
+    settings = {"records": 10, "batch": 4, "seed": 3, **options}
+    assert steps_of_epochs(epochs, **settings) == steps
+    keys = [key for batch in TrainBatches(**settings, steps=steps) for key in batch]
+    assert len(keys) >= epochs * settings["records"] - 1e-9
+    assert steps == 1 or len(keys) - settings["batch"] // settings.get("repeats", 1) < epochs * settings["records"]
+
+
+def test_epochs_of_changing_sizes_are_counted_by_what_comes():
+    settings = {"records": 10, "batch": 8, "seed": 3, **SIZES}
+    steps = steps_of_epochs(20, **settings)
+    seen = [len(batch) for batch in TrainBatches(**settings, steps=steps)]
+    assert sum(seen[:-1]) < 200 <= sum(seen)
+
+
+def test_the_first_pass_ends_with_the_last_new_record():
+    for options in ({}, {"batch": 3}, {"batch": 10}, {"batch": 64}, {"repeats": 2}, {"batch": 8, "steps": 90, **SIZES}):
+        batches = TrainBatches(**{"records": 10, "batch": 4, "steps": 30, "seed": 3, **options})
+        seen = [len({key[0] for step in range(steps) for key in batches.keys(step)}) for steps in range(9)]
+        assert seen[batches.first_pass] == 10 > seen[batches.first_pass - 1]
+    assert TrainBatches(records=10, batch=4, steps=2, seed=3).first_pass > 2
+
+
+def test_shares_are_the_largest_of_each_size():
+    for options in ({}, {"world": 3, "rank": 2}, {"repeats": 2, "world": 2}, {"batch": 8, "steps": 90, **SIZES}):
+        batches = TrainBatches(**{"records": 10, "batch": 4, "steps": 30, "seed": 3, **options})
+        sizes = {size for _, _, size in batches.shares}
+        assert sizes == {key[2] for step in range(batches.steps) for key in batches.keys(step)}
+        world, repeats = batches.world, batches.repeats
+        for most, least, size in batches.shares:
+            of_size = [keys for step in range(batches.steps) if (keys := batches.keys(step))[0][2] == size]
+            counts = [len(keys[rank::world]) * repeats for keys in of_size for rank in range(world)]
+            assert (most, least) == (max(counts), min(counts))
+    assert EvalBatches(records=10, batch=3).shares == {(3, 1, None)}
+    assert EvalBatches(records=9, batch=3).shares == {(3, 3, None)}
+    assert EvalBatches(records=10, batch=30, rank=1, world=4).shares == {(3, 3, None)}
+    assert EvalBatches(records=2, batch=3, rank=2, world=3).shares == {(0, 0, None)}
+
+
 MIB = 2**20
 
 
@@ -128,7 +223,8 @@ def test_a_testing_batch_is_bounded_by_bytes():
         (1, 1, 32, (224, 448), 3, 8, 2),
     ],
 )
-def test_what_workers_hold_together_is_bounded(clips, crops, frames, size, batch, workers, ahead):
+def test_what_workers_hold_together_is_bounded(monkeypatch, clips, crops, frames, size, batch, workers, ahead):
+    monkeypatch.setattr(buffers, "shared_room", lambda: None)  # whatever this machine has
     shorter = size if isinstance(size, int) else min(size)
     rule = ClipRule(frames=frames, stride=1)
     views = TestViews(clip=rule, size=size, short_side=shorter, clips=clips, crops=crops)
@@ -145,7 +241,8 @@ def test_what_workers_hold_together_is_bounded(clips, crops, frames, size, batch
     assert held <= 1024 * MIB or used == 1
 
 
-def test_training_keeps_its_workers():
+def test_training_keeps_its_workers(monkeypatch):
+    monkeypatch.setattr(buffers, "shared_room", lambda: None)
     views = TrainViews(
         clip=ClipRule(frames=64, stride=1), size=320, crop=ResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0)), flip=False
     )

@@ -114,3 +114,43 @@ def test_the_first_row_whose_label_has_a_time():
     assert build(ROWS[3:]).timed_row() == 0
     assert build(ROWS[:3]).timed_row() is None
     assert build(ROWS[2:3]).timed_row() is None
+
+
+def test_the_fingerprint_changes_with_everything_that_a_list_says():
+    rows = [("a.mp4", [0], {"start_seconds": 1.0}), ("b.mp4", [1, 2], {"intervals": [(0.0, 1.0), (2.0, 3.0)]})]
+
+    def fingerprint(rows, root="/r"):
+        builder = RecordsBuilder()
+        for name, labels, more in rows:
+            builder.add(name, labels, **more)
+        return Records.from_columns(builder.columns(), root=Path(root), source=Path(root), form="paths").fingerprint()
+
+    def changed(row, **change):
+        name, labels, more = rows[row]
+        given = {"name": name, "labels": labels, **more, **change}
+        more = {key: value for key, value in given.items() if key not in ("name", "labels")}
+        return [*rows[:row], (given["name"], given["labels"], more), *rows[row + 1 :]]
+
+    others = [
+        rows[::-1],
+        rows[:1],
+        [*rows, rows[0]],
+        changed(0, name="c.mp4"),
+        changed(0, labels=[1]),
+        changed(0, start_seconds=2.0),
+        changed(0, end_seconds=2.0),
+        changed(0, video_id="v"),
+        changed(0, fps=25.0),
+        changed(1, intervals=[(0.0, 1.0), (2.0, 3.5)]),
+        changed(1, labels=[2, 1]),
+        [("a.mp4", [0, 1], {"start_seconds": 1.0}), ("b.mp4", [2], {})],
+    ]
+    found = [fingerprint(each) for each in (rows, *others)]
+    assert len(set(found)) == len(found)
+    assert fingerprint(rows) == fingerprint(rows, root="/elsewhere")  # videos may be moved
+    assert fingerprint(rows).startswith("2 records, ")
+
+
+def test_the_rows_of_each_class_are_counted_once():
+    records = Records(["a", "b", "c"], [(0, 2, 2), (2,), ()], root=Path("."), source=Path("x"))
+    assert records.class_counts(4).tolist() == [1, 0, 2, 0]

@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 
+from vidtok.data.buffers import WorkerBuffers
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import read_list
 from vidtok.data.loader import EvalBatches, make_loader
@@ -80,7 +81,7 @@ def test_two_loops_at_a_time_do_not_write_into_each_others_batches(folder):
 
 
 def test_a_silent_worker_ends_the_run(folder):
-    with pytest.raises(TrainingError, match=r"for 1 s \(data\.timeout_seconds\).*\n  \S*hangs\.mp4 \(for [01] s\)$"):
+    with pytest.raises(TrainingError, match=r"for 1 s \(`timeout_seconds`\).*\n  \S*hangs\.mp4 \(for [01] s\)$"):
         list(loader(folder, "a", "hangs", "b", timeout_seconds=1.0))
     assert not multiprocessing.active_children()
 
@@ -90,7 +91,7 @@ def test_a_worker_killed_while_its_batch_is_waited_for(folder):
     killer = threading.Thread(target=lambda: os.kill(reader_of(watched, folder / "hangs.mp4"), signal.SIGKILL))
     killer.start()
     started = time.monotonic()
-    with pytest.raises(TrainingError, match=r"has died, while reading \S*hangs\.mp4 .*data\.workers") as raised:
+    with pytest.raises(TrainingError, match=r"has died, while reading \S*hangs\.mp4 .*`workers`") as raised:
         list(watched)
     killer.join()
     assert "a.mp4" not in str(raised.value)
@@ -201,3 +202,58 @@ def test_a_backend_that_is_missing_is_told_before_any_worker_starts(folder, monk
     (folder / "list.csv").write_text("a.mp4 0\n")
     with pytest.raises(ConfigError, match=r"data\.backend=decord: .*Linux on x86-64"):
         VideoDataset(read_list(folder / "list.csv"), views=VIEWS, backend="decord")
+
+
+@pytest.mark.parametrize("words", ["unable to allocate shared memory(shm) for file </torch_1_2_3>: No space left", ""])
+def test_shared_memory_that_is_used_up_is_explained(folder, monkeypatch, words):
+    def full(self, shape):
+        if words:
+            raise RuntimeError(words)
+        os.kill(os.getpid(), signal.SIGBUS)
+
+    monkeypatch.setattr(WorkerBuffers, "empty", full)
+    with pytest.raises(TrainingError, match=r"shared memory .* 2 workers need .* --shm-size=1m; fewer `workers`"):
+        list(loader(folder, "a", "b", "c"))
+
+
+SMALL = """
+import sys
+from pathlib import Path
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.lists import read_list
+from vidtok.data.loader import EvalBatches, make_loader
+from vidtok.data.views import TestViews
+from vidtok.data import buffers, loader
+from vidtok.video.protocols import ClipRule
+if sys.argv[2] == "unaware":
+    loader.fitting_workers = lambda wanted, **_: (wanted, "")
+records = read_list(Path(sys.argv[1]))
+views = TestViews(clip=ClipRule(frames=64, stride=1), size=512, short_side=512, clips=1, crops=1)
+for batch in make_loader(VideoDataset(records, views=views), EvalBatches(records=3, batch=1), workers=2, warn=print):
+    print(tuple(batch.views.shape), flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("aware", ["aware", "unaware"])
+def test_a_container_with_docker_s_64_mb(folder, aware):
+    mount = [
+        "unshare",
+        "--mount",
+        "--map-root-user",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"',
+    ]
+    if subprocess.run([*mount, "sh", "true"], capture_output=True).returncode:
+        pytest.skip("a small /dev/shm needs the right to mount one")
+    (folder / "list.csv").write_text("a.mp4 0\nb.mp4 0\nc.mp4 0\n")
+    (folder / "script.py").write_text(SMALL)
+    command = [*mount, "sh", sys.executable, str(folder / "script.py"), str(folder / "list.csv"), aware]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    if aware == "aware":
+        assert done.returncode == 0, done.stderr
+        assert "has 64 MB left, and 2 workers need 288 MB" in done.stdout
+        assert done.stdout.count("(1, 1, 64, 3, 512, 512)") == 3
+    else:
+        assert "TrainingError: shared memory (/dev/shm)" in done.stderr

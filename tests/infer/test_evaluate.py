@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vidtok.infer.evaluate import aggregate_views, autocast, measure, merge, predict_views
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def batch(indices, failures=(), views=3):
         labels=tuple((i % 3,) for i in indices),
         indices=tuple(indices),
         video_ids=tuple(f"v{i}" for i in indices),
-        failures=tuple(Failure(index=i, path=Path(f"v{i}"), cause="broken") for i in failures),
+        failures=tuple(Failure(index=i, path=Path(f"v{i}"), cause="broken", key=f"v{i}") for i in failures),
     )
 
 
@@ -108,7 +108,7 @@ def test_failed_videos_count_as_wrong():
     assert figures.values == pytest.approx({"top1": 3 / 5, "top5": 3 / 5})
     assert figures.readable == pytest.approx({"top1": 3 / 4, "top5": 3 / 4})
     assert figures.as_dict() == {
-        "n": 5, "failed": 1, "top1": 3 / 5, "top5": 3 / 5, "top1_readable": 3 / 4, "top5_readable": 3 / 4
+        "n": 5, "failed": 1, "damaged": 0, "top1": 3 / 5, "top5": 3 / 5, "top1_readable": 3 / 4, "top5_readable": 3 / 4
     }  # fmt: skip
     few = measure(scores[:, :5], [(0,), (1,), (2,), (4,)], kind="softmax", missed=[])
     assert few.values.keys() == few.readable.keys() == {"top1"}
@@ -130,6 +130,19 @@ def test_single_labels_under_a_sigmoid_have_both_figures():
     figures = measure(scores, [(0,), (0,)], kind="sigmoid", missed=[])
     assert figures.values == {"mAP": 1.0, "top1": 0.5}
     assert next(iter(figures.values)) == "mAP"
+
+
+def test_damaged_videos_are_counted_as_they_are_and_named():
+    spoiled = [Damaged(index=i, path=Path(f"v{i}"), frames=i + 1) for i in (4, 1)]
+    batches = [replace(batch([0, index]), damaged=(each,)) for index, each in zip((4, 1), spoiled, strict=True)]
+    parts = [predict_views(MeanColour(), [one], classes=3, device=CPU) for one in batches]
+    assert merge(parts).damaged == (spoiled[1], spoiled[0])
+    together = predict_views(MeanColour(), batches, classes=3, device=CPU)
+    assert together.damaged == (spoiled[1], spoiled[0])
+    scores = together.scores("logits", kind="softmax")
+    figures = measure(scores, together.labels, kind="softmax", missed=[], damaged=len(together.damaged))
+    assert (figures.n, figures.damaged, figures.as_dict()["damaged"]) == (4, 2, 2)
+    assert figures.values == measure(scores, together.labels, kind="softmax", missed=[]).values
 
 
 def test_one_view_beside_all():

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.conftest import tool_command, tool_options
@@ -142,3 +143,22 @@ def test_what_cannot_be_checked_is_said(videos: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         check_videos.run([str(videos / "list.csv"), "--workers", "0"])
     assert "--workers counts from 1" in capsys.readouterr().err
+
+
+def test_videos_with_damaged_frames_are_named_and_left_out_where_it_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    clip = make_clip(tmp_path / "damaged.mp4", frames=30, size=(96, 144), options=GROUPS["no B-frames"])
+    make_clip(tmp_path / "whole.mp4", frames=10)
+    (tmp_path / "list.csv").write_text("whole.mp4 0\ndamaged.mp4 1\n")
+    with av.open(str(clip)) as container:
+        pos, size = next((packet.pos, packet.size) for packet in container.demux(video=0) if packet.pts == 16 * 512)
+    data = bytearray(clip.read_bytes())
+    data[pos + size // 2 : pos + size // 2 + 40] = bytes(range(40))
+    clip.write_bytes(data)
+    assert check_videos.run([str(tmp_path / "list.csv"), "--workers", "1"]) == 0
+    assert rows_of(tmp_path / "list.check.csv")["damaged.mp4"]["damaged_frames"] == "14"
+    assert "with damaged frames: 1, see the report\n  damaged.mp4: 14 of 30\n" in capsys.readouterr().out
+    assert (tmp_path / "list.clean.csv").read_text() == "whole.mp4 0\ndamaged.mp4 1\n"
+    assert check_videos.run([str(tmp_path / "list.csv"), "--workers", "1", "--leave-out-damaged"]) == 1
+    assert (tmp_path / "list.clean.csv").read_text() == "whole.mp4 0\n"

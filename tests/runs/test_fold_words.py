@@ -80,3 +80,12 @@ def test_long_runs_are_told_ever_more_rarely(tmp_path, monkeypatch, minutes):
         now[0] = float(second)
         teller([run])
     assert minutes / 2 <= len(said) <= minutes / 2 + 8
+
+
+def test_a_line_that_was_cut_off_is_passed_over(tmp_path):
+    run = Watched(name="fold 1", folder=tmp_path, steps=700)
+    with open(tmp_path / "log.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"event": "train", "ti\n')
+    write(tmp_path, train(100, 10.0, 0.75))
+    run.look()
+    assert run.words() == "fold 1 | step 100/700 | loss 0.750"

@@ -1,6 +1,7 @@
 """The result line and the share of opposites, from figures that are known."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from vidtok.runs.results import (
     opposite_share,
     result_line,
     write_classes,
+    write_damaged,
     write_predictions,
     write_scores,
 )
+from vidtok.types import Damaged
 
 CLASSES = ("right", "left", "down", "up", "clockwise", "anticlockwise", "grow", "shrink")
 
@@ -51,6 +54,17 @@ def test_the_line_of_videos_with_several_labels():
     assert line == "charades val n=400 failed=0 | 10x3 views, max score | mAP 0.312 | 1 view mAP 0.290"
     line = result_line(settings, val, figures(1, mAP=0.3, empty_classes=2), figures(1, mAP=0.2), None)
     assert line.endswith("| readable only mAP 0.400 | 2 classes without a video left out")
+
+
+def test_damaged_videos_stand_in_the_line_and_in_a_list(tmp_path):
+    val = Records(["a.mp4"], [[0]], root=Path("/d/motion"), source=Path("/d/motion/val.csv"))
+    line = result_line(config(), val, replace(figures(1, top1=0.5), damaged=3), figures(1, top1=0.5), None)
+    assert line.startswith("motion val n=400 failed=1 damaged=3 | ")
+    whole = Predictions(indices=(), video_ids=(), labels=(), logits=torch.zeros(0, 1, 8), failures=())
+    write_damaged(tmp_path / "d.csv", replace(whole, damaged=(Damaged(index=2, path=Path("a b.mp4"), frames=7),)))
+    assert (tmp_path / "d.csv").read_text().split() == ["path,damaged_frames", "a", "b.mp4,7"]
+    write_damaged(tmp_path / "d.csv", whole)
+    assert not (tmp_path / "d.csv").exists()
 
 
 def test_several_labels_stand_in_one_column(tmp_path):

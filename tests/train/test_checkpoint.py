@@ -1,7 +1,9 @@
 """Checkpoints: whole or not there, refused where they are damaged or do not fit."""
 
+import errno
 import os
 import resource
+import stat
 import zipfile
 
 import pytest
@@ -15,6 +17,7 @@ from vidtok.train.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     load_weights,
+    pack,
     remove_unfinished,
     save_checkpoint,
     verify_file,
@@ -35,19 +38,31 @@ def checkpoint(step=5, model=None, **options):
         "optimizer": {"state": {"w": {"step": torch.tensor(3.0)}}, "param_groups": []},
     }
     return Checkpoint(
-        **{"step": step, **state, "config": "a: 1", "classes": ("a", "b"), "bad": {7: "cut off"}, **options}
+        **{"step": step, **state, "config": "a: 1", "classes": ("a", "b"), "bad": {"v7": "cut off"}, **options}
     )
 
 
 def test_what_is_saved_comes_back(tmp_path):
     more = {"ema": {"w": torch.ones(2)}, "scaler": {"scale": 2.0}, "best": {"step": 4, "top1": 0.5}}
+    more |= {"stale": 3, "lists": {"train": "24 records, ab"}, "segments": (0, 4)}
     saved = checkpoint(**more)
     loaded = load_checkpoint(save_checkpoint(saved, tmp_path))
-    assert (loaded.step, loaded.config, loaded.classes, loaded.bad) == (5, "a: 1", ("a", "b"), {7: "cut off"})
+    assert (loaded.step, loaded.config, loaded.classes, loaded.bad) == (5, "a: 1", ("a", "b"), {"v7": "cut off"})
     assert all(torch.equal(loaded.model[key], value) for key, value in saved.model.items())
     assert torch.equal(loaded.optimizer["state"]["w"]["step"], torch.tensor(3.0))
     assert torch.equal(loaded.ema["w"], torch.ones(2))
-    assert (loaded.scaler, loaded.best) == (more["scaler"], more["best"])
+    assert {name: getattr(loaded, name) for name in more if name != "ema"} == {
+        k: v for k, v in more.items() if k != "ema"
+    }
+
+
+def test_older_checkpoints_are_read_and_their_rows_of_bad_videos_are_forgotten(tmp_path):
+    content = pack(checkpoint())
+    for name in ("stale", "lists", "segments"):
+        del content[name]
+    torch.save({**content, "format": "vidtok checkpoint 2", "bad": {7: "cut off"}}, tmp_path / "step_00000005.pt")
+    loaded = load_checkpoint(tmp_path / "step_00000005.pt")
+    assert (loaded.step, loaded.bad, loaded.lists, loaded.segments, loaded.stale) == (5, {}, {}, (0,), 0)
 
 
 def test_only_the_newest_stay(tmp_path):
@@ -84,6 +99,34 @@ def test_a_disk_that_fails_at_the_end_leaves_the_older_one(tmp_path, monkeypatch
     with pytest.raises(CheckpointError, match=r"step_00000002.*No space left"):
         save_checkpoint(checkpoint(2), tmp_path)
     assert os.listdir(tmp_path) == [older.name]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EISDIR])
+@pytest.mark.parametrize("name", ["open", "fsync"])
+def test_a_system_that_cannot_flush_folders_saves_all_the_same(tmp_path, monkeypatch, code, name):
+    """Windows opens no folder; some network file systems refuse the flush."""
+    real = {"open": os.open, "fsync": os.fsync}
+
+    def refuse(what, *more, **options):
+        folder = os.path.isdir(what) if name == "open" else stat.S_ISDIR(os.fstat(what).st_mode)
+        if folder:
+            raise OSError(code, os.strerror(code))
+        return real[name](what, *more, **options)
+
+    monkeypatch.setattr(os, name, refuse)
+    assert load_checkpoint(save_checkpoint(checkpoint(), tmp_path)).step == 5
+    code = errno.EIO
+    with pytest.raises(CheckpointError, match=r"cannot be written: .*Input/output error"):
+        save_checkpoint(checkpoint(6), tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name():
+    state = Net().state_dict()
+    state["network.head.weight"][1, 2] = float("inf")
+    with pytest.raises(
+        CheckpointError, match=r"x\.pt: these weights cannot be used: network\.head\.weight is not finite"
+    ):
+        load_weights(Net(), state, source="x.pt")
 
 
 def test_every_flipped_bit_is_found(tmp_path):

@@ -1,6 +1,7 @@
 """Lines that say where to look, and silence where all is well."""
 
 import pytest
+import torch
 
 from tests.conftest import ROOT
 from vidtok.build_train import highest_rate
@@ -13,7 +14,9 @@ from vidtok.train.checks import (
     input_remedy,
     majority_warning,
     rate_warning,
+    warmup_warning,
 )
+from vidtok.train.optim import make_schedule
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,7 @@ def test_a_rate_of_the_wrong_order_is_told(optimizer, lr, side):
     warning = rate_warning(optimizer, lr)
     assert warning is not None
     assert f"far {side} what {optimizer} is used with" in warning
-    assert "train.lr" in warning
+    assert "`lr`" in warning
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_a_loss_far_above_chance_is_told():
     warning = high_loss_warning(20.8, chance=2.08, step=20)
     assert warning is not None
     assert "20.8 at step 20, 10 times" in warning
-    assert "train.lr" in warning
+    assert "`lr`" in warning
 
 
 def test_a_figure_near_the_largest_class_s_is_told():
@@ -86,8 +89,8 @@ def test_a_gap_between_the_geometries_of_training_and_testing_is_told():
 def test_the_remedy_names_what_is_left_to_do():
     plenty = input_remedy(workers=1, cores=4, can_prepare=True, can_crop_in_yuv=True, can_repeat=True)
     assert plenty == (
-        "raise data.workers (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
-        "data.crop_in=yuv, or set data.repeats=2"
+        "raise `workers` (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
+        "`crop_in`=yuv, or set `repeats`=2"
     )
     nothing = input_remedy(workers=4, cores=4, can_prepare=False, can_crop_in_yuv=False, can_repeat=False)
     assert nothing == "take a machine with more cores than 4"
@@ -105,3 +108,14 @@ def test_short_intervals_are_judged_together():
     watch = InputWatch(remedy="do this")
     told = [watch(steps=3, seconds=1.0, waited=waited) for waited in (1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0)]
     assert told == [None] * 8 + ["input bound: 38% of the time waits for data; do this"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 10])
+def test_a_warm_up_as_long_as_the_run_is_told_with_the_rate_that_it_reaches(steps):
+    assert warmup_warning(steps - 1, steps=steps, lr=0.5) is None
+    for warmup in (steps, 3 * steps):
+        text = warmup_warning(warmup, steps=steps, lr=0.5)
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+        make_schedule(optimizer, lr=0.5, steps=steps, warmup_steps=warmup).step_update(steps - 1)
+        assert f"(`warmup_steps`={warmup}) is not over when the run ends, behind step {steps}" in text
+        assert f"rises to {optimizer.param_groups[0]['lr']:.3g}, not to 0.5" in text

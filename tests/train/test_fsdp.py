@@ -148,3 +148,18 @@ def test_the_forms_of_a_checkpoint(two, one):
     assert [path.name for path in (folder / "full").iterdir()] == ["step_00000003.pt"]
     names = {path.name for path in (folder / "sharded" / "step_00000003.shards").iterdir()}
     assert names == {".metadata", "__0_0.distcp", "__1_0.distcp", "run.pt", "checksums.json"}
+
+
+def test_what_is_not_finite_on_one_process_is_saved_by_none(two, one):
+    expected = {
+        "optimizer": "the optimizer's exp_avg of network.head.logits.weight",
+        "average": "the average of network.head.logits.weight",
+        "weight": "the weight network.head.logits.weight",
+    }
+    for form in ("ddp", "fsdp2"):
+        for where, name in expected.items():
+            # Parts that were poisoned before stay so; the first that is told is the weight, then its average.
+            assert (
+                two["poisoned"][f"{form} {where}"] == [f"after step 1 {name} is not finite (an infinity or a NaN)"] * 2
+            )
+        assert not (one[0] / f"poisoned {form}").exists()

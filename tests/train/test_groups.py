@@ -80,9 +80,9 @@ def test_names_are_those_of_the_network_within_a_classifier():
 
 
 def test_a_pattern_without_effect_is_refused():
-    with pytest.raises(ConfigError, match=r"train.lr_scale: 'haed.\*' fits no parameter .* begin with encoder, head"):
+    with pytest.raises(ConfigError, match=r"`lr_scale`: 'haed.\*' fits no parameter .* begin with encoder, head"):
         parameter_groups(small(), weight_decay=0.1, lr_scale={"haed.*": 2.0})
-    with pytest.raises(ConfigError, match=r"train.freeze: 'blocks.\*' fits no parameter"):
+    with pytest.raises(ConfigError, match=r"`freeze`: 'blocks.\*' fits no parameter"):
         freeze(small(), ["blocks.*"])
 
 
@@ -106,7 +106,7 @@ def test_frozen_parameters_are_in_no_group_and_stay_bitwise():
 
 
 def test_freezing_everything_is_refused():
-    with pytest.raises(ConfigError, match=r"train.freeze: \['\*'\] leaves nothing to train"):
+    with pytest.raises(ConfigError, match=r"`freeze`: \['\*'\] leaves nothing to train"):
         freeze(small(), ["*"])
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,4 +59,23 @@ def test_file_systems_without_locks_keep_nobody_out(tmp_path, monkeypatch):
     assert entered
     code = errno.EIO
     with pytest.raises(OSError, match=os.strerror(errno.EIO)), locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_is_said_in_one_message(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    for folder, why in (
+        (tmp_path / "file", "it is a file"),
+        (tmp_path / "file" / "a" / "b", f"{tmp_path}/file is a file"),
+    ):
+        with pytest.raises(TrainingError, match=f"{folder}: this cannot be a run's folder: {why}, no folder") as error:
+            with locked(folder):
+                pass
+        assert "Give another `folder`" in str(error.value)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(TrainingError, match="cannot be a run's folder: Permission denied"), locked(tmp_path / "new"):
         pass

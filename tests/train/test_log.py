@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.train.terminal import terminal
+from vidtok.errors import TrainingError
+from vidtok.train.curves import plot_curves
 from vidtok.train.log import Log, clock, read_log
 
 
@@ -139,3 +142,32 @@ def test_on_a_terminal_without_a_size_there_are_lines(tmp_path, monkeypatch, cap
 
 def test_clock():
     assert [clock(s) for s in (4.4, 75.0, 3700.0)] == ["0:04", "1:15", "1:01:40"]
+
+
+@pytest.mark.parametrize("end", ['{"event": "train", "st', '{"event": "train", "step": 40}', "\0\0\0", "12", '"text"'])
+def test_a_line_that_was_cut_off_is_left_out_and_what_comes_behind_it_is_not(tmp_path, end):
+    write(tmp_path)
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write(end)  # a full disk, a power cut
+    whole = end.endswith("}")
+    assert [event["step"] for event in read_log(tmp_path, "train")] == [10, 20, 30] + [40] * whole
+    write(tmp_path, first_step=40)
+    assert [event["step"] for event in read_log(tmp_path, "train")] == [10, 20, 30] + [40] * whole + [50, 60, 70]
+    plot_curves(tmp_path)
+    assert (tmp_path / "log.jsonl").read_text().count("\n\n") == 0
+
+
+def test_a_log_that_cannot_be_written_is_told_in_one_message(tmp_path):
+    (tmp_path / "log.jsonl").write_text("x" * 4095 + "\n")
+    log = Log(tmp_path, steps=30)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4106, limits[1]))  # a write beyond it fails, as on a full disk
+        with pytest.raises(TrainingError, match=r"log\.jsonl: the log cannot be written: File too large"):
+            log.event("start", step=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    log.close()
+    assert (tmp_path / "log.jsonl").stat().st_size == 4106
+    write(tmp_path)  # later, with room again
+    assert [event["step"] for event in read_log(tmp_path, "train")] == [10, 20, 30]

@@ -4,26 +4,29 @@ import json
 import math
 import os
 import signal
+import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import nn
 
 from tests.train.terminal import terminal
 from vidtok.data.mixing import Mixing
-from vidtok.errors import TrainingError
+from vidtok.errors import NotFiniteError, TrainingError
 from vidtok.train.ema import Averages
 from vidtok.train.log import Log
-from vidtok.train.loop import seed_dropout, step_seeds, stop_requests, train
+from vidtok.train.loop import check_failures, seed_dropout, step_seeds, stop_requests, train
 from vidtok.train.loss import ClassLoss
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import Progress
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 ALONE = Parallel(device=torch.device("cpu"))
 LOSS = ClassLoss(classes=2)
@@ -54,7 +57,7 @@ def run(folder, batches, *, model=None, progress=None, rate=0.5, **options):
     model = model or Colour()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     schedule = CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False)
-    log = Log(folder, steps=len(batches), remedy="raise data.workers")
+    log = Log(folder, steps=len(batches), remedy="raise `workers`")
     progress = progress or Progress()
     settings = {"loss": LOSS, "records": 10, "steps": len(batches), "save": lambda at: None, **options}
     try:
@@ -116,29 +119,215 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_steps(tmp_path):
             with torch.no_grad():
                 model.linear.bias.fill_(float("nan"))
 
-    with pytest.raises(TrainingError, match="between steps 21 and 30"):
+    with pytest.raises(NotFiniteError, match="the loss became nan between steps 21 and 30"):
         run(tmp_path, [batch(s) for s in range(40)], model=model, log_every=10, save_every=10, save=poison)
     assert saved == [10, 20]
 
 
+class Jumping(torch.optim.SGD):
+    """Steps of any size, of which the last is too large for a float."""
+
+    def __init__(self, *args, at, **options):
+        super().__init__(*args, **options)
+        self.at, self.count = at, 0
+
+    def step(self, closure=None):
+        self.count += 1
+        if self.count == self.at:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter.data.add_(float("inf"))
+
+
+@pytest.mark.parametrize("due", ["save_every", "eval_every"])
+def test_weights_that_are_not_finite_are_neither_validated_nor_saved(tmp_path, due):
+    # The loss of the step was finite: only the weights tell.
+    seen, model, progress = [], Colour(), Progress()
+    optimizer = Jumping(model.parameters(), at=4, lr=0.1)
+    log = Log(tmp_path, steps=50)
+    with pytest.raises(NotFiniteError, match=r"after step 4 the weight linear\.weight is not finite"):
+        train(
+            model,
+            optimizer,
+            CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False),
+            loss=LOSS,
+            batches=[batch(step) for step in range(50)],
+            records=10,
+            progress=progress,
+            steps=50,
+            parallel=ALONE,
+            log=log,
+            save=lambda at: seen.append(at.step),
+            validate=lambda model: seen.append(progress.step) or {"top1": 0.5},
+            keep_best=lambda at: None,
+            **{"log_every": 100, "save_every": 100, due: 2},
+        )
+    log.close()
+    assert seen == [2]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("name", ["adamw", "momentum", "lamb", "lion", "adafactor", "muon"])
+def test_a_rate_beyond_all_measure_never_leaves_a_checkpoint_that_is_not_finite(tmp_path, name, precision):
+    torch.manual_seed(0)
+    model = Colour()
+    optimizer = create_optimizer_v2(list(model.parameters()), opt=name, lr=1e38)
+    log, saved = Log(tmp_path, steps=30), []
+    with pytest.raises(NotFiniteError):
+        train(
+            model,
+            optimizer,
+            CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False),
+            loss=LOSS,
+            batches=[batch(step) for step in range(30)],
+            records=10,
+            progress=Progress(),
+            steps=30,
+            parallel=ALONE,
+            log=log,
+            save=lambda at: saved.append(all(bool(p.isfinite().all()) for p in model.parameters())),
+            clip_norm=None,
+            precision=precision,
+            save_every=1,
+        )
+    log.close()
+    assert all(saved)
+
+
+def test_a_gradient_that_overflows_for_ever_ends_the_run(tmp_path):
+    model = Colour()
+    model.linear.bias.register_hook(lambda gradient: gradient * float("inf"))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**-20)
+    with pytest.raises(NotFiniteError, match="no step has been made for long"):
+        run(tmp_path, [batch(0) for _ in range(20)], model=model, scaler=scaler, log_every=10)
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_batch_norm_with_a_single_value_is_told_in_words(tmp_path, accumulate):
+    class Normed(Colour):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return self.linear(self.norm(x.float().mean((1, 3, 4)) / 255))
+
+    with pytest.raises(
+        TrainingError, match=r"a batch norm of this network has a single value .* 1 clip of 2 frames"
+    ) as e:
+        run(tmp_path, [batch(0, size=accumulate)], model=Normed(), accumulate=accumulate)
+    assert "4 x 4 pixels" in str(e.value)
+    assert "`batch`" in str(e.value)
+
+
+def test_training_in_a_thread_leaves_the_signals_alone(tmp_path):
+    before, found = signal.getsignal(signal.SIGINT), []
+    thread = threading.Thread(target=lambda: found.append(run(tmp_path, [batch(step) for step in range(3)])))
+    thread.start()
+    thread.join()
+    assert found[0][1].step == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_ends_early_when_no_validation_is_better(tmp_path, capsys):
+    def stopped(name, figures, *, progress=None, **options):
+        stream, saved = iter(figures), []
+        _, progress, ended = run(
+            tmp_path / name,
+            [batch(step) for step in range(20)],
+            progress=progress or Progress(),
+            validate=lambda model: {"top1": next(stream)},
+            eval_every=2,
+            save_every=100,
+            save=lambda at: saved.append(at.step),
+            **options,
+        )
+        assert ended
+        return progress.step, saved
+
+    assert stopped("a", [0.1, 0.5, 0.5, 0.6, 0.6, 0.2, 0.4], patience=3) == (14, [14])
+    assert "training ends early, at step 14 of 20: 3 validations have not been better" in capsys.readouterr().out
+    (event,) = events(tmp_path / "a", "stopped_early")
+    assert (event["step"], "than top1 0.600 at step 8" in event["text"]) == (14, True)
+    assert stopped("b", [0.1] * 10) == (20, [20])
+    assert stopped("c", [0.1 * step for step in range(10)], patience=1) == (20, [20])
+    ended = Progress(step=14, best={"step": 8, "top1": 0.6}, stale=3)
+    assert stopped("d", [], progress=ended, patience=3) == (14, [])  # the same command again
+
+
 def failures(*indices):
-    return tuple(Failure(index=i, path=Path(f"v{i}.mp4"), cause=f"v{i}.mp4: cut off") for i in indices)
+    return tuple(
+        Failure(index=i, path=Path(f"v{i}.mp4"), cause=f"v{i}.mp4: cut off", key=f"video {i}") for i in indices
+    )
 
 
 def test_failed_videos_are_skipped_counted_once_and_named(tmp_path, capsys):
     batches = [batch(0, size=3, failures=failures(7)), batch(1, size=0, failures=failures(7, 2)), batch(2)]
     model, progress, ended = run(tmp_path, batches, max_bad_fraction=0.2)
     assert ended
-    assert progress.bad == {7: "v7.mp4: cut off", 2: "v2.mp4: cut off"}
+    assert progress.bad == {"video 7": "v7.mp4: cut off", "video 2": "v2.mp4: cut off"}
     assert len(events(tmp_path, "bad_video")) == 2
     assert "v2.mp4: cut off" in capsys.readouterr().out
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
+def test_damaged_videos_are_used_and_named_once(tmp_path, capsys):
+    def spoiled(*indices):
+        return tuple(Damaged(index=i, path=Path(f"v{i}.mp4"), frames=9 * i) for i in indices)
+
+    batches = [replace(batch(0), damaged=spoiled(2, 1)), batch(1), replace(batch(2), damaged=spoiled(1, 3))]
+    _, progress, ended = run(tmp_path, batches, max_bad_fraction=0.0)
+    assert ended
+    assert not progress.bad
+    named = [(event["step"], event["path"], event["frames"]) for event in events(tmp_path, "damaged_video")]
+    assert named == [(0, "v1.mp4", 9), (0, "v2.mp4", 18), (2, "v3.mp4", 27)]
+    assert "damaged, used as it is (3 so far): v3.mp4: 27 frames of a sample" in capsys.readouterr().out
+
+
 def test_too_many_failed_videos_stop_the_run(tmp_path):
     batches = [batch(0, size=3, failures=failures(7)), batch(1, size=2, failures=failures(1, 2))]
-    with pytest.raises(TrainingError, match=r"3 of 10 videos cannot be decoded.*max_bad_fraction=0.2"):
+    with pytest.raises(
+        TrainingError, match=r"3 of 10 videos cannot be decoded, and 2 may fail \(`max_bad_fraction`=0.2"
+    ):
         run(tmp_path, batches, max_bad_fraction=0.2)
+
+
+@pytest.mark.parametrize("first_pass", [4, 100])
+def test_all_that_fail_in_the_first_pass_are_named(tmp_path, first_pass):
+    # Too many from step 1 on; the pass over the list, or the run, ends with step 3.
+    bad = {1: (7, 4), 3: (2,), 4: (9,)}
+    batches = [batch(step, failures=failures(*bad.get(step, ()))) for step in range(4 if first_pass > 4 else 8)]
+    with pytest.raises(TrainingError, match="3 of 10 videos cannot be decoded, and 1 may fail") as error:
+        run(tmp_path, batches, first_pass=first_pass)
+    assert [line.strip() for line in str(error.value).splitlines()[1:]] == [f"v{i}.mp4: cut off" for i in (4, 7, 2)]
+
+
+def test_a_list_with_nothing_but_broken_videos_is_not_read_to_its_end():
+    bad = {f"v{i}": f"v{i}: cut off" for i in range(101)}
+    with pytest.raises(TrainingError, match=r"101 of 900 .*\n(  v\d+: cut off\n){100}  … and 1 more, which the log"):
+        check_failures(bad, 900, max_bad_fraction=0.01, may_wait=True)
+    bad.popitem()
+    check_failures(bad, 900, max_bad_fraction=0.01, may_wait=True)
+
+
+@pytest.mark.parametrize(
+    ("records", "fraction", "allowed"),
+    [
+        (20, 0.01, 1),
+        (20, 0.1, 2),
+        (100, 0.07, 7),
+        (100, 0.29, 29),
+        (10, 0.0, 0),
+        (1, 0.5, 0),
+        (3, 1.0, 2),
+        (199, 0.01, 1),
+    ],
+)
+def test_one_video_at_least_may_fail_and_never_all(records, fraction, allowed):
+    bad = {str(i): "cut off" for i in range(allowed)}
+    check_failures(bad, records, max_bad_fraction=fraction)
+    with pytest.raises(TrainingError, match=f"{allowed + 1} of {records} videos cannot be decoded, and {allowed} may"):
+        check_failures({**bad, "one more": "cut off"}, records, max_bad_fraction=fraction)
 
 
 def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path):
@@ -368,7 +557,7 @@ def test_a_loss_that_rises_far_above_chance_is_told_once(tmp_path, capsys):
         object.__setattr__(one, "labels", tuple((1 - label,) for (label,) in one.labels))
     run(tmp_path, shuffled, rate=500.0, clip_norm=None, log_every=1)
     (warning,) = events(tmp_path, "warning")
-    assert "lower train.lr" in warning["text"]
+    assert "lower `lr`" in warning["text"]
     assert f"({math.log(2):.3g})" in warning["text"]
     assert "warning: the loss is" in capsys.readouterr().out
 
@@ -387,7 +576,7 @@ def test_a_run_that_waits_for_its_data_is_told_so(tmp_path, kind, told):
     run(tmp_path, kind(batch(step) for step in range(40)), log_every=10)
     lines = [event["text"] for event in events(tmp_path, "input_bound")]
     assert len(lines) == told
-    assert all("of the time waits for data; raise data.workers" in line for line in lines)
+    assert all("of the time waits for data; raise `workers`" in line for line in lines)
 
 
 def test_the_bar_moves_with_every_step(tmp_path, monkeypatch):

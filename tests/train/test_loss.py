@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vidtok.train.loss import ClassLoss
+from vidtok.train.loss import ClassLoss, balanced_weights
 
 LOGITS = [[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]]
 MIXED = [[0.7, 0.0, 0.3], [0.25, 0.75, 0.0]]
@@ -74,3 +74,57 @@ def test_half_precision_logits_are_measured_in_float32():
     logits = torch.tensor(LOGITS).bfloat16()
     targets = loss.targets([(0,), (1,)], device="cpu")
     assert torch.equal(loss(logits, targets), loss(logits.float(), targets))
+
+
+WEIGHTS = (0.5, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_weights_multiply_the_terms_of_their_classes(smoothing):
+    # Rows and classes told apart: the loss of one class alone is its term times its weight.
+    logits, targets = torch.tensor(LOGITS, dtype=torch.float64), torch.tensor(MIXED, dtype=torch.float64)
+    expected = 0.0
+    for row, own in zip(LOGITS, MIXED, strict=True):
+        total = sum(math.exp(value) for value in row)
+        for value, target, weight in zip(row, own, WEIGHTS, strict=True):
+            expected -= weight * ((1 - smoothing) * target + smoothing / 3) * math.log(math.exp(value) / total)
+    loss = ClassLoss(classes=3, label_smoothing=smoothing, weights=WEIGHTS)
+    assert loss(logits, targets).item() == pytest.approx(expected, rel=1e-6)
+    parts = sum(loss(logits[row : row + 1], targets[row : row + 1]).item() for row in range(2))
+    assert parts == pytest.approx(expected, rel=1e-6)  # a clip counts the same in any batch
+
+
+def test_weights_multiply_those_who_have_the_class():
+    logits, targets = torch.tensor(LOGITS, dtype=torch.float64), torch.tensor([[1, 0, 1], [0, 1, 0.0]])
+    expected = 0.0
+    for row, own in zip(LOGITS, targets.tolist(), strict=True):
+        for value, target, weight in zip(row, own, WEIGHTS, strict=True):
+            score = 1 / (1 + math.exp(-value))
+            expected -= weight * target * math.log(score) + (1 - target) * math.log(1 - score)
+    found = ClassLoss(classes=3, kind="sigmoid", over_classes="sum", weights=WEIGHTS)(logits, targets)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+    assert ClassLoss(classes=3, kind="sigmoid", weights=WEIGHTS)(logits, targets).item() == pytest.approx(
+        expected / 3, rel=1e-6
+    )
+
+
+def test_balanced_weights_give_every_class_the_same_share():
+    counts = [1, 3, 0, 12]
+    weights = balanced_weights(counts, videos=16, kind="softmax")
+    shares = [count * weight for count, weight in zip(counts, weights, strict=True)]
+    assert shares == pytest.approx([16 / 3, 16 / 3, 0, 16 / 3])
+    assert weights[2] == 1.0
+    weights = balanced_weights(counts, videos=16, kind="sigmoid")
+    assert weights == pytest.approx((15, 13 / 3, 1, 4 / 12))
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0, 2.0, -1.0), (1.0, 2.0, math.inf), (1.0, 2.0, math.nan)])
+def test_weights_are_one_for_each_class(weights):
+    with pytest.raises(ValueError, match="3 classes need as many weights"):
+        ClassLoss(classes=3, weights=weights)
+
+
+def test_chance_rises_with_the_weights():
+    assert ClassLoss(classes=4, weights=(1.0, 1.0, 2.0, 8.0)).of_chance == pytest.approx(3 * math.log(4))
+    assert ClassLoss(classes=4, weights=(0.1,) * 4).of_chance == pytest.approx(math.log(4))
+    assert ClassLoss(classes=4, kind="sigmoid", weights=(3.0,) * 4).of_chance == pytest.approx(3 * math.log(2))

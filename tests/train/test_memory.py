@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tests.models.families import clips, tiny
+from vidtok.errors import TrainingError
 from vidtok.models.vivit import ViViT
 from vidtok.train.depth import network_blocks
-from vidtok.train.memory import checkpoint_blocks
+from vidtok.train.memory import checkpoint_blocks, memory_told
 
 
 def vivit():
@@ -93,3 +94,33 @@ def test_compiled_blocks_take_up_their_statistics_once():
     # In a process of its own: dynamo cannot trace the shape checks of the test run.
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "same\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"), "CUDA out of memory. Tried"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "can't allocate memory"),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes"), "not enough memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "ALLOC_FAILED"),
+        (MemoryError(), "no memory"),
+    ],
+)
+def test_an_allocation_that_fails_is_told_with_what_can_be_done(error, shown):
+    with pytest.raises(TrainingError, match=rf"out of memory: lower it\. The system's words: .*{shown}"):
+        with memory_told("lower it"):
+            raise error
+
+
+def test_an_allocation_that_fails_in_a_worker_is_told_so():
+    words = "Caught RuntimeError in DataLoader worker process 0.\nTraceback\nRuntimeError: can't allocate memory: 3"
+    with pytest.raises(TrainingError, match=r"lower `workers`.*RuntimeError: can't allocate memory: 3"):
+        with memory_told("lower it"):
+            raise RuntimeError(words)
+
+
+def test_other_errors_and_real_ones(monkeypatch):
+    with pytest.raises(RuntimeError, match="other"), memory_told("x"):
+        raise RuntimeError("other")
+    with pytest.raises(TrainingError, match="out of memory"), memory_told("x"):
+        torch.empty(1 << 60, dtype=torch.uint8)

@@ -53,7 +53,7 @@ def test_an_empty_share_of_a_step_spoils_no_statistics():
 
 
 def test_synchronised_norms_need_a_gpu():
-    with pytest.raises(ConfigError, match=r"train.batch_norm=sync: .* set train.batch_norm=train"):
+    with pytest.raises(ConfigError, match=r"`batch_norm`=sync: .* give `batch_norm`=train"):
         synchronise_norms(two_norms(), device=torch.device("cpu"))
 
 

@@ -91,9 +91,9 @@ def test_momentum_follows_its_formula():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "adamww"}, "train.optimizer=adamww: timm has no such optimizer"),
-        ({"name": "momentum", "betas": (0.9, 0.9)}, "train.betas=.*: momentum has no betas; leave it out"),
-        ({"name": "adamw", "momentum": 0.9}, "train.momentum=0.9: adamw has no momentum; leave it out"),
+        ({"name": "adamww"}, "`optimizer`=adamww: timm has no such optimizer"),
+        ({"name": "momentum", "betas": (0.9, 0.9)}, "`betas`=.*: momentum has no betas; leave it out"),
+        ({"name": "adamw", "momentum": 0.9}, "`momentum`=0.9: adamw has no momentum; leave it out"),
     ],
 )
 def test_what_an_optimizer_does_not_have_is_refused(settings, message):

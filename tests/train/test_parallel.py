@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from vidtok.errors import ConfigError
-from vidtok.train.parallel import Parallel, fair_threads, start_parallel
+from vidtok.train import parallel
+from vidtok.train.parallel import Parallel, cpu_quota, fair_threads, start_parallel, usable_cores
 
 SCRIPT = """
 import json, sys, torch
@@ -94,5 +95,70 @@ def test_processes_share_the_cores_where_the_user_says_nothing(monkeypatch, said
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_a_missing_device_is_told():
-    with pytest.raises(ConfigError, match=r"run.device=cuda, but torch finds no CUDA device"), start_parallel("cuda"):
+    with pytest.raises(ConfigError, match=r"`device`=cuda, but torch finds no CUDA device"), start_parallel("cuda"):
         pass
+
+
+def control_groups(folder, path, files):
+    """A folder like /sys/fs/cgroup, and what /proc says of a process in the group `path`."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text + "\n")
+    (folder / "own").write_text(path)
+    return {"groups": folder, "own": folder / "own"}
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "quota"),
+    [
+        ("0::/", {"cpu.max": "200000 100000"}, 2.0),  # docker --cpus=2
+        ("0::/", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/", {}, None),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3.0),
+        ("0::/a/b", {"a/b/cpu.max": "150000 100000", "a/cpu.max": "300000 100000"}, 1.5),
+        ("0::/../gone", {"cpu.max": "200000 100000"}, 2.0),  # of a group above those in sight
+        (
+            "7:memory:/m\n4:cpu,cpuacct:/docker/1\n",
+            {"cpu/docker/1/cpu.cfs_quota_us": "250000", "cpu/docker/1/cpu.cfs_period_us": "100000"},
+            2.5,
+        ),
+        (
+            "4:cpu,cpuacct:/docker/1\n",  # the group is the root of what is in sight
+            {"cpu,cpuacct/cpu.cfs_quota_us": "400000", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
+            4.0,
+        ),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    ],
+)
+def test_a_containers_share_of_the_processors_is_read(tmp_path, path, files, quota):
+    assert cpu_quota(**control_groups(tmp_path, path, files)) == quota
+
+
+def test_cores_are_those_of_the_quota(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    for quota, cores in ((None, 8), (2.0, 2), (2.5, 3), (0.1, 1), (64.0, 8)):
+        monkeypatch.setattr(parallel, "cpu_quota", lambda quota=quota: quota)
+        assert usable_cores() == cores
+    assert cpu_quota(groups=tmp_path, own=tmp_path / "none") is None
+
+
+def test_processes_wait_for_each_other_as_long_as_they_are_told(tmp_path):
+    # One comes two seconds late: nobody who waits a minute loses it, and whoever waits half a second does.
+    (tmp_path / "script.py").write_text(
+        "import sys, time\n"
+        "from vidtok.train.parallel import start_parallel\n"
+        "with start_parallel('cpu', wait_minutes=float(sys.argv[1])) as p:\n"
+        "    p.wait()\n"
+        "    if p.is_main:\n"
+        "        time.sleep(2)\n"
+        "    p.wait()\n"
+        "    print('met', flush=True)\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+    for minutes, met in ((1.0, True), (0.5 / 60, False)):
+        command = [*launch, tmp_path / "script.py", str(minutes)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert (done.returncode == 0) == met, done.stderr
+        assert ("Timed out" in done.stderr) == (not met)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
+from vidtok.errors import NotFiniteError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.train.depth import network_blocks
@@ -208,6 +210,29 @@ def shards(parallel: Parallel, folder: Path) -> dict:
     return found
 
 
+def poisoned(parallel: Parallel, folder: Path) -> dict[str, list[str]]:
+    """What each process says when the last one alone has a NaN: in a weight, its average, the optimizer's state."""
+    found, name = {}, "network.head.logits.weight"
+    for form in ("ddp", "fsdp2"):
+        of_form = dataclasses.replace(parallel, form=form)
+        state = make_state(of_form)
+        go(state, of_form, folder / f"log poisoned {form}", steps=1)
+        state.check_finite(of_form)
+        weight = dict(state.model.named_parameters())[name]
+        assert state.averages is not None
+        parts = {"optimizer": state.optimizer.state[weight]["exp_avg"], "average": state.averages.state[name]}
+        for where, tensor in {**parts, "weight": weight.data}.items():
+            if parallel.rank == parallel.world - 1:
+                (tensor.to_local() if isinstance(tensor, DTensor) else tensor)[-1] = float("nan")
+            said = ""
+            try:
+                Store(folder=folder / f"poisoned {form}", parallel=of_form).save(state, config="", classes=())
+            except NotFiniteError as error:
+                said = str(error)
+            found[f"{form} {where}"] = parallel.gather(said)
+    return found
+
+
 def quick(parallel: Parallel, folder: Path) -> dict:
     both = equal(parallel, folder, network="vivit", forms=SHORT_FORMS, dtypes=[torch.float64], steps=SHORT)
     return {
@@ -215,6 +240,7 @@ def quick(parallel: Parallel, folder: Path) -> dict:
         "bfloat16": bfloat16(parallel),
         "recomputed": recomputed(parallel),
         "shards": shards(parallel, folder),
+        "poisoned": poisoned(parallel, folder),
         "vivit": both,
     }
 

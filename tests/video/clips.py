@@ -113,14 +113,14 @@ def zero_packets(path: Path, first: int, last: int) -> None:
 def watch_decoder(monkeypatch: pytest.MonkeyPatch) -> list[av.VideoFrame]:
     """A list that grows by every frame that a PyAVReader decodes from now on."""
     decoded: list[av.VideoFrame] = []
-    inner = PyAVReader._decoded
+    inner = PyAVReader.decoded
 
     def watched(self, first, *, needed=None):
         for frame in inner(self, first, needed=needed):
             decoded.append(frame)
             yield frame
 
-    monkeypatch.setattr(PyAVReader, "_decoded", watched)
+    monkeypatch.setattr(PyAVReader, "decoded", watched)
     return decoded
 
 
@@ -148,3 +148,33 @@ GROUPS = {
     "keyframes only": {"x264-params": "keyint=1"},
     "no B-frames": {"x264-params": "keyint=16:min-keyint=16:bframes=0:scenecut=0"},
 }
+
+
+def make_late_clip(
+    path: Path, *, late: Fraction, begin: Fraction = Fraction(0), frames: int = 75, codec: str = "libx264"
+) -> Path:
+    """Numbered pictures at 25 per second from `begin + late` on, beside a tone (MP2) from `begin` on."""
+    fps, rate, block = Fraction(25), 48_000, 1152
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream(codec, rate=fps)
+        pictures.height, pictures.width, pictures.pix_fmt = 64, 96, "yuv420p"
+        pictures.codec_context.time_base = 1 / fps
+        sound = container.add_stream("mp2", rate=rate, layout="mono")
+        packets: list[av.Packet] = []
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")
+            frame.pts, frame.time_base = number + round((begin + late) * fps), 1 / fps
+            packets += pictures.encode(frame)
+        packets += pictures.encode(None)
+        for number in range(round((late + frames / fps) * rate) // block):
+            tone = av.AudioFrame.from_ndarray(np.full((1, block), 99, np.int16), format="s16", layout="mono")
+            tone.rate, tone.pts, tone.time_base = rate, number * block, Fraction(1, rate)
+            heard = sound.encode(tone)
+            for packet in heard:
+                assert packet.time_base is not None
+                packet.pts = packet.dts = number * block + round(begin * rate)
+            packets += heard
+        packets.sort(key=lambda packet: (packet.dts or 0) * (packet.time_base or 0))
+        for packet in packets:
+            container.mux(packet)
+    return path

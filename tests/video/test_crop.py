@@ -11,7 +11,8 @@ from tests.video.clips import make_clip, numbered_picture, read_numbers, watch_d
 from vidtok.data.transforms import crop_resize, random_box
 from vidtok.errors import DecodeError
 from vidtok.types import Box
-from vidtok.video.crop import chroma_place, coded_box, crops_exactly
+from vidtok.video.crop import chroma_place, crops_exactly
+from vidtok.video.orientation import Orientation
 from vidtok.video.pyav import PyAVReader
 
 WHOLE = Box(top=0, left=0, height=64, width=96)
@@ -157,7 +158,7 @@ def test_the_box_in_the_coded_picture():
     for turns in range(4):
         upright = coded.rot90(turns, dims=(1, 2))
         box = Box(top=1, left=2, height=4, width=3)
-        cut = coded_box(box, size=(7, 11), turns=turns)
+        cut = Orientation(turns=turns).coded_box(box, size=(7, 11))
         inside = coded[:, cut.top : cut.top + cut.height, cut.left : cut.left + cut.width]
         assert torch.equal(inside.rot90(turns, dims=(1, 2)), upright[:, 1:5, 2:5])
 

@@ -23,7 +23,7 @@ def clip(tmp_path_factory):
 
 
 def numbers(video: PacketReader, first: int) -> list[int]:
-    return [read_number(frame.to_ndarray(format="rgb24").transpose(2, 0, 1)) for frame in video._decoded(first)]
+    return [read_number(frame.to_ndarray(format="rgb24").transpose(2, 0, 1)) for frame in video.decoded(first)]
 
 
 def test_the_facts_of_a_file(clip):
@@ -42,7 +42,7 @@ def test_frames_come_in_the_order_of_showing(clip):
 
 def test_decoding_goes_on_from_a_later_keyframe(clip):
     with PacketReader(clip) as video:
-        entry = int(video._table.entry[20])
+        entry = int(video.table.entry[20])
         assert entry > 0
         assert numbers(video, entry)[-18:] == list(range(12, 30))
 
@@ -82,7 +82,7 @@ def rename_size(path: Path, *, rows: int, columns: int) -> Path:
 
 def test_h264_in_mp4_is_opened_without_decoding(clip, tmp_path):
     with PacketReader(clip) as video:
-        assert video._codec.pix_fmt is None  # which only a frame tells
+        assert video.codec.pix_fmt is None  # which only a frame tells
         assert numbers(video, 0) == list(range(30))
     others = [
         remux(clip, tmp_path / "a.mkv"),
@@ -90,7 +90,7 @@ def test_h264_in_mp4_is_opened_without_decoding(clip, tmp_path):
     ]
     for other in others:
         with PacketReader(other) as video:
-            assert video._codec.pix_fmt == "yuv420p"
+            assert video.codec.pix_fmt == "yuv420p"
 
 
 def test_a_header_that_is_wrong_about_the_size_is_found_out(tmp_path):
@@ -100,7 +100,7 @@ def test_a_header_that_is_wrong_about_the_size_is_found_out(tmp_path):
         small = video.frames_at([20], short_side=32)
     rename_size(path, rows=48, columns=48)
     with PyAVReader(path) as video:
-        assert video._coded_size == (48, 48)
+        assert video.coded_size == (48, 48)
         assert torch.equal(video.frames_at([20], short_side=32).pixels, small.pixels)
         assert torch.equal(video.frames_at([3, 20]).pixels, expected.pixels)
     with PyAVReader(path) as video:
@@ -130,5 +130,5 @@ def test_of_two_streams_the_best_is_found_by_looking(tmp_path):
         best = container.streams.best("video")
         expected = best.height, best.width
     with PyAVReader(path) as video:
-        assert video._codec.pix_fmt == "yuv420p"
+        assert video.codec.pix_fmt == "yuv420p"
         assert video.size == expected

@@ -23,6 +23,8 @@ def run(arguments: Sequence[str]) -> int:
     words = "how long a file may take to open, and to its next frame (default: %(default)g)"
     cli.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help=words)
     cli.add_argument("--fresh", action="store_true", help="read all files again")
+    words = "leave videos with damaged frames out of the new list as bad ones are (they are named in any case)"
+    cli.add_argument("--leave-out-damaged", action="store_true", help=words)
     args = cli.parse_args(arguments)
     if (args.workers is not None and args.workers < 1) or not args.timeout > 0:
         cli.error(f"--workers counts from 1 and --timeout is above 0, got {args.workers} and {args.timeout:g}")
@@ -37,5 +39,6 @@ def run(arguments: Sequence[str]) -> int:
         backend=args.backend,
         timeout_seconds=args.timeout,
         fresh=args.fresh,
+        leave_out_damaged=args.leave_out_damaged,
     )
     return 1 if bad else 0

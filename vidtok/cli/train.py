@@ -19,6 +19,11 @@ def run(arguments: Sequence[str]) -> int:
         help="go on from this checkpoint where the run's folder has none; alone: insist that the folder has one",
     )
     cli.add_argument(
+        "--new-segment",
+        action="store_true",
+        help="go on although the config has changed, with another rate or more steps: a new segment of the run",
+    )
+    cli.add_argument(
         "--allow-missing", action="store_true", help="exit with 0 even if test videos could not be decoded"
     )
     add_overrides(cli)
@@ -26,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.train import run_train
 
-    trained = run_train(args.cfg, args.overrides, resume=args.resume)
+    trained = run_train(args.cfg, args.overrides, resume=args.resume, new_segment=args.new_segment)
     if not trained.finished:
         return 130
     return 1 if trained.figures is not None and trained.figures.failed and not args.allow_missing else 0

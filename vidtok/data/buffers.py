@@ -5,7 +5,9 @@ worker keeps its buffers, and takes one again as soon as the training process ha
 """
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, UInt8
@@ -18,6 +20,50 @@ HEAD = 64
 FRESH = -1
 MakeRoom = Callable[[Sequence[int]], UInt8[Tensor, "..."]]
 """Memory for pixels of this shape, with anything in it."""
+
+
+SHARED = Path("/dev/shm")
+"""Where Linux keeps shared memory."""
+HELD = 3
+"""Batches that a worker holds at most: one in use, one that waits, one that is being made."""
+
+
+def shared_room() -> int | None:
+    """The bytes of shared memory that are left; None where the system has no such limit."""
+    try:
+        return shutil.disk_usage(SHARED).free
+    except OSError:
+        return None
+
+
+def fitting_workers(wanted: int, *, batch_bytes: int, sharing: int = 1) -> tuple[int, str]:
+    """As many of the wanted workers as shared memory has room for, and what to say where these are fewer.
+
+    `batch_bytes` is the size of a batch, `sharing` the number of processes that start so many workers each.
+    """
+    room = shared_room()
+    fitting = wanted if room is None else room // (sharing * HELD * (HEAD + batch_bytes))
+    if fitting >= wanted:
+        return wanted, ""
+    return fitting, (
+        f"{too_small(batch_bytes, workers=wanted * sharing)} "
+        f"Videos are decoded {f'by {fitting} workers' if fitting else 'in the training process itself'} for now."
+    )
+
+
+def too_small(batch_bytes: int, *, workers: int) -> str:
+    """What a shared memory that is too small for so many workers needs, and what can be done, in words."""
+    room, needed = shared_room() or 0, workers * HELD * (HEAD + batch_bytes)
+    return (
+        f"shared memory ({SHARED}), in which worker processes hand over their batches, has {megabytes(room)} left, and "
+        f"{workers} workers need {megabytes(needed)}: {HELD} batches of {megabytes(batch_bytes)} each. Docker gives 64 "
+        f"MB unless it is started with more, as by --shm-size={-(-needed * 5 // 4) // 2**20 + 1}m; fewer `workers` "
+        "need less, and `workers`=0 none."
+    )
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 2**20:.3g} MB" if count < 1000 * 2**20 else f"{count / 2**20:.0f} MB"
 
 
 def own_memory(shape: Sequence[int]) -> UInt8[Tensor, "..."]:

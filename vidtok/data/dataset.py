@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 
 from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import DecodeError
-from vidtok.types import Failure, Record, Sample, View
-from vidtok.video.reader import VideoReader, check_backend, holds_pictures, open_video
+from vidtok.types import Damaged, Failure, Record, Sample, View
+from vidtok.video.reader import READ_SECONDS, VideoReader, check_backend, holds_pictures, open_video
 from vidtok.video.sample import CLOCK_SECONDS
 
 Key = tuple[int, int, int | None]
@@ -23,16 +23,26 @@ Key = tuple[int, int, int | None]
 
 
 class VideoDataset(Dataset[Sample | Failure]):
-    """Videos as samples. A key is `(record, epoch, size)`; a video that cannot be decoded comes back as a Failure."""
+    """Videos as samples. A key is `(record, epoch, size)`; a video that cannot be decoded comes back as a Failure.
+
+    `timeout_seconds` bounds the opening of a video and each reading of frames: see `open_video`.
+    """
 
     def __init__(
-        self, records: Sequence[Record], *, views: TrainViews | TestViews, seed: int = 0, backend: str = "pyav"
+        self,
+        records: Sequence[Record],
+        *,
+        views: TrainViews | TestViews,
+        seed: int = 0,
+        backend: str = "pyav",
+        timeout_seconds: float = READ_SECONDS,
     ):
         check_backend(backend)
         self.records = records
         self.views = views
         self.seed = seed
         self.backend = backend
+        self.timeout_seconds = timeout_seconds
 
     def __len__(self) -> int:
         return len(self.records)
@@ -42,7 +52,8 @@ class VideoDataset(Dataset[Sample | Failure]):
         try:
             return self.sample(record=record, epoch=epoch, size=size)
         except DecodeError as error:
-            return Failure(index=record, path=self.records[record].path, cause=str(error))
+            item = self.records[record]
+            return Failure(index=record, path=item.path, cause=str(error), key=item.key)
 
     def sample(self, *, record: int, epoch: int = 0, view: int | None = None, size: int | None = None) -> Sample:
         """All views of a record, or one of them. The video is opened here and decoded once for all views.
@@ -52,46 +63,57 @@ class VideoDataset(Dataset[Sample | Failure]):
         """
         row = self.records[record]
         rng = np.random.default_rng([self.seed, record, epoch])
-        with open_record(row, backend=self.backend) as reader:
-            pts_seconds = reader.pts_seconds
-            views = plan(self.views, row, pts_seconds, rng)
+        with open_record(row, backend=self.backend, timeout_seconds=self.timeout_seconds) as reader:
+            seconds = clock_seconds(reader)
+            views = plan(self.views, row, seconds, rng)
             pixels = self.views.cut(reader, views, rng, size=size)
+            spoiled = len(reader.damaged or ())
         if isinstance(self.views, TrainViews):
-            labels = [shown_labels(row, pts_seconds, each) for each in views]
+            labels = [shown_labels(row, seconds, each) for each in views]
         else:
             labels = [unique(row.labels)] * len(views)
         chosen = slice(None) if view is None else slice(view, view + 1)
-        return Sample(index=record, views=pixels[chosen], labels=tuple(labels[chosen]), video_id=row.video_id)
+        return Sample(
+            index=record,
+            views=pixels[chosen],
+            labels=tuple(labels[chosen]),
+            video_id=row.video_id,
+            damaged=Damaged(index=record, path=row.path, frames=spoiled) if spoiled else None,
+        )
 
 
-def open_record(record: Record, *, backend: str) -> VideoReader:
+def open_record(record: Record, *, backend: str, timeout_seconds: float = READ_SECONDS) -> VideoReader:
     """The record's video, or its pictures at its rate; DecodeError for a rate beside a video, which says its own."""
     if record.fps is not None and backend != "frames" and not holds_pictures(record.path):
         raise DecodeError(
             f"{record.path}: the list gives it {record.fps:g} frames per second, but that is for folders of pictures; "
             f"this is a video, and says its own rate"
         )
-    return open_video(record.path, backend=backend, fps=record.fps)
+    return open_video(record.path, backend=backend, fps=record.fps, timeout_seconds=timeout_seconds)
+
+
+def clock_seconds(reader: VideoReader) -> Float64[Tensor, "n"]:
+    """When each frame is shown by the file's clock, which the times of records count by, as players do."""
+    return reader.pts_seconds - reader.start_seconds
 
 
 def plan(
-    views: TrainViews | TestViews, record: Record, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator
+    views: TrainViews | TestViews, record: Record, seconds: Float64[Tensor, "n"], rng: np.random.Generator
 ) -> list[View]:
-    """The views of a record; frames outside of its part are as if they were not there.
+    """The views of a record; frames outside of its part are as if they were not there. `seconds`: see `clock_seconds`.
 
     Raises DecodeError where no frame is left.
     """
-    first, stop = part(record, pts_seconds)
-    planned = views.views(pts_seconds[first:stop], rng)
+    first, stop = part(record, seconds)
+    planned = views.views(seconds[first:stop], rng)
     return [replace(view, indices=view.indices + first) for view in planned] if first else planned
 
 
-def part(record: Record, pts_seconds: Float64[Tensor, "n"]) -> tuple[int, int]:
+def part(record: Record, seconds: Float64[Tensor, "n"]) -> tuple[int, int]:
     """The first frame shown at or after `start_seconds`, and the first at or after `end_seconds`, or the end.
 
     Times within half a millisecond count as equal, as clocks of whole milliseconds need it.
     """
-    seconds = pts_seconds - pts_seconds[0]
     first, stop = 0, len(seconds)
     if record.start_seconds is not None:
         first = int((seconds < record.start_seconds - CLOCK_SECONDS).sum())
@@ -101,12 +123,12 @@ def part(record: Record, pts_seconds: Float64[Tensor, "n"]) -> tuple[int, int]:
         end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
         raise DecodeError(
             f"{record.path}: no frame is shown from {record.start_seconds or 0:g} s to {end}; "
-            f"its {len(seconds)} frames are shown from 0 to {float(seconds[-1]):.3f} s"
+            f"its {len(seconds)} frames are shown from {float(seconds[0]):.3g} to {float(seconds[-1]):.3f} s"
         )
     return first, stop
 
 
-def shown_labels(record: Record, pts_seconds: Float64[Tensor, "n"], view: View) -> tuple[int, ...]:
+def shown_labels(record: Record, seconds: Float64[Tensor, "n"], view: View) -> tuple[int, ...]:
     """The labels that happen during a clip, from its first frame to the end of its last: the union over that time.
 
     PySlowFast's rule for Charades, which joins the labels of all frames from the first to the last. There a label holds
@@ -115,11 +137,11 @@ def shown_labels(record: Record, pts_seconds: Float64[Tensor, "n"], view: View) 
     """
     if not record.intervals:
         return unique(record.labels)
-    seconds = pts_seconds - pts_seconds[0]
     first, last = int(view.indices.min()), int(view.indices.max())
     begin = float(seconds[first])
     # The last frame of a video is shown for the mean duration of the others.
-    end = float(seconds[last + 1] if last + 1 < len(seconds) else seconds[last] * (last + 1) / max(last, 1))
+    shown = float(seconds[last] - seconds[0]) / max(last, 1)
+    end = float(seconds[last + 1] if last + 1 < len(seconds) else seconds[last] + shown)
     pairs = zip(record.labels, record.intervals, strict=True)
     return unique(
         label for label, (start, stop) in pairs if start < end - CLOCK_SECONDS and stop > begin + CLOCK_SECONDS

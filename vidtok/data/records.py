@@ -1,5 +1,6 @@
 """Records of a list as columns, which worker processes share."""
 
+import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,6 +98,21 @@ class Records(Sequence[Record]):
             fps=_number(columns.fps, row),
         )
 
+    def fingerprint(self) -> str:
+        """What the list says, in short: its length, and a hash (SHA-256) of every column in the list's order.
+
+        Where the videos lie is no part of it.
+        """
+        columns, hashed = self._columns, hashlib.sha256()
+        texts = [columns.names, columns.video_ids]
+        parts = [part for text in texts for part in ((text.bytes, text.ends) if text is not None else (None, None))]
+        parts += [columns.labels, columns.label_ends, columns.intervals, columns.starts, columns.ends, columns.fps]
+        for part in parts:
+            hashed.update(
+                b"-" if part is None else f"{tuple(part.shape)}".encode() + part.contiguous().numpy().tobytes()
+            )
+        return f"{len(self)} records, {hashed.hexdigest()[:16]}"
+
     def subset(self, rows: Sequence[int], *, names: Mapping[int, str] = NO_NAMES) -> "Records":
         """The records of these rows, in this order, such as those of one fold; `names` are new paths of some rows."""
         builder = RecordsBuilder()
@@ -178,6 +194,19 @@ class Records(Sequence[Record]):
         ends = self._columns.label_ends.numpy()
         starts = np.concatenate([[0], ends[:-1]])
         return self._columns.labels.numpy()[starts + place]
+
+    def class_counts(self, classes: int) -> np.ndarray:
+        """How many rows have each label; one that has it several times counts once."""
+        rows = np.repeat(np.arange(len(self)), self.label_counts())
+        pairs = np.unique(np.stack([rows, self._columns.labels.numpy()], 1), axis=0)
+        return np.bincount(pairs[:, 1], minlength=classes)
+
+    def label_table(self) -> np.ndarray | None:
+        """Labels by row and place, where every row has the same number of them, else None."""
+        counts = self.label_counts()
+        if not len(counts) or counts.min() != counts.max():
+            return None
+        return self._columns.labels.numpy().reshape(len(counts), -1)
 
     def label_range(self) -> tuple[int, int] | None:
         """The row with the highest label, and that label; None where no row has a label."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidtok.data.dataset import open_record, part
+from vidtok.data.dataset import clock_seconds, open_record, part
 from vidtok.data.views import ResizedCrop, TestViews, TrainViews
 from vidtok.errors import DecodeError
 from vidtok.types import Record
+from vidtok.video.reader import READ_SECONDS
 from vidtok.video.sample import spread
 
 LOOKED_AT = 16
@@ -28,15 +29,20 @@ class Seen:
 
 
 def survey(
-    records: Sequence[Record], views: TrainViews | TestViews, *, backend: str, most: int = LOOKED_AT
+    records: Sequence[Record],
+    views: TrainViews | TestViews,
+    *,
+    backend: str,
+    timeout_seconds: float = READ_SECONDS,
+    most: int = LOOKED_AT,
 ) -> list[Seen]:
     """Open at most `most` videos, evenly from the list; those that cannot be read are for others to name."""
     seen = []
     for row in spread(len(records), most):
         record = records[row]
         try:
-            with open_record(record, backend=backend) as reader:
-                first, stop = part(record, reader.pts_seconds)
+            with open_record(record, backend=backend, timeout_seconds=timeout_seconds) as reader:
+                first, stop = part(record, clock_seconds(reader))
                 is_short = views.clip.is_longer_than(reader.pts_seconds[first:stop])
                 seen.append(Seen(name=record.path.name, picture=reader.size, frames=stop - first, is_short=is_short))
         except DecodeError:

@@ -23,7 +23,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from vidtok.data.buffers import MakeRoom, Taken, WorkerBuffers
+from vidtok.data.buffers import MakeRoom, Taken, WorkerBuffers, too_small
 from vidtok.data.dataset import Key, VideoDataset
 from vidtok.errors import TrainingError
 from vidtok.types import Batch, Failure, Sample
@@ -55,9 +55,9 @@ class WatchedLoader:
     """Batches in the sampler's order from `workers` processes, one or more.
 
     Each worker makes up to `ahead` batches before they are asked for. `make_collate` makes torch's `collate_fn` from a
-    function that gives memory for a batch.
+    function that gives memory for a batch, `batch_bytes` is the size of the largest one.
     Raises TrainingError, which names the files that were being read, as soon as a worker has died, and when no batch
-    has come for `timeout_seconds`.
+    has come for `timeout_seconds`; one that says how much is needed where shared memory is too small.
     """
 
     def __init__(
@@ -67,13 +67,18 @@ class WatchedLoader:
         *,
         workers: int,
         timeout_seconds: float,
+        batch_bytes: int,
         ahead: int = 2,
         make_collate: Callable[[MakeRoom], Callable[[Sequence[Sample | Failure]], Batch]],
         start_worker: Callable[[int], None],
     ):
         self.dataset = dataset
         self.timeout_seconds = timeout_seconds
-        self._notes = torch.full((workers, 3), NOTHING, dtype=torch.int64).share_memory_()
+        self.batch_bytes = batch_bytes
+        self._workers: list[BaseProcess] = []
+        self._notes = torch.full((workers, 3), NOTHING, dtype=torch.int64)
+        with self._shared_memory_told():
+            self._notes.share_memory_()
         self._make_collate = make_collate
         self._make_loader = partial(
             DataLoader,
@@ -88,9 +93,11 @@ class WatchedLoader:
     def __iter__(self) -> Iterator[Batch]:
         self._notes.fill_(NOTHING)
         others = set(multiprocessing.active_children())
-        taken = Taken(workers=len(self._notes))
+        with self._shared_memory_told():
+            taken = Taken(workers=len(self._notes))
         batches = iter(self._make_loader(collate_fn=self._make_collate(WorkerBuffers(taken.marks).empty)))
         workers = [process for process in multiprocessing.active_children() if process not in others]
+        self._workers += workers
         # An error that nobody catches keeps this generator until the process ends, which would wait for the workers.
         end = partial(kill, workers)
         atexit.register(end)
@@ -98,7 +105,8 @@ class WatchedLoader:
             with self._deaths_named():
                 while True:
                     try:
-                        batch = next(batches, None)
+                        with self._shared_memory_told():
+                            batch = next(batches, None)
                     except RuntimeError as error:
                         # torch's own words; errors of the dataset begin with "Caught".
                         if str(error).startswith("DataLoader timed out"):
@@ -120,6 +128,7 @@ class WatchedLoader:
         finally:
             end()
             atexit.unregister(end)
+            self._workers = [worker for worker in self._workers if worker not in workers]
 
     @contextmanager
     def _deaths_named(self) -> Iterator[None]:
@@ -146,14 +155,28 @@ class WatchedLoader:
             if signal.getsignal(signal.SIGCHLD) is handler:
                 signal.signal(signal.SIGCHLD, before)
 
+    @contextmanager
+    def _shared_memory_told(self) -> Iterator[None]:
+        """torch's words for shared memory that is used up, here or in a worker, with what is needed and can be done."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "allocate shared memory" in str(error):
+                raise TrainingError(too_small(self.batch_bytes, workers=len(self._notes))) from error
+            raise
+
     def _death(self, words: str) -> TrainingError:
         alive = {process.pid for process in multiprocessing.active_children()}
+        bus_error = -getattr(signal, "SIGBUS", 0)
+        if "Bus error" in words or any(worker.exitcode == bus_error for worker in self._workers if bus_error):
+            # It has written to shared memory that was promised and is not there.
+            return TrainingError(too_small(self.batch_bytes, workers=len(self._notes)))
         files = [file for process, file, _ in self._reading() if process not in alive]
         while_reading = f", while reading {', '.join(map(str, files))}" if files else ", between two videos"
         return TrainingError(
             f"a worker process that decodes videos has died{while_reading} ({words.splitlines()[0].strip()}). If it is "
             f"the same file each time, the decoder crashes on it: remove the file from the list, or choose another "
-            f"data.backend. If not, memory may have run out: lower data.workers."
+            f"`backend`. If not, memory may have run out: lower `workers`."
         )
 
     def _silence(self) -> TrainingError:
@@ -162,8 +185,8 @@ class WatchedLoader:
         listed = "".join(f"\n  {file} (for {seconds:.0f} s)" for seconds, file in reading) or " nothing"
         return TrainingError(
             f"no batch came from the {len(self._notes)} worker processes for {self.timeout_seconds:g} s "
-            f"(data.timeout_seconds). If one file hangs, remove it from the list; if the disk or the videos are slow, "
-            f"raise data.timeout_seconds. They were reading:{listed}"
+            f"(`timeout_seconds`). If one file hangs, remove it from the list; if the disk or the videos are slow, "
+            f"raise `timeout_seconds`. They were reading:{listed}"
         )
 
     def _reading(self) -> list[tuple[int, Path, int]]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vidtok.choices import Aggregate, Precision
 from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 AGGREGATE_WORDS = {"logits": "mean logits", "scores": "mean scores", "max": "max score"}
 
@@ -26,6 +26,8 @@ class Predictions:
     labels: tuple[tuple[int, ...], ...]
     logits: Float[Tensor, "n v k"]
     failures: tuple[Failure, ...]
+    damaged: tuple[Damaged, ...] = ()
+    """Of the readable videos, those whose views took frames that damage has spoiled."""
     counts: tuple[int, ...] | None = None
     """How many views each video has, where they differ; the others are of zeros, and do not count."""
 
@@ -63,12 +65,14 @@ class Figures:
     readable: Mapping[str, float]
     empty_classes: int = 0
     """Classes that no video has, which the mean over classes leaves out."""
+    damaged: int = 0
+    """Videos that were used although frames of theirs are damaged."""
 
     def as_dict(self) -> dict[str, float | int]:
-        """Everything on one level: n, failed, top1, …, top1_readable, …"""
+        """Everything on one level: n, failed, damaged, top1, …, top1_readable, …"""
         readable = {f"{name}_readable": value for name, value in self.readable.items()}
         empty = {"empty_classes": self.empty_classes} if self.empty_classes else {}
-        return {"n": self.n, "failed": self.failed, **self.values, **readable, **empty}
+        return {"n": self.n, "failed": self.failed, "damaged": self.damaged, **self.values, **readable, **empty}
 
 
 def aggregate_views(logits: Float[Tensor, "b v k"], aggregate: Aggregate, *, kind: ScoreKind) -> Float[Tensor, "b k"]:
@@ -84,10 +88,12 @@ def measure(
     *,
     kind: ScoreKind,
     missed: Sequence[tuple[int, ...]],
+    damaged: int = 0,
 ) -> Figures:
     """Mean average precision of sigmoid scores; top-1 and top-5 of softmax ones, and wherever each video has one label.
 
-    `missed` are the labels of the videos that failed: they hit nothing, and every class ranks them last.
+    `missed` are the labels of the videos that failed: they hit nothing, and every class ranks them last. `damaged`: how
+    many of the others have damaged frames, which is only passed on.
     """
     n, failed, classes = len(scores), len(missed), scores.shape[1]
     values, readable, empty_classes = {}, {}, 0
@@ -101,7 +107,14 @@ def measure(
         for k in (1, 5) if classes > 5 else (1,):
             hits = int(top_k_hits(scores, labels, k=k).sum())
             values[f"top{k}"], readable[f"top{k}"] = hits / max(n + failed, 1), hits / max(n, 1)
-    return Figures(n=n + failed, failed=failed, values=values, readable=readable, empty_classes=empty_classes)
+    return Figures(
+        n=n + failed,
+        failed=failed,
+        values=values,
+        readable=readable,
+        empty_classes=empty_classes,
+        damaged=damaged,
+    )
 
 
 def low_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
@@ -132,9 +145,11 @@ def predict_views(
     model.eval()
     rows: list[tuple[int, str, tuple[int, ...], Tensor]] = []
     failures: list[Failure] = []
+    damaged: list[Damaged] = []
     views = 1
     for batch in batches:
         failures += batch.failures
+        damaged += batch.damaged
         views = batch.views.shape[1]
         flat = rearrange(batch.views, "b v f c y x -> (b v) f c y x")
         parts = []
@@ -146,12 +161,13 @@ def predict_views(
             own = [each[:count] for each, count in zip(logits, batch.counts or [views] * len(batch), strict=True)]
             rows += zip(batch.indices, batch.video_ids, batch.labels, own, strict=True)
     model.train(was_training)
-    return collect(rows, failures, views=views, classes=classes)
+    return collect(rows, failures, damaged, views=views, classes=classes)
 
 
 def collect(
     rows: Iterable[tuple[int, str, tuple[int, ...], Tensor]],
     failures: Iterable[Failure],
+    damaged: Iterable[Damaged] = (),
     *,
     views: int,
     classes: int,
@@ -168,6 +184,7 @@ def collect(
         logits=torch.stack(whole) if rows else torch.empty(0, views, classes),
         counts=None if len(set(counts)) < 2 else tuple(counts),
         failures=tuple(sorted(failures, key=lambda failure: failure.index)),
+        damaged=tuple(sorted(damaged, key=lambda damaged: damaged.index)),
     )
 
 
@@ -183,4 +200,6 @@ def merge(parts: Sequence[Predictions]) -> Predictions:
         )
     ]
     views, classes = parts[0].logits.shape[1:]
-    return collect(rows, [failure for part in parts for failure in part.failures], views=views, classes=classes)
+    failures = [failure for part in parts for failure in part.failures]
+    damaged = [damaged for part in parts for damaged in part.damaged]
+    return collect(rows, failures, damaged, views=views, classes=classes)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
+from vidtok.nn.finite import first_not_finite
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = "vidtok model 1"
@@ -109,6 +110,8 @@ class Classifier(
             self.load_state_dict(state)
         except (OSError, SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{path}: damaged, or not this model's weights: {error}") from error
+        if name := first_not_finite(state):
+            raise CheckpointError(f"{path}: these weights cannot be used: {name} is not finite (an infinity or a NaN)")
 
     def _save_pretrained(self, save_directory: Path) -> None:
         text = json.dumps(self.describe(), indent=2, ensure_ascii=False)

@@ -116,11 +116,73 @@ def _explain(schema: type[BaseModel], item: Any) -> str:
         return "missing"
     if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _keys_beside(schema, item["loc"])
-        near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-        return "unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+        name = str(item["loc"][-1])
+        near = _nearest(name, known) or _elsewhere(name, schema) or _with_its_words(name, known)
+        return "unknown key; " + (f"did you mean {near!r}?" if near else f"known: {', '.join(known)}")
     if item["type"] == "value_error":  # of a rule between keys: its message says all
         return item["msg"].removeprefix("Value error, ")
     return f"{item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
+
+
+OTHER_WORDS = {
+    "learning_rate": "lr",
+    "base_lr": "lr",
+    "batch_size": "batch",
+    "max_epochs": "epochs",
+    "max_steps": "steps",
+    "iterations": "steps",
+    "wd": "weight_decay",
+    "optim": "optimizer",
+    "scheduler": "schedule",
+    "clip_grad": "clip_norm",
+    "grad_clip": "clip_norm",
+    "gradient_clip_val": "clip_norm",
+    "amp": "precision",
+    "dtype": "precision",
+    "pretrained": "init",
+    "early_stopping": "patience",
+    "num_workers": "workers",
+    "num_frames": "frames",
+    "clip_len": "frames",
+    "sampling_rate": "stride",
+    "frame_interval": "stride",
+    "img_size": "size",
+    "image_size": "size",
+    "crop_size": "size",
+    "resolution": "size",
+    "output_dir": "dir",
+    "dim": "width",
+    "embed_dim": "width",
+    "hidden_size": "width",
+    "num_heads": "heads",
+    "num_layers": "depth",
+    "patch_size": "tubelet",
+}
+"""Names that other frameworks have for keys of ours."""
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The known key that is probably meant: another word for it, or much the same letters; empty: none."""
+    if OTHER_WORDS.get(name) in known:
+        return OTHER_WORDS[name]
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")
+
+
+def _with_its_words(name: str, known: list[str]) -> str:
+    """The first known key that has a word more or less; empty: none."""
+    words = set(name.split("_"))
+    return next((key for key in known if set(key.split("_")) < words or words < set(key.split("_"))), "")
+
+
+def _elsewhere(name: str, schema: type[BaseModel]) -> str:
+    """The dotted path of a key of this name, or of that which is meant by it, in another section; empty: none."""
+    for section, field in schema.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            for key in (name, OTHER_WORDS.get(name)):
+                if key in inner.model_fields:
+                    return f"{section}.{key}"
+    return ""
 
 
 def _keys_beside(schema: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vidtok.choices import Backend
 from vidtok.data.classes import ClassIndex
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import Report, Row, fill, named_bad, size_of
+from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.classes import class_order
 from vidtok.text.console import say
@@ -33,12 +33,14 @@ def run_check(
     backend: Backend = "pyav",
     timeout_seconds: float = 60.0,
     fresh: bool = False,
+    leave_out_damaged: bool = False,
 ) -> int:
     """Decode every video of a list or folder, write a report and a list without the bad ones; how many are bad.
 
     `root`: where relative paths of the list begin, by default its folder. `out`: the folder to write into, by default
     the list's own. `workers`: processes, by default one for each core. A file may take `timeout_seconds` to open, and
-    to its next frame. `fresh` reads files again that the report knows as good.
+    to its next frame. `fresh` reads files again that the report knows as good. `leave_out_damaged`: videos with damaged
+    frames are left out of the new list as bad ones are, and counted with them.
     """
     check_backend(backend)
     videos = find_videos([source], root=root, endings=MEDIA_SUFFIXES)
@@ -63,7 +65,7 @@ def run_check(
     rows = [report.rows[name] for name in videos.names]
     report.write(rows)
     say("\n".join([*summary(rows), f"report: {report.path}"]))
-    bad = {row["path"] for row in rows if row["ok"] == "no"}
+    bad = {row["path"] for row in rows if row["ok"] == "no" or (leave_out_damaged and row["damaged_frames"] != "0")}
     say("\n".join(write_clean_list(videos, bad, out=out, stem=stem)))
     return len(bad)
 
@@ -115,10 +117,9 @@ def summary(rows: Sequence[Row]) -> list[str]:
             lines.append(f"{word}: {float(row['seconds']):.2f} s (frames: {row['frames']}), {row['path']}")
         lines.append("sizes: " + commonest(f"{row['width']}x{row['height']}" for row in good))
         lines.append("codecs: " + commonest(row["codec"] or "pictures" for row in good))
-    for column, words in (("variable_rate", "videos with a variable rate"), ("damaged_frames", "with damaged frames")):
-        if count := sum(row[column] not in ("no", "0") for row in good):
-            lines.append(f"{words}: {count}, see the report")
-    return lines
+    if count := sum(row["variable_rate"] == "yes" for row in good):
+        lines.append(f"videos with a variable rate: {count}, see the report")
+    return [*lines, *named_damaged(rows)]
 
 
 def commonest(words: Iterable[str]) -> str:

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from vidtok.build import class_file, eval_views, train_views
+from vidtok.build import build_dataset, class_file, eval_views, train_views
 from vidtok.choices import Part
 from vidtok.config import Config
 from vidtok.config_io import find_config
-from vidtok.data.dataset import VideoDataset, open_record, part, plan, shown_labels
+from vidtok.data.dataset import clock_seconds, open_record, part, plan, shown_labels
 from vidtok.data.geometry import crop_names
 from vidtok.data.lists import open_list, read_classes
 from vidtok.data.views import ResizedCrop
@@ -68,8 +68,9 @@ def explain_video(config: Config, video: Path, *, out: Path, training: bool) -> 
     """Say it for one video, and write the sheet."""
     tested, trained = find_record(config, video, split="val"), find_record(config, video, split="train")
     known = tested if tested.listed else trained
-    with open_record(known.record, backend=config.data.backend) as reader:
-        pts_seconds = reader.pts_seconds
+    data = config.data
+    with open_record(known.record, backend=data.backend, timeout_seconds=data.timeout_seconds) as reader:
+        pts_seconds = clock_seconds(reader)
         height, width = reader.size
         print(f"\nvideo     {video}: {place_words(pts_seconds, reader.fps)}, {width} x {height} pixels")
         testing_strips = explain_testing(config, tested, reader, pts_seconds, draw=not training)
@@ -132,7 +133,7 @@ def explain_training(
 ) -> list[Strip]:
     """What the first epochs of training see, in words, and a strip for each clip."""
     views = train_views(config.data)
-    dataset = VideoDataset(source.records, views=views, seed=config.run.seed, backend=config.data.backend)
+    dataset = build_dataset(config, source.records, views)
     height, width = reader.size
     print(f"training  {source.words}, seed {config.run.seed}")
     if isinstance(views.crop, ResizedCrop):
@@ -202,7 +203,7 @@ def make_strip(
     return Strip(
         title=title + some,
         pictures=small,
-        captions=[f"{index}   {float(pts_seconds[index] - pts_seconds[0]):.2f} s" for index in indices.tolist()],
+        captions=[f"{index}   {float(pts_seconds[index]):.2f} s" for index in indices.tolist()],
         places=view.indices,
         boxes=scaled,
         seen=None if seen is None else seen[chosen],

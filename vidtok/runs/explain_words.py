@@ -167,9 +167,9 @@ def place_words(pts_seconds: Float64[Tensor, "n"], fps: float) -> str:
 
 
 def clip_words(indices: Int64[Tensor, "f"], pts_seconds: Float64[Tensor, "n"]) -> str:
-    """A clip's frames, and when they are shown."""
+    """A clip's frames, and when they are shown by the file's clock."""
     runs = even_runs(indices.tolist())
-    seconds = (pts_seconds[indices] - pts_seconds[0]).tolist()
+    seconds = pts_seconds[indices].tolist()
     if len(runs) > 2 or (len(runs) == 2 and len(indices) <= 12):
         listed = [str(index) for index in indices.tolist()]
         words = f"frames {', '.join(listed if len(listed) <= 12 else [*listed[:7], '…', *listed[-3:]])}"

@@ -1,13 +1,12 @@
 """What runs of several say while they are at work, read from their logs: where they stand, when they end, warnings."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidtok.train.log import clock
+from vidtok.train.log import clock, parse_line
 
 FIRST_SECONDS, LAST_SECONDS = 10.0, 120.0
 """From one telling to the next: at first, and at most."""
@@ -46,12 +45,12 @@ class Watched:
         whole = lines[: lines.rfind(b"\n") + 1]
         self.read += len(whole)
         for line in whole.splitlines():
-            self._take(json.loads(line))
+            self._take(parse_line(line.decode("utf-8", "replace")))
 
     def _take(self, event: dict[str, Any]) -> None:
-        if event["event"] == "warning":
+        if event.get("event") == "warning":
             self.warnings.append(event["text"])
-        if event["event"] == "train":
+        if event.get("event") == "train":
             self.step, self.loss, self.told = event["step"], event["loss"], event["time"]
             self.since = self.since or (self.told, self.step)
 

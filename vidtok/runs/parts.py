@@ -16,12 +16,14 @@ from typing import Any
 
 import torch
 
+from vidtok.build import build_lists, run_steps
+from vidtok.build_resume import FREE_KEYS
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config, to_yaml
 from vidtok.errors import CheckpointError, DataError, TrainingError, VidtokError
 from vidtok.runs.fold_words import Teller, Watched
 from vidtok.runs.results import is_result_of
-from vidtok.runs.train import FREE_KEYS, run_train
+from vidtok.runs.train import run_train
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import usable_cores
 
@@ -41,6 +43,12 @@ class Part:
     @property
     def folder(self) -> Path:
         return Path(str(self.config.run.dir))
+
+    @property
+    def steps(self) -> int:
+        """The length of the run; epochs are counted in its list."""
+        steps = self.config.train.steps
+        return run_steps(self.config, len(build_lists(self.config).train)) if steps is None else steps
 
     @property
     def results(self) -> Path:
@@ -105,9 +113,7 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
                     process = context.Process(target=work, args=arguments, name=part.name)
                     process.start()
                     running[process.sentinel] = (process, part, time.monotonic())
-                    watched[process.sentinel] = Watched(
-                        name=part.name, folder=part.folder, steps=part.config.train.steps
-                    )
+                    watched[process.sentinel] = Watched(name=part.name, folder=part.folder, steps=part.steps)
                 ended = connection.wait(list(running), timeout=LOOK_SECONDS)
                 teller(list(watched.values()))
                 for sentinel in ended:

@@ -6,11 +6,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from vidtok.errors import ConfigError, DataError
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import Report, Row, fill, named_bad, size_of
+from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
@@ -21,7 +22,7 @@ from vidtok.video.sample import clip_indices, span
 
 COLUMNS = (
     *("path", "ok", "target", "frames", "fps", "width_before", "height_before", "width", "height"),
-    *("bytes_before", "bytes", "shift_seconds", "cause"),
+    *("bytes_before", "bytes", "shift_seconds", "damaged_frames", "cause"),
 )
 FRAMES, STRIDE = 32, 2  # of the clip that is measured
 MEASURED_FILES, MEASURED_CLIPS = 5, 2
@@ -91,7 +92,8 @@ def run_prepare(
     report.write({**report.rows, **{row["path"]: row for row in rows}}.values())
     good = {row["path"]: targets[row["path"]] for row in rows if row["ok"] == "yes"}
     lists = [write_list(out / one.path.name, one.renamed(good)) for one in videos.lists]
-    say("\n".join([*named_bad(rows), *sizes(rows), *gain(videos, rows, out, settings.short_side)]))
+    gained = gain(videos, rows, out, settings.short_side, timeout_seconds=timeout_seconds)
+    say("\n".join([*named_bad(rows), *sizes(rows), *named_damaged(rows), *gained]))
     say(f"report: {report.path}" + "".join(f"\nlist: {path}" for path in lists))
     return len(rows) - len(good)
 
@@ -172,6 +174,7 @@ def report_row(name: str, target: str, job: tuple[Path, Path], done: Done) -> Ro
         "bytes_before": str(facts.source_bytes),
         "bytes": str(facts.bytes),
         "shift_seconds": f"{facts.shift_seconds:g}",
+        "damaged_frames": str(facts.damaged_frames),
     }
 
 
@@ -191,19 +194,20 @@ def sizes(rows: Sequence[Row]) -> list[str]:
     return [f"{before:.1f} MiB before, {after:.1f} MiB after"] if pairs else []
 
 
-def gain(videos: VideoSet, rows: Sequence[Row], out: Path, short_side: int) -> list[str]:
+def gain(videos: VideoSet, rows: Sequence[Row], out: Path, short_side: int, *, timeout_seconds: float) -> list[str]:
     """Processor time of a random training clip before and after, on a sample of the files whose originals are there."""
     there = [row for row in rows if row["ok"] == "yes" and row["bytes_before"] == size_of(videos.path(row["path"]))]
     rng = random.Random(0)
     picked = rng.sample(there, min(MEASURED_FILES, len(there)))
     if not picked:
         return []
-    clip_seconds(out / picked[0]["target"], 0.0, short_side)  # the first one is slow
+    seconds = partial(clip_seconds, short_side=short_side, timeout_seconds=timeout_seconds)
+    seconds(out / picked[0]["target"], 0.0)  # the first one is slow
     pairs: list[tuple[float, float]] = []
     for row in picked * MEASURED_CLIPS:
         place = rng.random()
         both = videos.path(row["path"]), out / row["target"]
-        pairs.append((clip_seconds(both[0], place, short_side), clip_seconds(both[1], place, short_side)))
+        pairs.append((seconds(both[0], place), seconds(both[1], place)))
     before, after = (1000 * sum(column) / len(pairs) for column in zip(*pairs, strict=True))
     return [
         f"a random clip of {FRAMES} frames, stride {STRIDE}, takes {before:.0f} ms of processor time before and "
@@ -211,10 +215,10 @@ def gain(videos: VideoSet, rows: Sequence[Row], out: Path, short_side: int) -> l
     ]
 
 
-def clip_seconds(path: Path, place: float, short_side: int) -> float:
+def clip_seconds(path: Path, place: float, *, short_side: int, timeout_seconds: float) -> float:
     """Processor time to open a video and read a clip at this place, 0 (start) to 1 (end), as training does."""
     started = time.process_time()
-    with open_video(path) as video:
+    with open_video(path, timeout_seconds=timeout_seconds) as video:
         start = int(place * max(1, len(video) - span(FRAMES, STRIDE) + 1))
         indices = clip_indices(len(video), frames=FRAMES, stride=STRIDE, start=start)
         video.frames_at(indices.tolist(), short_side=min(short_side, *video.size))

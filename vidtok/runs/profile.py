@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.build import build_lists
+from vidtok.build import build_lists, told_in_config_words
 from vidtok.config_io import find_config
 from vidtok.errors import ConfigError
 from vidtok.runs.folders import make_folder
@@ -15,6 +15,7 @@ from vidtok.train.timing import mean_parts
 from vidtok.viz.time_bars import Bars, draw_bars
 
 
+@told_in_config_words()
 def run_profile(
     cfg: str | Path, overrides: Sequence[str] = (), *, steps: int = 20, out: str | Path | None = None
 ) -> None:

@@ -13,6 +13,7 @@ from vidtok.build import (
     Lists,
     build_model,
     build_train_batches,
+    run_steps,
 )
 from vidtok.build_train import (
     build_loss,
@@ -60,7 +61,7 @@ class StepTimes:
 def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) -> StepTimes:
     """Train from scratch for a few steps, as the run would, without validation and checkpoints."""
     settings, total = config.train, WARM_UP + steps + TRACED
-    config = with_train(config, steps=max(total, settings.steps))
+    config = with_train(config, steps=max(total, run_steps(config, len(lists.train))), epochs=None)
     model = build_model(config, lists.classes)
     prepare_training(config, model, parallel.device)
     if parallel.sharded:
@@ -77,8 +78,8 @@ def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) 
             ended = train(
                 model,
                 optimizer,
-                build_schedule(config, optimizer),
-                loss=build_loss(config, lists.classes),
+                build_schedule(config, optimizer, steps=run_steps(config, len(lists.train))),
+                loss=build_loss(config, lists),
                 batches=counted(build_train_batches(config, lists.train, parallel, first_step=0), clips),
                 records=len(lists.train),
                 progress=Progress(),
@@ -117,7 +118,7 @@ def counted(batches: Iterable[Batch], clips: list[int]) -> Iterator[Batch]:
         yield batch
 
 
-def with_train(config: Config, **changes: int) -> Config:
+def with_train(config: Config, **changes: int | None) -> Config:
     """The config with other values of `config.train`."""
     return config.model_copy(update={"train": config.train.model_copy(update=changes)})
 

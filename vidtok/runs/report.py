@@ -114,3 +114,13 @@ def named_bad(rows: Sequence[Row], *, most: int = 10) -> list[str]:
     bad = [row for row in rows if row["ok"] == "no"]
     more = [f"  and {len(bad) - most} more"] if len(bad) > most else []
     return [f"{len(rows)} files, {len(bad)} bad", *(f"  {row['path']}: {row['cause']}" for row in bad[:most]), *more]
+
+
+def named_damaged(rows: Sequence[Row], *, most: int = 10) -> list[str]:
+    """Lines that name the first files in which damage has spoiled frames that the decoder gives all the same."""
+    damaged = [row for row in rows if row["ok"] == "yes" and row["damaged_frames"] not in ("", "0")]
+    if not damaged:
+        return []
+    more = [f"  and {len(damaged) - most} more"] if len(damaged) > most else []
+    head = f"with damaged frames: {len(damaged)}, see the report"
+    return [head, *(f"  {row['path']}: {row['damaged_frames']} of {row['frames']}" for row in damaged[:most]), *more]

@@ -1,4 +1,4 @@
-"""What a test leaves behind: the result line, results.json, predictions.csv and failed.csv."""
+"""What a test leaves behind: the result line, results.json, predictions.csv, failed.csv and damaged.csv."""
 
 import csv
 import hashlib
@@ -39,8 +39,9 @@ def result_line(
         protocol += f", whole pictures ({config.data.fit})"
     if config.eval.control != "none":
         protocol += f", control {config.eval.control}"
+    damaged = f" damaged={figures.damaged}" if figures.damaged else ""
     parts = [
-        f"{val.source.resolve().parent.name} {val.source.stem} n={figures.n} failed={figures.failed}",
+        f"{val.source.resolve().parent.name} {val.source.stem} n={figures.n} failed={figures.failed}{damaged}",
         protocol,
         words(figures.values),
         f"1 view {words(single.values)}",
@@ -193,6 +194,14 @@ def write_failed(path: Path, predictions: Predictions) -> None:
     path.unlink(missing_ok=True)
     if predictions.failures:
         write_csv(path, ["path", "cause"], [[str(failure.path), failure.cause] for failure in predictions.failures])
+
+
+def write_damaged(path: Path, predictions: Predictions) -> None:
+    """One row per video of which damaged frames were used. An older list is removed where there is none."""
+    path.unlink(missing_ok=True)
+    if predictions.damaged:
+        rows = [[str(damaged.path), damaged.frames] for damaged in predictions.damaged]
+        write_csv(path, ["path", "damaged_frames"], rows)
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views
+from vidtok.build import build_eval_batches, build_model, build_val, class_file, eval_views, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.geometry import rows_columns, size_words
@@ -22,6 +22,7 @@ from vidtok.runs.results import (
     result_line,
     words,
     write_classes,
+    write_damaged,
     write_failed,
     write_predictions,
     write_results,
@@ -35,6 +36,7 @@ from vidtok.viz.confusion import scores_confusion
 CONFUSION = "confusion.png"
 
 
+@told_in_config_words()
 def run_test(
     checkpoint: str | Path,
     overrides: Sequence[str] = (),
@@ -58,7 +60,7 @@ def run_test(
         classes = opened.classes
     folder = Path(out) if out else results_folder(path, config)
     make_folder(folder)
-    with start_parallel(config.run.device) as parallel:
+    with start_parallel(config.run.device, wait_minutes=config.run.wait_minutes) as parallel:
         if opened is not None:
             model = build_model(config, classes)
             load_weights(model, opened.weights, source=checkpoint)
@@ -68,7 +70,9 @@ def run_test(
         if parallel.is_main:
             print(describe(val), f"results: {folder}", *(f"warning: {line}" for line in broken), sep="\n", flush=True)
             views = eval_views(config)
-            if text := short_warning(survey(val, views, backend=config.data.backend), views, which="testing"):
+            data = config.data
+            seen = survey(val, views, backend=data.backend, timeout_seconds=data.timeout_seconds)
+            if text := short_warning(seen, views, which="testing"):
                 say_warning(text)
         return test(config, model, val, parallel, out=folder, checkpoint=path, warn=say_warning, more={})
 
@@ -170,7 +174,7 @@ def measure_predictions(
     kind = config.train.loss
     scores = predictions.scores(aggregate, kind=kind, view=view)
     missed = [val[failure.index].labels for failure in predictions.failures]
-    return measure(scores, predictions.labels, kind=kind, missed=missed)
+    return measure(scores, predictions.labels, kind=kind, missed=missed, damaged=len(predictions.damaged))
 
 
 def test(
@@ -190,6 +194,7 @@ def test(
         predictions.csv    a row per video with its five best classes; predictions.npz has all scores
         classes.csv        the figures of each class, confusion.csv and confusion.png what was taken for what
         failed.csv         the videos that could not be decoded
+        damaged.csv        the videos of which damaged frames were used
 
     `warn` says what is probably not meant.
     """
@@ -224,6 +229,7 @@ def test(
         write_scores(out / "predictions.npz", predictions, scores, model.classes)
         write_classes(out, scores, predictions.labels, model.classes)
         write_failed(out / "failed.csv", predictions)
+        write_damaged(damaged := out / "damaged.csv", predictions)
         heading = f"test: {words(figures.values)}, {eval_views(config).count} views"
         picture = scores_confusion(scores, predictions.labels, model.classes, heading=heading)
         if picture is not None:
@@ -231,4 +237,6 @@ def test(
         if figures.failed:
             failed = out / "failed.csv"
             print(f"{figures.failed} videos could not be decoded and count as wrong; they are listed in {failed}")
+        if figures.damaged:
+            print(f"{figures.damaged} videos have damaged frames, and count as they are; they are listed in {damaged}")
     return figures

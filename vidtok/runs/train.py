@@ -15,10 +15,15 @@ from vidtok.build import (
     build_lists,
     build_model,
     build_train_batches,
+    build_train_plan,
+    config_words,
     eval_views,
+    run_steps,
+    told_in_config_words,
     train_views,
     unspoilt_train_views,
 )
+from vidtok.build_resume import fingerprints, kept_bad, plan_resumption
 from vidtok.build_train import (
     build_loss,
     build_mixing,
@@ -32,25 +37,27 @@ from vidtok.build_train import (
     set_head_bias,
 )
 from vidtok.config import Config
-from vidtok.config_io import difference, find_config, load_config_text, to_yaml
+from vidtok.config_io import find_config, to_yaml
 from vidtok.data.lists import Records, describe
+from vidtok.data.loader import TrainBatches
 from vidtok.data.survey import crop_warning, short_warning, survey
 from vidtok.data.suspicions import list_suspicions
 from vidtok.data.transforms import flip_warning
-from vidtok.errors import CheckpointError
+from vidtok.errors import ConfigError, NotFiniteError
 from vidtok.infer.evaluate import Figures
 from vidtok.models.classifier import Classifier
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.test import CONFUSION, measure_predictions, predict, test
-from vidtok.train.checkpoint import Checkpoint
-from vidtok.train.checks import empty_classes_warning, geometry_warning, rate_warning
+from vidtok.train.checks import empty_classes_warning, geometry_warning, rate_warning, warmup_warning
 from vidtok.train.curves import plot_curves
+from vidtok.train.determinism import deterministic
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model, whole_weights
 from vidtok.train.groups import NEW
 from vidtok.train.lock import locked_by_first
 from vidtok.train.log import Log
-from vidtok.train.loop import train
+from vidtok.train.loop import out_of_patience, train
+from vidtok.train.memory import memory_told
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.train.state import Progress, RunState, new_layers
 from vidtok.train.store import Store
@@ -60,12 +67,12 @@ from vidtok.viz.confusion import scores_confusion
 
 SHOWN = 6
 """Clips of the first step that TensorBoard shows."""
-
-# These may change between the parts of a run: they do not alter what is computed.
-FREE_KEYS = (
-    *("run.dir", "run.device", "data.workers", "data.root", "eval"),
-    *("train.parallel", "train.keep_checkpoints", "train.sharded_checkpoints"),
+TRAIN_MEMORY = (
+    "lower train.batch, or keep it and raise train.accumulate, which takes a step in parts; set "
+    "train.checkpoint_blocks=true, which computes again instead of keeping, or train.precision=bf16; or take smaller "
+    "clips (data.frames, data.size) or a smaller network. A run that has begun takes the first four with --new-segment"
 )
+TEST_MEMORY = "lower eval.max_views, the views that go through the network at once, or eval.batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,26 +86,37 @@ class Trained:
     """Of the test at its end; None where there was none."""
 
 
-def run_train(cfg: str | Path | Config, overrides: Sequence[str] = (), *, resume: str | None = None) -> Trained:
+def run_train(
+    cfg: str | Path | Config, overrides: Sequence[str] = (), *, resume: str | None = None, new_segment: bool = False
+) -> Trained:
     """Train by a config: a file, the name of one that comes with vidtok, or a checked one; then test.
 
     `overrides` change keys of it (`train.lr=1e-3`). A run that was stopped goes on where its folder's newest checkpoint
-    stands; `resume` names another to start from, and "" insists that the folder has one. Under torchrun each process
-    calls this. Raises VidtokError for what the user can mend.
+    stands; `resume` names another to start from, and "" insists that the folder has one. With `new_segment` it goes on
+    although the config is another one now: with another rate, or more steps. Under torchrun each process calls this.
+    Raises VidtokError for what the user can mend.
     """
     config = find_config(cfg, overrides)
     lists = build_lists(config)
+    run = config.run
     with (
-        start_parallel(config.run.device, form=config.train.parallel) as parallel,
-        locked_by_first(Path(str(config.run.dir)), parallel),
+        told_in_config_words(),
+        deterministic(run.deterministic),
+        memory_told(TRAIN_MEMORY),
+        start_parallel(run.device, form=config.train.parallel, wait_minutes=run.wait_minutes) as parallel,
+        locked_by_first(Path(str(run.dir)), parallel),
     ):
-        return run_training(config, lists, parallel, resume=resume)
+        return run_training(config, lists, parallel, resume=resume, new_segment=new_segment)
 
 
-def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: str | None) -> Trained:
+def run_training(
+    config: Config, lists: Lists, parallel: Parallel, *, resume: str | None, new_segment: bool = False
+) -> Trained:
     """The whole run on this process."""
     folder = Path(str(config.run.dir))
-    settings = config.train
+    settings, steps = config.train, run_steps(config, len(lists.train))
+    plan = build_train_plan(config, lists.train, parallel, first_step=0)
+    mixing_warning = check_mixing(config, plan)
     store = Store(
         folder=folder / "checkpoints",
         parallel=parallel,
@@ -108,10 +126,10 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     model = build_model(config, lists.classes)
 
     # Where the weights come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
-    checkpoint, new, origin = None, None, "from scratch"
+    checkpoint, resumption, new, origin = None, None, None, "from scratch"
     if (start := store.find_start(resume)) is not None:
         checkpoint = store.open(start)
-        check_same(config, checkpoint, start.path, lists.classes)
+        resumption = plan_resumption(config, checkpoint, start.path, lists, new_segment=new_segment)
         new, origin = new_layers(checkpoint.optimizer), f"going on from {start.path}"
     elif settings.init is not None:
         report = init_weights(model, settings.init)
@@ -124,21 +142,32 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     if parallel.sharded:
         shard_model(model, device=parallel.device, bf16=settings.precision == "bf16")
     optimizer = build_optimizer(config, model, new=new or ())
-    schedule = build_schedule(config, optimizer)
+    schedule = build_schedule(config, optimizer, steps=steps)
     state = RunState(
         model=model,
         optimizer=optimizer,
         averages=Averages(model, decay=settings.ema_decay) if settings.ema_decay is not None else None,
         scaler=build_scaler(config, parallel.device),
+        lists=fingerprints(lists),
     )
-    if start is not None and checkpoint is not None:
-        store.restore(state, checkpoint, start)
+    if start is not None and checkpoint is not None and resumption is not None:
+        changed = resumption.new_segment
+        store.restore(state, checkpoint, start, new_segment=changed, moments=resumption.moments)
+        state.progress.bad = kept_bad(state.progress.bad, lists)
+        if resumption.other_val:
+            state.progress.best, state.progress.stale = {}, 0
+        if changed and parallel.is_main:
+            before = folder / f"config.{len(checkpoint.segments)}.yaml"
+            before.write_text(checkpoint.config, encoding="utf-8")
         del checkpoint
     progress, averages = state.progress, state.averages
+    over = progress.step >= steps or out_of_patience(progress, config.eval.patience)
+    if over and start is not None:
+        origin = f"finished before, at step {progress.step}: {start.path}"
 
     log = Log(
         folder if parallel.is_main else None,
-        steps=settings.steps,
+        steps=steps,
         first_step=progress.step,
         remedy=build_input_remedy(config),
     )
@@ -156,7 +185,21 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
     )
     for text in (describe(lists.train), describe(lists.val), *start_notes(config, model, new)):
         log.say(text)
-    for text in (*(() if start is None else start.notes), *start_warnings(config, lists, new), *broken):
+    if settings.epochs is not None:
+        log.say(f"{settings.epochs:g} epochs of {len(lists.train)} videos are {steps} steps")
+    if resumption is not None and resumption.new_segment:
+        number, listed = len(progress.segments), "".join(f"\n  {line}" for line in resumption.changes)
+        log.event("segment", step=progress.step, number=number, changes=list(resumption.changes))
+        log.say(f"segment {number} of the run begins behind step {progress.step}, with changes (now | then):{listed}")
+    if over:
+        key, value = ("steps", settings.steps) if settings.epochs is None else ("epochs", f"{settings.epochs:g}")
+        longer = f"add train.{key}=N --new-segment, with N above {value}"
+        log.say(
+            f"this run is finished: it has made {progress.step} of {steps} steps. What comes now is its test alone. To "
+            f"train longer, {longer if progress.step >= steps else 'raise eval.patience, or set it to null'}."
+        )
+    warnings = [*start_warnings(config, lists, new), *([mixing_warning] if mixing_warning else []), *broken]
+    for text in (*(() if start is None else start.notes), *(() if over else map(config_words, warnings))):
         log.warn(text)
 
     newest = None if start is None else start.path
@@ -172,7 +215,7 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
 
     def validate(trained: nn.Module) -> Mapping[str, float]:
         assert isinstance(trained, Classifier)
-        with whole_weights(trained):
+        with whole_weights(trained), memory_told(TEST_MEMORY):
             predictions = predict(config, trained, lists.val, parallel, views=eval_views(config, single=True))
         figures = measure_predictions(config, predictions, lists.val, aggregate="logits")
         name, value = next(iter(figures.values.items()))  # the first is the one that is followed
@@ -194,11 +237,11 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
             model,
             optimizer,
             schedule,
-            loss=build_loss(config, lists.classes),
-            batches=build_train_batches(config, lists.train, parallel, first_step=progress.step),
+            loss=build_loss(config, lists),
+            batches=build_train_batches(config, lists.train, parallel, first_step=progress.step, warn=log.warn),
             records=len(lists.train),
             progress=progress,
-            steps=settings.steps,
+            steps=steps,
             parallel=parallel,
             log=log,
             save=save,
@@ -213,21 +256,23 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
             clip_norm=settings.clip_norm,
             frozen_statistics=settings.batch_norm == "frozen",
             max_bad_fraction=config.data.max_bad_fraction,
+            first_pass=plan.first_pass,
             log_every=settings.log_every,
             save_every=settings.save_every,
             eval_every=config.eval.every,
+            patience=config.eval.patience,
             show=show if parallel.is_main else None,
         )
         log.end_bar()
         if not ended:
-            log.say(f"stopped after step {progress.step} of {settings.steps}; the same command goes on from {newest}")
+            log.say(f"stopped after step {progress.step} of {steps}; the same command goes on from {newest}")
             return Trained(folder=folder, finished=False, figures=None)
         if parallel.is_main:
             log.say(f"curves: {plot_curves(folder)}")
         if not config.eval.after_train:
             return Trained(folder=folder, finished=True, figures=None)
         with nullcontext() if averages is None else averages.in_place_of(model):
-            with whole_weights(model):
+            with whole_weights(model), memory_told(TEST_MEMORY):
                 compared = compare_geometries(config, model, lists.train, parallel, log)
                 figures = test(
                     config,
@@ -243,9 +288,42 @@ def run_training(config: Config, lists: Lists, parallel: Parallel, *, resume: st
         if parallel.is_main and (confusion := folder / "test" / CONFUSION).exists():
             with Image.open(confusion) as picture:
                 log.picture("test/confusion", progress.step, picture)
+    except NotFiniteError as error:
+        raise NotFiniteError(f"{error}. {remedy(newest)}") from error
     finally:
         log.close()
     return Trained(folder=folder, finished=True, figures=figures)
+
+
+def remedy(newest: Path | None) -> str:
+    """What can be done about a run whose numbers are not finite any more, by where its newest checkpoint is."""
+    change = "Lower train.lr, lengthen train.warmup_steps, set train.clip_norm=1.0, or train.precision=float32"
+    if newest is None:
+        return f"No checkpoint has been saved yet: the same command begins anew. {change}."
+    return (
+        f"Nothing of that was saved: the newest checkpoint, {newest}, is from before and whole. {change}; to go on "
+        "from that checkpoint with the change add --new-segment (from an earlier one: move the newer ones away), to "
+        "begin anew set run.dir to another folder."
+    )
+
+
+def check_mixing(config: Config, plan: TrainBatches) -> str | None:
+    """A warning where mixup or CutMix reaches some processes alone; ConfigError where it would do nothing at all.
+
+    Clips are mixed with those of the same process.
+    """
+    settings = config.train
+    if not (settings.mixup_alpha or settings.cutmix_alpha):
+        return None
+    most, least = (max(share) for share in zip(*((most, least) for most, least, _ in plan.shares), strict=True))
+    mixing = (
+        f"train.mixup_alpha={settings.mixup_alpha:g} and train.cutmix_alpha={settings.cutmix_alpha:g} mix the clips "
+        "that a process has in a step"
+    )
+    remedy = f"raise train.batch (now {settings.batch}), or take fewer processes than {plan.world}"
+    if most < 2:
+        raise ConfigError(f"{mixing}, and each has one: nothing would be mixed. Set both to 0, {remedy}.")
+    return f"{mixing}, and some have one, which stays as it is: {remedy}" if least < 2 else None
 
 
 def compare_geometries(
@@ -296,26 +374,15 @@ def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) ->
     """What is probably not meant."""
     warnings = [
         rate_warning(config.train.optimizer, highest_rate(config)),
+        warmup_warning(config.train.warmup_steps, steps=run_steps(config, len(lists.train)), lr=highest_rate(config)),
         empty_classes_warning(lists.train.labels_seen(), lists.classes, name=config.data.train),
         flip_warning(lists.classes) if config.data.flip else None,
         *list_suspicions(lists.train, lists.val, lists.classes),
     ]
     views = train_views(config.data)
-    seen = survey(lists.train, views, backend=config.data.backend)
+    data = config.data
+    seen = survey(lists.train, views, backend=data.backend, timeout_seconds=data.timeout_seconds)
     warnings += [crop_warning(seen, views), short_warning(seen, views, which="training")]
     if NEW in config.train.lr_scale and new is None:
         warnings.append(f"train.lr_scale.{NEW} has no effect without train.init: all parameters are new")
     return [text for text in warnings if text is not None]
-
-
-def check_same(config: Config, checkpoint: Checkpoint, path: Path, classes: Sequence[str]) -> None:
-    """Raise CheckpointError that shows every key in which this run differs from the one in the checkpoint."""
-    before = load_config_text(checkpoint.config, source=f"config in {path}")
-    lines = difference(config, before, ignore=FREE_KEYS)
-    if tuple(classes) != checkpoint.classes:
-        lines.append(f"classes: {len(classes)} in the list | {len(checkpoint.classes)} in the checkpoint")
-    if lines:
-        raise CheckpointError(
-            f"{path}: this run was started with another configuration (now | then):\n  " + "\n  ".join(lines) + "\n"
-            "Undo the change to go on, or set run.dir to another folder to start anew."
-        )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.build import build_model, eval_views
+from vidtok.build import build_model, eval_views, told_in_config_words
 from vidtok.infer.attention import attention_clip
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
@@ -15,6 +15,7 @@ from vidtok.video.reader import open_video
 from vidtok.video.write import write_video
 
 
+@told_in_config_words()
 def run_visualize(
     checkpoint: str | Path,
     video: str | Path,
@@ -25,13 +26,13 @@ def run_visualize(
 ) -> Path:
     """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`."""
     opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
-    views = eval_views(config, single=True)
+    views, data = eval_views(config, single=True), config.data
     make_folder(Path(out).parent)
     with start_parallel(config.run.device) as parallel:
         model = build_model(config, opened.classes).to(parallel.device)
         load_weights(model, opened.weights, source=checkpoint)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(video, backend=config.data.backend) as reader:
+        with open_video(video, backend=data.backend, timeout_seconds=data.timeout_seconds) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
             frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
             rate = (config.data.target_fps or reader.fps) / config.data.stride

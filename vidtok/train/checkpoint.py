@@ -3,6 +3,7 @@
 Randomness needs no place in them: the data and each step's dropout follow from (seed, step).
 """
 
+import errno
 import os
 import re
 import shutil
@@ -17,15 +18,21 @@ import torch
 from torch import Tensor
 
 from vidtok.errors import CheckpointError
+from vidtok.nn.finite import first_not_finite
 
-FORMAT = "vidtok checkpoint 2"
+FORMAT = "vidtok checkpoint 3"
+OLDER = "vidtok checkpoint 2"
+"""It knew videos that failed by their rows, which another list may have moved: they are found and counted again."""
 BEST = "best.pt"
 ASIDE, DAMAGED = ".tmp", ".damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A run after `step` updates: `config` is the configuration as YAML, `bad` has the videos that would not decode."""
+    """A run after `step` updates: `config` is the configuration as YAML.
+
+    `bad` has the records that would not decode, by `Record.key`, and why.
+    """
 
     step: int
     model: Mapping[str, Tensor]
@@ -33,13 +40,19 @@ class Checkpoint:
     """`state` by the names of the parameters, and `param_groups` that name them: it fits any number of processes."""
     config: str
     classes: tuple[str, ...]
-    bad: Mapping[int, str]
+    bad: Mapping[str, str]
     ema: Mapping[str, Tensor] = field(default_factory=dict)
     """The averages of the weights; empty where none are kept."""
     scaler: Mapping[str, Any] = field(default_factory=dict)
     """The state of fp16's loss scaler; empty where there is none."""
     best: Mapping[str, float | int] = field(default_factory=dict)
     """The best validation so far: its `step`, and the figure by its name; empty before the first."""
+    stale: int = 0
+    """Validations since the best one."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """What the lists said (`Records.fingerprint`), by their names; empty in older checkpoints, without a note of it."""
+    segments: tuple[int, ...] = (0,)
+    """The steps from which on the run had another configuration than before; the first is 0."""
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -81,6 +94,9 @@ def pack(checkpoint: Checkpoint) -> dict[str, Any]:
         "ema": dict(checkpoint.ema),
         "scaler": dict(checkpoint.scaler),
         "best": dict(checkpoint.best),
+        "stale": checkpoint.stale,
+        "lists": dict(checkpoint.lists),
+        "segments": list(checkpoint.segments),
         "versions": {"torch": str(torch.__version__)},
     }
 
@@ -115,13 +131,25 @@ def write_packed(content: Mapping[str, Any], path: Path) -> None:
         os.fsync(file.fileno())
 
 
+CANNOT_FLUSH = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP)
+"""What systems answer that cannot flush a folder: Windows opens none, some network file systems refuse the flush."""
+
+
 def flush(folder: Path) -> None:
-    """Bring the names in a folder to the disk too; without it a power cut may take a renaming back."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Bring the names in a folder to the disk too; without it a power cut may take a renaming back.
+
+    Where the system cannot do that for a folder, the files in it are on the disk all the same, and nothing is lost but
+    that. Raises OSError for what a full or broken disk answers.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in CANNOT_FLUSH:
+            raise
 
 
 @contextmanager
@@ -195,8 +223,10 @@ def read_packed(path: Path, *, source: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file; all mean the same to the user
         raise CheckpointError(f"{source}: damaged, or no checkpoint of vidtok: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in (FORMAT, OLDER):
         raise CheckpointError(f"{source}: not a checkpoint of vidtok (its format is not {FORMAT!r})")
+    if content["format"] == OLDER:
+        content = {**content, "bad": {}, "stale": 0, "lists": {}, "segments": [0]}
     return Checkpoint(
         step=content["step"],
         model=content["model"],
@@ -207,14 +237,30 @@ def read_packed(path: Path, *, source: Path) -> Checkpoint:
         ema=content["ema"],
         scaler=content["scaler"],
         best=content["best"],
+        stale=content["stale"],
+        lists=content["lists"],
+        segments=tuple(content["segments"]),
     )
 
 
 def load_weights(model: torch.nn.Module, state: Mapping[str, Tensor], *, source: str | Path) -> None:
-    """Put weights into the model they were made for; CheckpointError lists every key that does not fit."""
+    """Put weights into the model they were made for.
+
+    Raises CheckpointError that lists every key that does not fit, or names the first weight that is not finite.
+    """
     own = model.state_dict()
     check_fit(own, state, source=source)
+    check_finite(state, source=source)
     model.load_state_dict(dict(state))
+
+
+def check_finite(state: Mapping[str, Tensor], *, source: str | Path) -> None:
+    """Raise CheckpointError that names the first of these weights with a value that is not finite."""
+    if name := first_not_finite(state):
+        raise CheckpointError(
+            f"{source}: these weights cannot be used: {name} is not finite (an infinity or a NaN). The training that "
+            "they come from went wrong; take an earlier checkpoint of it."
+        )
 
 
 def check_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, source: str | Path) -> None:

@@ -24,7 +24,18 @@ def rate_warning(optimizer: str, lr: float) -> str | None:
         return None
     return (
         f"the highest learning rate is {lr:.3g}, far {'above' if lr > high else 'below'} what {optimizer} is used with "
-        f"({usual}): check train.lr, and with it train.lr_batch and train.optimizer"
+        f"({usual}): check `lr`, and with it `lr_batch` and `optimizer`"
+    )
+
+
+def warmup_warning(warmup_steps: int, *, steps: int, lr: float) -> str | None:
+    """A line about a warm-up that lasts the whole run, so that the highest rate is never reached, or None."""
+    if warmup_steps < steps:
+        return None
+    reached = lr * (1 + (steps - 1) * (warmup_steps - 1) / warmup_steps) / warmup_steps
+    return (
+        f"the warm-up (`warmup_steps`={warmup_steps}) is not over when the run ends, behind step {steps}: the rate "
+        f"rises to {reached:.3g}, not to {lr:.3g}, and never falls; shorten the warm-up, or lengthen the run"
     )
 
 
@@ -36,7 +47,7 @@ def empty_classes_warning(seen: Collection[int], classes: Sequence[str], *, name
     more = " …" if len(empty) > 5 else ""
     return (
         f"{len(empty)} of {len(classes)} classes have no video in {name} and cannot be learned: "
-        f"{', '.join(empty[:5])}{more}; look at the labels there and at data.classes"
+        f"{', '.join(empty[:5])}{more}; look at the labels there and at `classes`"
     )
 
 
@@ -46,7 +57,7 @@ def high_loss_warning(mean_loss: float, *, chance: float, step: int) -> str | No
         return None
     return (
         f"the loss is {mean_loss:.3g} at step {step}, {mean_loss / chance:.0f} times that of a network which gives "
-        f"every class the same score ({chance:.3g}): lower train.lr, or lengthen train.warmup_steps"
+        f"every class the same score ({chance:.3g}): lower `lr`, or lengthen `warmup_steps`"
     )
 
 
@@ -86,10 +97,10 @@ def input_remedy(*, workers: int, cores: int, can_prepare: bool, can_crop_in_yuv
 
     `cores` are those that a training process has for itself.
     """
-    ways = [f"raise data.workers (now {workers}, of {cores} cores)"] if workers < cores else []
+    ways = [f"raise `workers` (now {workers}, of {cores} cores)"] if workers < cores else []
     ways += ["prepare the videos with tools/prepare_videos.py"] if can_prepare else []
-    ways += ["set data.crop_in=yuv"] if can_crop_in_yuv else []
-    ways += ["set data.repeats=2"] if can_repeat else []
+    ways += ["set `crop_in`=yuv"] if can_crop_in_yuv else []
+    ways += ["set `repeats`=2"] if can_repeat else []
     ways += [] if workers < cores else [f"take a machine with more cores than {cores}"]
     return ", or ".join(ways)
 

@@ -52,7 +52,7 @@ def plot_curves(folder: Path) -> Path:
 def _plot_checks(axis: Any, checks: Sequence[Mapping[str, Any]], *, averaged: bool) -> None:
     names = [name for name in checks[0] if name not in ("event", "time", "step")] if checks else []
     what = "one view, averaged weights" if averaged else "one view"
-    axis.set(title=f"validation ({what})" if names else "no validation (eval.every)", ylim=(0, 1.02))
+    axis.set(title=f"validation ({what})" if names else "no validation", ylim=(0, 1.02))
     for name, colour in zip(names, ("tab:green", "tab:olive"), strict=False):
         values = _column(checks, name)
         best = max(range(len(values)), key=values.__getitem__)

@@ -37,7 +37,7 @@ class Averages:
         if state.keys() != self.state.keys():
             raise CheckpointError(
                 f"{source}: the averaged weights are not those of this model ({len(state)} tensors, not "
-                f"{len(self.state)}); was the run started with train.ema_decay?"
+                f"{len(self.state)}); was the run started with `ema_decay`?"
             )
         with torch.no_grad():
             for name, tensor in state.items():

@@ -29,7 +29,7 @@ def shard_model(model: Module, *, device: torch.device, bf16: bool = False) -> M
     of process 0, as under DistributedDataParallel. Raises ConfigError for a network whose blocks are not known.
     """
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    for block in network_blocks(network_of(model), key="train.parallel=fsdp2"):
+    for block in network_blocks(network_of(model), key="`parallel`=fsdp2"):
         fully_shard(block, mesh=mesh, mp_policy=_bf16_policy(block) if bf16 and device.type == "cuda" else IN_FLOAT32)
     fully_shard(model, mesh=mesh, mp_policy=IN_FLOAT32)
     model.register_forward_pre_hook(_share_statistics)

@@ -33,13 +33,11 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
     names = dict(network.named_parameters())
     frozen: dict[str, bool] = {}
     for pattern in patterns:
-        found = _matching(names, pattern.removeprefix("!"), key="train.freeze")
+        found = _matching(names, pattern.removeprefix("!"), key="`freeze`")
         frozen |= dict.fromkeys(found, not pattern.startswith("!"))
     chosen = tuple(name for name in names if frozen.get(name))
     if len(chosen) == len(names):
-        raise ConfigError(
-            f"train.freeze: {list(patterns)} leaves nothing to train; take something out, as by '!head.*'"
-        )
+        raise ConfigError(f"`freeze`: {list(patterns)} leaves nothing to train; take something out, as by '!head.*'")
     for name in chosen:
         names[name].requires_grad_(False)
     return chosen
@@ -65,11 +63,11 @@ def parameter_groups(
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     factors = dict.fromkeys(trained, 1.0)
     if layer_decay != 1.0:
-        depths = parameter_depths(network, key="train.layer_decay")
+        depths = parameter_depths(network, key="`layer_decay`")
         factors = {name: layer_decay ** (max(depths.values()) - depths[name]) for name in trained}
     for pattern, factor in (lr_scale or {}).items():
         fitting = [name for name in trained if name in new] if pattern == NEW else None
-        for name in _matching(trained, pattern, key="train.lr_scale") if fitting is None else fitting:
+        for name in _matching(trained, pattern, key="`lr_scale`") if fitting is None else fitting:
             factors[name] *= factor
 
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}

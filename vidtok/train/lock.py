@@ -25,11 +25,16 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock ends with the process, however it ends: it is POSIX's, which worker processes do not inherit and so cannot
     hold on to. Where the file system or the system has none, nothing is kept out.
-    Raises TrainingError that names the process which has the lock.
+    Raises TrainingError that names the process which has the lock, or says why there cannot be such a folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
-    with open(path, "a+", encoding="utf-8") as file:
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(folder / NAME, "a+", encoding="utf-8"))
+        except OSError as error:
+            raise TrainingError(
+                f"{folder}: this cannot be a run's folder: {_no_folder(folder, error)}. Give another `folder`."
+            ) from error
         try:
             if fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise TrainingError(
                 f"{folder}: another run is at work in this folder ({file.read().strip()}). "
-                "Stop it, wait for its end, or set run.dir to another folder."
+                "Stop it, wait for its end, or give another `folder`."
             ) from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
@@ -46,6 +51,12 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
         yield
+
+
+def _no_folder(folder: Path, error: OSError) -> str:
+    """Why nothing can be written there, in words."""
+    file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+    return str(error.strerror or error) if file is None else f"{'it' if file == folder else file} is a file, no folder"
 
 
 @contextmanager

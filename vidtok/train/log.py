@@ -13,8 +13,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from vidtok.errors import TrainingError
 from vidtok.text.console import printable, say
 from vidtok.train.checks import InputWatch
+
+NAME = "log.jsonl"
 
 
 class Bar(tqdm):
@@ -37,7 +40,11 @@ class Log:
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import: only where it is used
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
+        whole = ends_a_line(folder / NAME)
+        # Open as long as the run, and without a buffer, so that what a full disk did not take is not tried again.
+        self._file = open(folder / NAME, "ab", buffering=0)  # noqa: SIM115
+        if not whole:
+            self._file.write(b"\n")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
         if shows_a_bar():
             self._bar = Bar(total=steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.1)
@@ -46,8 +53,13 @@ class Log:
         """One line of the log; a number that is not finite becomes null, which JSON has."""
         if self._file is not None:
             line = {"event": kind, "time": round(time.time(), 3), **values}
-            self._file.write(json.dumps(finite(line), allow_nan=False) + "\n")
-            self._file.flush()
+            rest = (json.dumps(finite(line), allow_nan=False) + "\n").encode()
+            try:
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                name = os.fsdecode(self._file.name)
+                raise TrainingError(f"{name}: the log cannot be written: {error.strerror or error}") from error
 
     def say(self, text: str) -> None:
         """A line for a person."""
@@ -154,11 +166,30 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def read_log(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """The events of one kind, by step; where a run was resumed, the later telling of a step counts."""
-    events: dict[int, dict[str, Any]] = {}
-    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+def ends_a_line(path: Path) -> bool:
+    """Whether what is written behind this file's end begins a line; a full disk or a power cut leaves half of one."""
+    if not path.exists() or not path.stat().st_size:
+        return True
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def parse_line(line: str) -> dict[str, Any]:
+    """One event; an empty one for a line that was cut off, by a full disk or a power cut."""
+    try:
         event = json.loads(line)
-        if event["event"] == kind:
-            events[event["step"]] = event
-    return [events[step] for step in sorted(events)]
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def read_log(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The events of one kind, by step; where a run was resumed, the later telling of a step counts.
+
+    Lines that were cut off are left out.
+    """
+    text = (folder / NAME).read_text(encoding="utf-8", errors="replace")
+    events = [event for event in map(parse_line, text.splitlines()) if event.get("event") == kind and "step" in event]
+    by_step = {event["step"]: event for event in events}
+    return [by_step[step] for step in sorted(by_step)]

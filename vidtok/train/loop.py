@@ -1,6 +1,8 @@
 """The training loop: one function, read from top to bottom."""
 
+import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vidtok.data.mixing import Mixing
-from vidtok.errors import TrainingError
+from vidtok.errors import NotFiniteError, TrainingError
 from vidtok.infer.evaluate import Precision, autocast
 from vidtok.train.checks import high_loss_warning
 from vidtok.train.ema import Averages
@@ -22,9 +24,9 @@ from vidtok.train.log import Log
 from vidtok.train.loss import ClassLoss
 from vidtok.train.norms import training_mode
 from vidtok.train.parallel import Parallel
-from vidtok.train.state import Progress
+from vidtok.train.state import Progress, check_run_finite
 from vidtok.train.timing import DeviceClock
-from vidtok.types import Batch, Failure
+from vidtok.types import Batch, Damaged, Failure
 
 
 @contextmanager
@@ -32,7 +34,12 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C or SIGTERM into a request to stop after this step; a second Ctrl-C acts at once.
 
     A second SIGTERM does nothing: Slurm sends one to every process, and torchrun passes on the one that it got itself.
+    Only the main thread may set handlers, and gets the signals: in any other one (a notebook's, a tuner's) the caller
+    has them, and nothing is asked for.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     asked = False
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -48,6 +55,12 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+NAMED = 100
+"""So many failed videos are named in a message; with more the rest of a first pass is not waited for."""
+LEAST_SCALE = 2.0**-24
+"""Loss scales of fp16 are far above: at this one, which takes 40 overflows in a row, hardly a gradient is left."""
 
 
 def step_seeds(seed: int, step: int, rank: int, part: int = 0) -> np.random.SeedSequence:
@@ -83,21 +96,28 @@ def train(
     clip_norm: float | None = 1.0,
     frozen_statistics: bool = False,
     max_bad_fraction: float = 0.01,
+    first_pass: int = 0,
     log_every: int = 20,
     save_every: int = 500,
     eval_every: int | None = None,
+    patience: int | None = None,
     show: Callable[[Tensor, Tensor], object] | None = None,
     span: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> bool:
     """Train from `progress.step` to `steps`; True when the end was reached, False when it was asked to stop before.
+
+    The end is also where `patience` validations, one after the other, have brought no better figure (None: never).
 
     `batches` gives this process's share of every step from `progress.step` on, of any size; it goes through the network
     in `accumulate` parts. The loss of a step is the mean over the clips of all processes and parts, however they are
     spread; a process with no readable video takes an empty step. `validate` sees the averages where there are any; it
     comes before `save`, so that a run that is killed between the two repeats it. `keep_best` is called when its first
     figure is the highest so far. `show` gets the pixels and targets of the first step as the network gets them; `span`
-    is entered for each part of a step, with its name.
-    Raises TrainingError for a loss that is not finite and for too many videos that cannot be decoded.
+    is entered for each part of a step, with its name. `first_pass` steps see every record once: within them the verdict
+    on records that cannot be decoded waits, so that it names all of them.
+    Raises NotFiniteError, before anything is validated or saved, for a loss, weights or a state of the optimizer that
+    are not finite; TrainingError for too many videos that cannot be decoded, and for clips that a batch norm cannot
+    take.
     """
     # ---- set up -------------------------------------------------------------------------------------------------
     device = parallel.device
@@ -106,11 +126,12 @@ def train(
     batches = iter(batches)
     interval_start, interval_loss, interval_clips = progress.step, torch.zeros((), device=device), 0
     norms: dict[str, float] = {}
+    damaged: set[int] = set()
     device_clock = DeviceClock(device)
     clock, waited, warned = time.perf_counter(), 0.0, None
 
     with stop_requests() as asked_to_stop:
-        while progress.step < steps:
+        while progress.step < steps and not out_of_patience(progress, patience):
             # ---- data -------------------------------------------------------------------------------------------
             with span("wait for data"):
                 before = device_clock.mark()
@@ -120,12 +141,19 @@ def train(
                 views = rearrange(batch.views, "b v f c y x -> (b v) f c y x").to(device, non_blocking=True)
                 targets = loss.targets(batch.labels, device=device)
                 counts = torch.tensor(
-                    [len(batch), len(batch.failures), asked_to_stop()], dtype=torch.float64, device=device
+                    [len(batch), len(batch.failures), len(batch.damaged), asked_to_stop()],
+                    dtype=torch.float64,
+                    device=device,
                 )
-                clips, failed, stop = (int(count) for count in parallel.sum(counts).tolist())
+                clips, failed, spoiled, stop = (int(count) for count in parallel.sum(counts).tolist())
             waited += device_clock.seconds(before, behind)
             if failed:
-                count_failures(batch.failures, progress, parallel, log, records, max_bad_fraction)
+                count_failures(batch.failures, progress, parallel, log, records)
+            if spoiled:
+                name_damaged(batch.damaged, damaged, progress, parallel, log)
+            if progress.bad:
+                may_wait = progress.step + 1 < min(first_pass, steps)
+                check_failures(progress.bad, records, max_bad_fraction=max_bad_fraction, may_wait=may_wait)
             if mixing is not None:
                 # A stream of its own beside dropout's.
                 seeds = step_seeds(seed, progress.step, parallel.rank).spawn(1)[0]
@@ -141,7 +169,7 @@ def train(
             for part, (part_views, part_targets) in enumerate(parts):
                 seed_dropout(step_seeds(seed, progress.step, parallel.rank, part))
                 with nullcontext() if part == accumulate - 1 else keep_gradients_here(wrapped):
-                    with span("forward"), autocast(device, precision):
+                    with span("forward"), autocast(device, precision), batch_norms_told(part_views):
                         logits = wrapped(part_views)
                     with span("loss"):
                         part_loss = loss(logits, part_targets)
@@ -161,11 +189,12 @@ def train(
                     norms = gradient_norms(optimizer)
                 if clip_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-                if scaler is None:
-                    optimizer.step()
-                else:
-                    scaler.step(optimizer)
-                    scaler.update()
+                with overflows_told(progress.step + 1):
+                    if scaler is None:
+                        optimizer.step()
+                    else:
+                        scaler.step(optimizer)
+                        scaler.update()
                 optimizer.zero_grad(set_to_none=True)
             interval_clips += clips
             progress.step += 1
@@ -175,13 +204,17 @@ def train(
 
             # ---- what there is to say, to check and to save -----------------------------------------------------
             log.step()
+            due_check = bool(eval_every and (progress.step % eval_every == 0 or progress.step == steps) and not stop)
             if due_line:
                 mean_loss = float(parallel.sum(interval_loss)) / max(interval_clips, 1)
                 if not np.isfinite(mean_loss):
-                    raise TrainingError(
-                        f"the loss became {mean_loss} between steps {interval_start + 1} and {progress.step}; "
-                        f"the newest checkpoint is from before. Lower train.lr, lengthen train.warmup_steps, "
-                        f"or set train.precision=float32."
+                    raise NotFiniteError(
+                        f"the loss became {mean_loss} between steps {interval_start + 1} and {progress.step}"
+                    )
+                if scaler is not None and scaler.get_scale() < LEAST_SCALE:
+                    raise NotFiniteError(
+                        f"at step {progress.step} the gradient is still not finite with the loss scaled by "
+                        f"{scaler.get_scale():.1g}: no step has been made for long"
                     )
                 if progress.step <= max(steps // 10, log_every) and not warned:
                     warned = high_loss_warning(mean_loss, chance=loss.of_chance, step=progress.step)
@@ -200,8 +233,10 @@ def train(
                     )
                 interval_start, interval_loss, interval_clips = progress.step, torch.zeros((), device=device), 0
                 clock, waited = time.perf_counter(), 0.0
-            due_check = eval_every and (progress.step % eval_every == 0 or progress.step == steps)
-            if validate is not None and due_check and not stop:
+            if due_check or due_save:
+                state = None if averages is None else averages.state
+                check_run_finite(model, optimizer, state, parallel, step=progress.step)
+            if validate is not None and due_check:
                 with nullcontext() if averages is None else averages.in_place_of(model):
                     figures = validate(model)
                 training_mode(model, frozen_statistics=frozen_statistics)
@@ -210,11 +245,16 @@ def train(
                 if progress.is_best(figures) and keep_best is not None:
                     keep_best(progress)
                 clock, waited = time.perf_counter(), 0.0
-            if due_save:
+            if due_save or out_of_patience(progress, patience):
                 save(progress)
             if stop:
                 log.event("stopped", step=progress.step)
                 return progress.step == steps
+    if progress.step < steps:
+        (name, figure), at = next(pair for pair in progress.best.items() if pair[0] != "step"), progress.best["step"]
+        text = f"{progress.stale} validations have not been better than {name} {figure:.3f} at step {at}"
+        log.event("stopped_early", step=progress.step, text=text)
+        log.say(f"training ends early, at step {progress.step} of {steps}: {text}")
     return True
 
 
@@ -223,23 +263,74 @@ def keep_gradients_here(wrapped: nn.Module) -> AbstractContextManager[None]:
     return wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) else nullcontext()
 
 
-def count_failures(
-    failures: tuple[Failure, ...],
-    progress: Progress,
-    parallel: Parallel,
-    log: Log,
-    records: int,
-    max_bad_fraction: float,
+def name_damaged(
+    damaged: tuple[Damaged, ...], known: set[int], progress: Progress, parallel: Parallel, log: Log
 ) -> None:
-    """Note every video that failed, once; stop the run when they are too many. All processes reach the same verdict."""
+    """Name every video of which damaged frames are used, once; `known` are the rows of those that were named."""
+    for video in sorted((d for part in parallel.gather(damaged) for d in part), key=lambda video: video.index):
+        if video.index not in known:
+            known.add(video.index)
+            log.event("damaged_video", step=progress.step, path=str(video.path), frames=video.frames)
+            log.say(f"damaged, used as it is ({len(known)} so far): {video.path}: {video.frames} frames of a sample")
+
+
+def out_of_patience(progress: Progress, patience: int | None) -> bool:
+    """Whether as many validations as that have come since the best one."""
+    return patience is not None and progress.stale >= patience
+
+
+@contextmanager
+def overflows_told(step: int) -> Iterator[None]:
+    """Turn what some of torch's optimizers raise for a rate beyond all floats into a NotFiniteError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "without overflow" not in str(error):
+            raise
+        raise NotFiniteError(f"at step {step} the optimizer's update is larger than any float32 ({error})") from error
+
+
+@contextmanager
+def batch_norms_told(views: Tensor) -> Iterator[None]:
+    """Say what to do where a batch norm has a single value to take a mean over, which torch refuses."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        clips, frames, _, y, x = views.shape
+        raise TrainingError(
+            f"a batch norm of this network has a single value for each channel, of which it can take no mean: {clips} "
+            f"clip of {frames} frame{'s'[: frames != 1]} with {y} x {x} pixels goes through it at once. Take more "
+            "clips per step and process (`batch`, fewer parts by `accumulate`), larger pictures, or the statistics "
+            "that the initial weights brought (`batch_norm`=frozen)."
+        ) from error
+
+
+def count_failures(
+    failures: tuple[Failure, ...], progress: Progress, parallel: Parallel, log: Log, records: int
+) -> None:
+    """Note every record that failed, once, on all processes."""
     for failure in sorted((f for part in parallel.gather(failures) for f in part), key=lambda failure: failure.index):
-        if failure.index not in progress.bad:
-            progress.bad[failure.index] = failure.cause
+        if failure.key not in progress.bad:
+            progress.bad[failure.key] = failure.cause
             log.event("bad_video", step=progress.step, path=str(failure.path), cause=failure.cause)
             log.say(f"cannot decode, skipped ({len(progress.bad)} of {records} so far): {failure.cause}")
-    if len(progress.bad) > max_bad_fraction * records:
-        listed = "".join(f"\n  {cause}" for cause in list(progress.bad.values())[:5])
-        raise TrainingError(
-            f"{len(progress.bad)} of {records} videos cannot be decoded, more than "
-            f"data.max_bad_fraction={max_bad_fraction} allows. Mend or remove them, or raise that limit:{listed}"
-        )
+
+
+def check_failures(bad: Mapping[str, str], records: int, *, max_bad_fraction: float, may_wait: bool = False) -> None:
+    """Raise TrainingError that names the records that failed, where they are too many.
+
+    A share of the list may fail, one record at least where that share is not 0, and never all. With `may_wait` the
+    verdict comes later, unless there are more than NAMED already.
+    """
+    share = math.floor(max_bad_fraction * records + 1e-9)
+    allowed = min(max(share, int(max_bad_fraction > 0)), records - 1)
+    if len(bad) <= allowed or (may_wait and len(bad) <= NAMED):
+        return
+    listed = "".join(f"\n  {cause}" for cause in list(bad.values())[:NAMED])
+    more = f"\n  … and {len(bad) - NAMED} more, which the log names" if len(bad) > NAMED else ""
+    raise TrainingError(
+        f"{len(bad)} of {records} videos cannot be decoded, and {allowed} may fail (`max_bad_fraction`="
+        f"{max_bad_fraction:g}). Mend them or take them out of the list, or raise that limit:{listed}{more}"
+    )

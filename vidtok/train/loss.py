@@ -22,12 +22,21 @@ class ClassLoss:
 
     The smoothing is that of Szegedy et al., arXiv 1512.00567, section 7; with `kind` sigmoid there is none.
     `over_classes`: PySlowFast takes the mean of the binary cross-entropies, scenic (TokenLearner) their sum.
+    With `weights` w the term of each class is multiplied: q_k by w_k for softmax (as torch's `weight`, but without its
+    division by the weights of a batch, so that a clip counts the same in any batch), t_k by w_k for sigmoid (torch's
+    `pos_weight`). Raises ValueError unless there is a weight, finite and not negative, for each class.
     """
 
     classes: int
     kind: ScoreKind = "softmax"
     label_smoothing: float = 0.0
     over_classes: OverClasses = "mean"
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        weights = self.weights
+        if weights is not None and (len(weights) != self.classes or not all(0 <= w < math.inf for w in weights)):
+            raise ValueError(f"{self.classes} classes need as many weights of 0 or more, got {list(weights)}")
 
     def targets(self, labels: Sequence[tuple[int, ...]], *, device: torch.device | str) -> Float[Tensor, "b k"]:
         """1 for each class that a clip has, before smoothing and mixing."""
@@ -37,14 +46,32 @@ class ClassLoss:
         # At least in float32, whatever the precision of the forward pass.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         targets = targets.to(logits.dtype)
+        weights = None if self.weights is None else logits.new_tensor(self.weights)
         if self.kind == "sigmoid":
-            each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+            each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none", pos_weight=weights)
             return (each.mean(1) if self.over_classes == "mean" else each.sum(1)).sum()
-        return F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing, reduction="none").sum()
+        smoothing = self.label_smoothing
+        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing, reduction="none").sum()
 
     @property
     def of_chance(self) -> float:
-        """The loss of a network that gives every class the same score: log k, and log 2 for each class by itself."""
+        """The loss of a network that gives every class the same score: log k, and log 2 for each class by itself.
+
+        With weights times their mean, or 1 where that is less.
+        """
+        weight = 1.0 if self.weights is None else max(1.0, sum(self.weights) / len(self.weights))
         if self.kind == "softmax":
-            return math.log(self.classes)
-        return math.log(2) * (self.classes if self.over_classes == "sum" else 1)
+            return weight * math.log(self.classes)
+        return weight * math.log(2) * (self.classes if self.over_classes == "sum" else 1)
+
+
+def balanced_weights(counts: Sequence[int], *, videos: int, kind: ScoreKind) -> tuple[float, ...]:
+    """Weights by which every class counts as much, however many of the `videos` have it; 1 for a class that none has.
+
+    softmax   videos / (k n_k)          k the classes that there are, n_k the videos of each: the mean weight is 1
+    sigmoid   (videos - n_k) / n_k      those without the class weigh as much as those with it
+    """
+    present = sum(count > 0 for count in counts)
+    if kind == "sigmoid":
+        return tuple((videos - count) / count if count else 1.0 for count in counts)
+    return tuple(videos / (present * count) if count else 1.0 for count in counts)

@@ -9,6 +9,25 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from vidtok.errors import TrainingError
+
+WORDS = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What torch says of an allocation that failed: on GPUs, on processors under Linux and under Windows, in libraries."""
+
+
+@contextlib.contextmanager
+def memory_told(remedy: str) -> Iterator[None]:
+    """Turn what torch raises for an allocation that failed into a TrainingError with what can be done about it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in WORDS):
+            raise
+        in_worker = str(error).startswith("Caught")
+        words = str(error).strip().splitlines()[-1 if in_worker else 0] if str(error).strip() else "no memory"
+        advice = "lower `workers`, which decode side by side" if in_worker else remedy
+        raise TrainingError(f"out of memory: {advice}. The system's words: {words[:300]}") from error
+
 
 def checkpoint_blocks(blocks: Sequence[nn.Module]) -> None:
     """Keep only the input of each block in training, and compute the block again when its gradient is due.

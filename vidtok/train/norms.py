@@ -24,7 +24,7 @@ def synchronise_norms(model: nn.Module, *, device: torch.device) -> nn.Module:
     """The model with batch norms whose statistics are those of all processes; ConfigError where there is no GPU."""
     if device.type != "cuda":
         raise ConfigError(
-            "train.batch_norm=sync: torch synchronises batch norm on GPUs alone; set train.batch_norm=train "
+            "`batch_norm`=sync: torch synchronises batch norm on GPUs alone; give `batch_norm`=train "
             "(each process has its own statistics) or frozen"
         )
     return nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -42,11 +42,11 @@ def make_optimizer(
         info = get_optimizer_info(name)
         kind = get_optimizer_class(name, bind_defaults=False)
     except ValueError as error:
-        raise ConfigError(f"train.optimizer={name}: timm has no such optimizer; adamw, momentum, sgd … do") from error
+        raise ConfigError(f"`optimizer`={name}: timm has no such optimizer; adamw, momentum, sgd … do") from error
     chosen: dict[str, Any] = {}
     for key, value, known in (("betas", betas, info.has_betas), ("momentum", momentum, info.has_momentum)):
         if value is not None and not known:
-            raise ConfigError(f"train.{key}={value}: {name} has no {key}; leave it out")
+            raise ConfigError(f"`{key}`={value}: {name} has no {key}; leave it out")
         if value is not None:
             chosen[key] = value
     devices = {parameter.device.type for group in groups for parameter in group["params"]}

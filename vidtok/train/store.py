@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from vidtok.errors import CheckpointError
+from vidtok.errors import CheckpointError, NotFiniteError
 from vidtok.train.checkpoint import (
     BEST,
     DAMAGED,
@@ -48,7 +48,12 @@ class Store:
     sharded: bool = False
 
     def save(self, state: RunState, *, config: str, classes: tuple[str, ...]) -> Path:
-        """Save a step; its path. Raises CheckpointError on every process when it cannot be written."""
+        """Save a step; its path.
+
+        Raises CheckpointError on every process when it cannot be written, and NotFiniteError rather than keep weights,
+        averages or an optimizer's state that are not finite.
+        """
+        state.check_finite(self.parallel)
         split = self.sharded and self.parallel.sharded
         checkpoint = state.checkpoint(config=config, classes=classes, whole=not split)
         if not split:
@@ -59,7 +64,8 @@ class Store:
         return path
 
     def save_best(self, state: RunState, *, config: str, classes: tuple[str, ...]) -> Path:
-        """Save a step, in one file, as the best one in place of the best before; its path."""
+        """Save a step, in one file, as the best one in place of the best before; its path. Raises as `save` does."""
+        state.check_finite(self.parallel)
         checkpoint, path = state.checkpoint(config=config, classes=classes), self.folder / BEST
         self._first(lambda: write_checkpoint(checkpoint, path))
         return path
@@ -108,11 +114,30 @@ class Store:
             return read_packed(start.path, source=start.path)
         return read_rest(start.path) if self.parallel.sharded else load_whole(start.path)
 
-    def restore(self, state: RunState, checkpoint: Checkpoint, start: Start) -> None:
-        """Put a checkpoint that `open` gave into a run. Sharded ones and files both fit any number of processes."""
+    def restore(
+        self,
+        state: RunState,
+        checkpoint: Checkpoint,
+        start: Start,
+        *,
+        new_segment: bool = False,
+        moments: bool = True,
+    ) -> None:
+        """Put a checkpoint that `open` gave into a run. Sharded ones and files both fit any number of processes.
+
+        `new_segment` and `moments` are those of `RunState.restore`. Raises CheckpointError where the checkpoint is of
+        another model, and where it holds what is not finite: older versions saved such.
+        """
         if start.path.is_dir() and self.parallel.sharded:
             checkpoint = load_shards(start.path, state.model.state_dict())
-        state.restore(checkpoint, source=start.path)
+        state.restore(checkpoint, source=start.path, new_segment=new_segment, moments=moments)
+        try:
+            state.check_finite(self.parallel)
+        except NotFiniteError as error:
+            raise CheckpointError(
+                f"{start.path}: {error}, so nothing can be learned from here on. Move this checkpoint away: the run "
+                "then goes on from the one before it, or anew where there is none."
+            ) from error
 
 
 def verify(path: Path) -> None:

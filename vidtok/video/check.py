@@ -32,7 +32,8 @@ class VideoFacts:
     """FFmpeg's names of it, such as `mov,mp4,m4a,3gp,3g2,mj2`; `pictures` for these."""
     has_variable_rate: bool
     damaged_frames: int
-    """Frames that the decoder gives, but calls corrupt: it filled gaps from their neighbours. `pyav` only."""
+    """Frames that the decoder gives, but calls corrupt, since it filled gaps from their neighbours, and those behind
+    them up to the next whole keyframe. By PyAV, whatever the backend; of HEVC, VP8, VP9 and AV1 nothing is told."""
 
 
 def check_video(
@@ -50,18 +51,18 @@ def check_video(
     path = Path(path)
     if path.is_file() and path.stat().st_size == 0:
         raise DecodeError(f"{path}: is empty, 0 bytes")
-    damaged = 0
     with open_video(path, backend=backend, timeout_seconds=timeout_seconds) as video:
         if isinstance(video, PacketReader):
-            for frame in every_frame(video):
-                damaged += frame.is_corrupt
-                if on_frame is not None:
-                    on_frame()
+            damaged = count_damaged(video, on_frame)
         else:
             for start in range(0, len(video), AT_A_TIME):
                 video.frames_at(range(start, min(start + AT_A_TIME, len(video))), short_side=32)
                 if on_frame is not None:
                     on_frame()
+            damaged = 0
+            if not isinstance(video, FramesReader):
+                with PacketReader(path, timeout_seconds=timeout_seconds) as packets:
+                    damaged = count_damaged(packets, on_frame)
         codec, container = _format(video)
         return VideoFacts(
             frames=len(video),
@@ -73,6 +74,14 @@ def check_video(
             has_variable_rate=has_variable_rate(video.pts_seconds),
             damaged_frames=damaged,
         )
+
+
+def count_damaged(video: PacketReader, on_frame: Callable[[], None] | None) -> int:
+    """Frames that damage has spoiled. Raises DecodeError where one does not come."""
+    for _ in every_frame(video):
+        if on_frame is not None:
+            on_frame()
+    return len(video.damaged)
 
 
 def has_variable_rate(pts_seconds: Float64[Tensor, "n"]) -> bool:
@@ -90,6 +99,6 @@ def _format(video: VideoReader | PacketReader) -> tuple[str, str]:
     if isinstance(video, FramesReader):
         return "", "pictures"
     if isinstance(video, PacketReader):
-        return video._codec.codec.canonical_name, video.facts.container
+        return video.codec.codec.canonical_name, video.facts.container
     with PacketReader(video.path) as file:
         return _format(file)

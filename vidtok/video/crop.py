@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vidtok.types import Box
 from vidtok.video.graph import FilterChain, kind
-from vidtok.video.rgb import packed_rgb, quarter_turns
+from vidtok.video.orientation import UPRIGHT, Orientation
+from vidtok.video.rgb import packed_rgb
 
 
 class CropPictures:
@@ -31,31 +32,26 @@ class CropPictures:
     colours, and in the last column and row of a box that cuts through shared chroma.
     """
 
-    def __init__(self, count: int, *, box: Box, size: int | tuple[int, int]):
+    def __init__(self, count: int, *, box: Box, size: int | tuple[int, int], orientation: Orientation = UPRIGHT):
         self._box = box
-        self._size = (size, size) if isinstance(size, int) else size
+        self._size = orientation.size((size, size) if isinstance(size, int) else size)  # on its side until `upright`
         self._array = np.empty((count, *self._size, 3), np.uint8)
-        self._quarter_turns = 0
+        self._orientation = orientation
         self._chains: dict[object, FilterChain] = {}
 
     def put(self, row: int, frame: av.VideoFrame) -> None:
-        self._quarter_turns = quarter_turns(frame)
-        coded = self._size[::-1] if self._quarter_turns % 2 else self._size
-        if self._array.shape[1:3] != coded:
-            self._array = np.empty((len(self._array), *coded, 3), np.uint8)  # on its side until `upright`
         if kind(frame) not in self._chains:
             self._chains[kind(frame)] = self._chain(frame)
         self._array[row] = packed_rgb(self._chains[kind(frame)](frame))
 
     def upright(self) -> UInt8[Tensor, "f c y x"]:
-        """The pictures, turned as the last one's rotation metadata asks (counter-clockwise quarter turns)."""
         pixels = rearrange(torch.from_numpy(self._array), "f y x c -> f c y x")
-        if self._quarter_turns:
-            pixels = torch.rot90(pixels, self._quarter_turns, dims=(2, 3))
-        return pixels.flip(3) if self._box.flip and self._quarter_turns % 2 else pixels
+        # What of mirroring can be done before the turns is done by the filters.
+        pixels = Orientation(turns=self._orientation.turns).upright(pixels)
+        return pixels.flip(3) if self._box.flip and self._orientation.turns % 2 else pixels
 
     def _chain(self, frame: av.VideoFrame) -> FilterChain:
-        box = coded_box(self._box, size=(frame.height, frame.width), turns=self._quarter_turns)
+        box = self._orientation.coded_box(self._box, size=(frame.height, frame.width))
         place = {"x": str(box.left), "y": str(box.top), "w": str(box.width), "h": str(box.height), "exact": "1"}
         rows, columns = self._array.shape[1:3]
         filters: list[tuple[str, dict[str, str]]] = []
@@ -69,7 +65,7 @@ class CropPictures:
             ("format", {"pix_fmts": cropped.name}),
         ]
         colours = [("scale", {"flags": "bilinear"}), ("format", {"pix_fmts": "rgb24"})]
-        if box.flip and self._quarter_turns % 2 == 0:
+        if self._orientation.mirrored != (box.flip and self._orientation.turns % 2 == 0):
             # Planes of bytes are mirrored several times faster than RGB, but for columns that share their chroma with
             # none on the other side.
             whole = columns % (1024 // cropped.chroma_width(1024)) == 0
@@ -77,20 +73,6 @@ class CropPictures:
         else:
             filters += colours
         return FilterChain(frame, *filters)
-
-
-def coded_box(box: Box, *, size: tuple[int, int], turns: int) -> Box:
-    """The box in the picture of `size` (rows, columns) that the decoder gives, before its counter-clockwise `turns`."""
-    rows, columns = size
-    bottom, right = box.top + box.height, box.left + box.width
-    top, left = [
-        (box.top, box.left),
-        (box.left, columns - bottom),
-        (rows - bottom, columns - right),
-        (rows - right, box.top),
-    ][turns]
-    height, width = (box.width, box.height) if turns % 2 else (box.height, box.width)
-    return Box(top=top, left=left, height=height, width=width, flip=box.flip)
 
 
 def crops_exactly(pixel_format: av.VideoFormat) -> bool:

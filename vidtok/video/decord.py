@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidtok.errors import ConfigError, DecodeError
-from vidtok.video.indexed import IndexedReader, read_facts
+from vidtok.video.indexed import IndexedReader, Uprighter, read_facts
 
 RECOVERED_FRAMES = 1e-9  # share of the frames that decord may replace by their neighbours: not one
 
@@ -62,9 +62,16 @@ class DecordReader(IndexedReader):
                 f"{path}: decord counts {len(self._decoder)} frames, the file has {len(facts.pts_seconds)}; "
                 f"data.backend=pyav reads it"
             )
-        y, x = self._next().shape[:2]
+        first = rearrange(self._next(), "y x c -> c y x")
+        self._upright = Uprighter(path, facts, first)
+        y, x = self._upright(first).shape[1:]
         super().__init__(
-            path, pts_seconds=facts.pts_seconds, fps=facts.fps, size=(y, x), timeout_seconds=timeout_seconds
+            path,
+            pts_seconds=facts.pts_seconds,
+            fps=facts.fps,
+            size=(y, x),
+            timeout_seconds=timeout_seconds,
+            start_seconds=facts.start_seconds,
         )
 
     def close(self) -> None:
@@ -91,9 +98,9 @@ class DecordReader(IndexedReader):
         if index < self._given - 1:
             self._open()
         while self._given <= index:
-            self._in_time()
+            self.check_deadline()
             self._next()
-        return rearrange(self._last, "y x c -> c y x")
+        return self._upright(rearrange(self._last, "y x c -> c y x"))
 
 
 @contextmanager

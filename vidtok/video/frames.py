@@ -73,6 +73,7 @@ class FramesReader(IndexedReader):
         y, x = self._picture(0).shape[1:]
         pts_seconds = torch.arange(len(self._files), dtype=torch.float64) / fps
         super().__init__(path, pts_seconds=pts_seconds, fps=float(fps), size=(y, x), timeout_seconds=timeout_seconds)
+        self.damaged = frozenset()  # a picture that is damaged is an error
 
     def _picture(self, index: int) -> UInt8[Tensor, "c y x"]:
         file = self._files[index]

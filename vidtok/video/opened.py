@@ -17,13 +17,15 @@ class OpenVideo:
     """The part of a `VideoReader` that does not depend on how pictures are decoded."""
 
     pts_seconds: Float64[Tensor, "n"]
+    start_seconds: float
+    damaged: frozenset[int] | None
 
     def __init__(self, path: Path, *, timeout_seconds: float):
         self.path = path
         self.timeout_seconds = timeout_seconds
         self._process = os.getpid()
         self._closed = False
-        self._deadline = monotonic() + timeout_seconds
+        self.renew_deadline()
 
     def __len__(self) -> int:
         return len(self.pts_seconds)
@@ -37,7 +39,7 @@ class OpenVideo:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _begin(self, indices: Sequence[int], *, end: str = "") -> list[int]:
+    def begin(self, indices: Sequence[int], *, end: str = "") -> list[int]:
         """The indices without repeats, by rising value, and a new deadline. `end` says why the video has no more.
 
         Raises DecodeError for an index that the video does not have; RuntimeError once closed, and in a process other
@@ -53,14 +55,18 @@ class OpenVideo:
         beyond = [index for index in (*wanted[:1], *wanted[-1:]) if not 0 <= index < len(self)]
         if beyond:
             raise DecodeError(f"{self.path}: has frames 0 to {len(self) - 1}{end}, asked for {beyond[0]}")
-        self._deadline = monotonic() + self.timeout_seconds
+        self.renew_deadline()
         return wanted
 
-    def _in_time(self) -> None:
+    def renew_deadline(self) -> None:
+        """From now on there are `timeout_seconds` until the next picture must be there."""
+        self._deadline = monotonic() + self.timeout_seconds
+
+    def check_deadline(self) -> None:
         if monotonic() > self._deadline:
             raise DecodeError(f"{self.path}: not read within {self.timeout_seconds:g} s")
 
-    def _asked(self, indices: Sequence[int], pixels: UInt8[Tensor, "u c y x"], wanted: list[int]) -> Frames:
+    def in_order(self, indices: Sequence[int], pixels: UInt8[Tensor, "u c y x"], wanted: list[int]) -> Frames:
         """The pictures of `wanted`, rising indices, in the order in which they were asked for."""
         indices = list(indices)
         pts_seconds = self.pts_seconds[torch.tensor(indices, dtype=torch.int64)]

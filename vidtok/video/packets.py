@@ -29,14 +29,21 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from vidtok.errors import DecodeError
+from vidtok.video.damage import Damage
 from vidtok.video.opened import OpenVideo
-from vidtok.video.rgb import quarter_turns
+from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
 from vidtok.video.table import FileFacts, FrameTable, PacketList, counted_ticks, decoded_ticks, entries, trusted_ticks
 
 KEPT_BYTES = 64 * 2**20  # packets of longer streams are read from the file again for each `frames_at`
 
+LEAD_IN_SECONDS = 0.05  # of AAC: 1024 or 2112 samples
+
 # Decoders that tell frames which no other leans on from the bitstream itself, and leave them out when asked to.
 LEAVES_OUT = {"h264"}
+
+# Decoders that go on over damage without a word. What they leave of a picture is what its memory held before, so that
+# only the whole way from the start, with a decoder that has decoded nothing else, gives the same picture each time.
+SILENT = {"hevc", "vp8"}
 
 # Codecs of which an ISO file (mp4, mov) tells all that is needed before decoding.
 TOLD_BY_HEADER = {"h264"}
@@ -53,47 +60,65 @@ class PacketReader(OpenVideo):
 
     def __init__(self, path: str | Path, *, timeout_seconds: float = 30.0):
         super().__init__(Path(path), timeout_seconds=timeout_seconds)
-        self._damage: str | None = None
-        self._quarter_turns: int | None = None
-        self._leaves_out = False
+        self.cut_short: str | None = None
+        self.damaged: frozenset[int] = frozenset()
+        self.orientation: Orientation | None = None  # only a frame tells
+        self.leaves_out = self.left_out = self.ending = self.has_met_damage = False
         self._probed = False
         if self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
-        with self._named():
-            self._container, self._stream = self._open()
+        with self.named_errors():
+            self._container, self.stream = self._open()
             try:
-                self._codec = self._stream.codec_context
-                self._codec.thread_count = 1
-                self._coded_size = (self._codec.height, self._codec.width)
-                self._table = self._read_table()
-                time_base = float(self._stream.time_base or 0)
-                self.pts_seconds = torch.from_numpy(self._table.ticks * time_base)
+                self.codec = self.stream.codec_context
+                self.codec.thread_count = 1
+                self.is_silent = self.codec.codec.canonical_name in SILENT
+                self.decoder_is_fresh = True
+                self._decoding = self._container
+                self.coded_size = (self.codec.height, self.codec.width)
+                self.table = self._read_table()
+                time_base = float(self.stream.time_base or 0)
+                self.pts_seconds = torch.from_numpy(self.table.ticks * time_base)
                 self.fps = self._average_rate()
+                self.start_seconds = self._clock_start()
             except BaseException:
                 self._container.close()
                 raise
 
     @property
     def facts(self) -> FileFacts:
+        """Decodes the first frame. Raises DecodeError where it cannot be decoded."""
         streams = self._container.streams.video
+        first_picture = None
+        with self.named_errors():
+            frame = next(self.decoded(0), None)
+            if frame is not None:
+                self.settle(frame)
+                # A tag is what old versions of FFmpeg turn by, without a matrix.
+                if self.orientation != UPRIGHT or "rotate" in map(str.lower, self.stream.metadata):
+                    first_picture = torch.from_numpy(frame.to_ndarray(format="rgb24")).movedim(-1, 0)
         return FileFacts(
             pts_seconds=self.pts_seconds,
             fps=self.fps,
             container=self._container.format.name,
-            stream_index=self._stream.index,
+            stream_index=self.stream.index,
             video_streams=sum(not stream.disposition & Disposition.attached_pic for stream in streams),
-            without_times=self._table.by_order,
+            without_times=self.table.by_order,
+            start_seconds=self.start_seconds,
+            orientation=self.orientation or UPRIGHT,
+            first_picture=first_picture,
         )
 
     def close(self) -> None:
         super().close()
         self._kept = []
+        self._decoding.close()
         self._container.close()
 
     # ---- packets ----
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def named_errors(self) -> Iterator[None]:
         """Everything that FFmpeg, PyAV or the file system can say becomes a DecodeError with the file's name."""
         try:
             yield
@@ -129,18 +154,23 @@ class PacketReader(OpenVideo):
             raise
         return container, stream
 
-    def _settle_size(self, frame: av.VideoFrame) -> None:
-        """Have FFmpeg look for the size of the first picture where the header may be wrong about it."""
-        if not self._probed and (frame.height, frame.width) != self._coded_size:
+    def settle(self, frame: av.VideoFrame) -> None:
+        """Learn what only a frame tells, from a first one: how pictures lie, and their size.
+
+        Where that is not the header's, FFmpeg looks for the size of the first picture.
+        """
+        if self.orientation is None:
+            self.orientation = orientation_of(frame)
+        if not self._probed and (frame.height, frame.width) != self.coded_size:
             self._probed = True
             container, stream = self._open()
             with container:
-                self._coded_size = (stream.codec_context.height, stream.codec_context.width)
+                self.coded_size = (stream.codec_context.height, stream.codec_context.width)
 
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
         try:
             for packet in container.demux(stream):
-                self._in_time()
+                self.check_deadline()
                 if packet.size:
                     yield packet
         except IndexError:
@@ -162,7 +192,7 @@ class PacketReader(OpenVideo):
         kept: list[av.Packet] | None = []
         size = 0
         try:
-            for packet in self._demuxed(self._container, self._stream):
+            for packet in self._demuxed(self._container, self.stream):
                 packets.pts.append(packet.pts)
                 packets.dts.append(packet.dts)
                 packets.keyframe.append(packet.is_keyframe)
@@ -174,16 +204,17 @@ class PacketReader(OpenVideo):
                 elif kept is not None:
                     kept.append(packet)
         except FFmpegError as error:
-            self._damage = error.strerror
+            self.cut_short = error.strerror
         self._kept = kept
-        if self._damage is not None or 0 in self._coded_size:
+        self._pts = packets.pts
+        if self.cut_short is not None or 0 in self.coded_size:
             return self._table_by_decoding(packets)
-        if "avi" not in self._container.format.name or not self._codec.has_b_frames:
+        if "avi" not in self._container.format.name or not self.codec.has_b_frames:
             ticks = trusted_ticks(packets)
             if ticks is not None:
-                self._leaves_out = self._codec.name in LEAVES_OUT
+                self.leaves_out = self.codec.name in LEAVES_OUT
                 return FrameTable(ticks=ticks, entry=entries(ticks, packets), by_order=False)
-        elif self._codec.name != "mpeg4":  # MPEG-4 in AVI is packed: two frames in a packet, none in the next
+        elif self.codec.name != "mpeg4":  # MPEG-4 in AVI is packed: two frames in a packet, none in the next
             ticks = counted_ticks(packets)
             if ticks is not None:
                 return FrameTable(ticks=ticks, entry=np.zeros(len(ticks), np.int64), by_order=True)
@@ -192,44 +223,76 @@ class PacketReader(OpenVideo):
     def _average_rate(self) -> float:
         """Frames per second by the table; for a single frame what the header says, or 1."""
         duration = float(self.pts_seconds[-1] - self.pts_seconds[0])
-        return (len(self) - 1) / duration if duration > 0 else float(self._stream.average_rate or 0) or 1.0
+        return (len(self) - 1) / duration if duration > 0 else float(self.stream.average_rate or 0) or 1.0
 
-    def _decoded(self, first: int, *, needed: Container[int | None] | None = None) -> Iterator[av.VideoFrame]:
+    def _clock_start(self) -> float:
+        """The first presentation time of the file, as FFmpeg's `-ss` and players count from it.
+
+        Sound that begins a little beside 0 s is moved by the lead-in of its encoder, not by what was recorded.
+        """
+        first = float(self.pts_seconds[0])
+        start = self._container.start_time
+        start = first if start is None else min(first, start / av.time_base)
+        return 0.0 if start <= LEAD_IN_SECONDS and start < first >= 0 else start
+
+    def watch(self) -> Damage:
+        """To be shown the frames of one pass."""
+        return Damage(self.table, self._pts)
+
+    def renew_decoder(self) -> None:
+        """Have a decoder that has decoded nothing yet: one that has met damage may carry its traces on."""
+        if self.decoder_is_fresh:
+            return
+        container, stream = self._open()
+        if self._decoding is not self._container:
+            self._decoding.close()
+        self._decoding, self.codec = container, stream.codec_context
+        self.codec.thread_count = 1
+        self.decoder_is_fresh, self.has_met_damage = True, False
+
+    def decoded(self, first: int, *, needed: Container[int | None] | None = None) -> Iterator[av.VideoFrame]:
         """Frames in the order of showing, decoding from packet number `first` on.
 
-        Of the frames whose ticks are not among `needed`, the decoder leaves out those that no other frame leans on.
+        Of the frames whose ticks are not among `needed`, the decoder leaves out those that no other frame leans on;
+        `left_out` tells whether there were any. Once `ending` is set, the frames that the decoder holds come, and no
+        more packets are read.
         """
-        self._codec.flush_buffers()
-        self._codec.skip_frame = "DEFAULT"
-        self._sent = first
+        self.codec.flush_buffers()
+        self.codec.skip_frame = "DEFAULT"
+        self.decoder_is_fresh = self.left_out = self.ending = False
+        self.sent = first
         for packet in self._packets(first):
-            self._in_time()
-            self._sent += 1
+            if self.ending:
+                break
+            self.check_deadline()
+            self.sent += 1
             if needed is not None:
-                self._codec.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
-            yield from self._codec.decode(packet)
-        yield from self._codec.decode(None)
+                wanted = packet.pts in needed
+                self.left_out = self.left_out or not wanted
+                self.codec.skip_frame = "DEFAULT" if wanted else "NONREF"
+            yield from self.codec.decode(packet)
+        yield from self.codec.decode(None)
 
     def _table_by_decoding(self, packets: PacketList) -> FrameTable:
         pts: list[int | None] = []
         try:
-            for frame in self._decoded(0):
+            for frame in self.decoded(0):
                 if not pts:
-                    self._coded_size = (frame.height, frame.width)
-                    self._quarter_turns = quarter_turns(frame)
+                    self.coded_size = (frame.height, frame.width)
+                    self.orientation = orientation_of(frame)
                 pts.append(frame.pts)
         except FFmpegError as error:
-            self._damage = error.strerror
+            self.cut_short = error.strerror
         if not pts:
-            raise DecodeError(f"{self.path}: not one frame can be decoded ({self._damage or 'no pictures in it'})")
-        seconds_per_frame = 1 / (float(self._stream.average_rate or 0) or 25.0)
-        step = max(1, round(seconds_per_frame / (float(self._stream.time_base or 0) or 1.0)))
+            raise DecodeError(f"{self.path}: not one frame can be decoded ({self.cut_short or 'no pictures in it'})")
+        seconds_per_frame = 1 / (float(self.stream.average_rate or 0) or 25.0)
+        step = max(1, round(seconds_per_frame / (float(self.stream.time_base or 0) or 1.0)))
         ticks, own = decoded_ticks(pts, packets, step=step)
         entry = entries(ticks, packets) if own else np.zeros(len(ticks), np.int64)
         return FrameTable(ticks=ticks, entry=entry, by_order=not own)
 
-    def _end(self) -> str:
-        return f" (decoding stops there: {self._damage})" if self._damage else ""
+    def end_words(self) -> str:
+        return f" (decoding stops there: {self.cut_short})" if self.cut_short else ""
 
 
 def is_iso(path: Path) -> bool:

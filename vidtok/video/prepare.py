@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
+from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.error import FFmpegError
@@ -16,11 +18,13 @@ from av.video.stream import VideoStream
 
 from vidtok.errors import DataError, DecodeError
 from vidtok.video.pyav import PyAVReader
+from vidtok.video.sample import CLOCK_SECONDS
 from vidtok.video.stream import every_frame
 from vidtok.video.yuv import YuvPictures
 
 FINEST_CLOCK = 1_000_000  # ticks per second: mp4 keeps the duration of a frame in 32 bits
 SAME_TIME_SECONDS = 1e-6
+SOUND_RATE = 48_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,9 @@ class Prepared:
     bytes: int
     shift_seconds: float
     """Added to every presentation time: 0 but for a video that begins before 0 s, which an mp4 cannot."""
+    damaged_frames: int
+    """Frames of the source that damage has spoiled. They are whole in the file, which shows what the decoder made of
+    them: nothing tells later on."""
 
 
 def prepare_video(
@@ -54,9 +61,11 @@ def prepare_video(
 
     H.264, yuv420p, a keyframe every `gop` frames and nowhere else, no B-frames, x264's `tune=fastdecode` (no CABAC, no
     loop filter), no sound, the index in front. Pictures are scaled to `short_side` pixels on the shorter side, never
-    enlarged, both sides even; a rotation that the metadata ask for is done to the pixels. Every frame of `PyAVReader`
-    is there, at the same presentation time (to the microsecond). Matrix and range of the colours stay as tagged; RGB
-    becomes BT.601 in limited range, 10 bits become 8, finer chroma 4:2:0, several fields stay one picture.
+    enlarged, both sides even; what the display matrix asks for is done to the pixels. Every frame of `PyAVReader`
+    is there, at the same presentation time (to the microsecond); where the source's clock begins before its pictures,
+    with its sound, an instant of silence stands at that time, so that the times of lists stay true. Matrix and range of
+    the colours stay as tagged; RGB becomes BT.601 in limited range, 10 bits become 8, finer chroma 4:2:0, several
+    fields stay one picture.
 
     `crf` is x264's quality, 0 (lossless) to 51; `preset` its trade of time against size. Bits are spent where they
     bring the picture closest to the source, not where eyes look (`psy=0`, `aq-mode=0`), and weighed with care
@@ -99,6 +108,7 @@ def prepare_video(
                 source_bytes=source.stat().st_size,
                 bytes=aside.stat().st_size,
                 shift_seconds=max(0.0, -float(video.pts_seconds[0])),
+                damaged_frames=len(video.damaged),
             )
             _check(aside, video, facts)
         with _named(target):
@@ -125,8 +135,8 @@ def part_file(target: Path, *, process: int) -> Path:
 
 def _ticks(video: PyAVReader) -> tuple[list[int], Fraction]:
     """Presentation times as the file counts them, from 0 on where they begin below it, and the seconds of a tick."""
-    clock = video._stream.time_base or Fraction(1, FINEST_CLOCK)
-    ticks = [int(tick) for tick in video._table.ticks]
+    clock = video.stream.time_base or Fraction(1, FINEST_CLOCK)
+    ticks = [int(tick) for tick in video.table.ticks]
     if clock.denominator > FINEST_CLOCK:
         ticks, clock = [round(tick * clock * FINEST_CLOCK) for tick in ticks], Fraction(1, FINEST_CLOCK)
     return [tick - min(0, ticks[0]) for tick in ticks], clock
@@ -152,6 +162,15 @@ def _written(aside: Path, target: Path, clock: Fraction) -> Iterator[OutputConta
             yield container
 
 
+def _silence(stream: AudioStream, *, seconds: float) -> av.Packet:
+    """A packet of it at this time, which players and readers take for the file's beginning then."""
+    silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+    silence.rate, silence.pts, silence.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
+    first, *_ = [*stream.encode(silence), *stream.encode(None)]
+    first.pts = first.dts = round(seconds * SOUND_RATE)
+    return first
+
+
 def _encode(
     video: PyAVReader,
     container: OutputContainer,
@@ -163,6 +182,8 @@ def _encode(
     on_frame: Callable[[], None] | None,
 ) -> None:
     stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001), options=options)
+    late = float(video.pts_seconds[0]) - video.start_seconds
+    sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono") if late > CLOCK_SECONDS else None
     stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
     codec = stream.codec_context
     codec.thread_count, codec.time_base = 1, clock
@@ -173,6 +194,8 @@ def _encode(
         if index == 0:
             codec.colorspace, codec.color_range = picture.colorspace, picture.color_range
             codec.color_primaries, codec.color_trc = picture.color_primaries, picture.color_trc
+            if sound is not None:
+                container.mux(_silence(sound, seconds=max(0.0, float(ticks[0] * clock) - late)))
         picture.pts, picture.time_base = ticks[index], clock
         if len(ticks) > 1:
             picture.duration = ticks[index + 1] - ticks[index] if index + 1 < len(ticks) else ticks[-1] - ticks[-2]
@@ -198,9 +221,11 @@ def _check(written: Path, video: PyAVReader, facts: Prepared) -> None:
             if len(copy) == len(video)
             else None
         )
-        if late is None or late > SAME_TIME_SECONDS:
+        clocks = (float(video.pts_seconds[0]) - video.start_seconds, float(copy.pts_seconds[0]) - copy.start_seconds)
+        if late is None or late > SAME_TIME_SECONDS or abs(clocks[0] - clocks[1]) > CLOCK_SECONDS:
             raise DecodeError(
                 f"{video.path}: the copy has {len(copy)} frames from {copy.pts_seconds[0]:.6f} to "
                 f"{copy.pts_seconds[-1]:.6f} s, the video {len(video)} from {video.pts_seconds[0]:.6f} to "
-                f"{video.pts_seconds[-1]:.6f} s: mp4 cannot hold them"
+                f"{video.pts_seconds[-1]:.6f} s, by clocks that begin at {copy.start_seconds:.6f} and "
+                f"{video.start_seconds:.6f} s: mp4 cannot hold them"
             )

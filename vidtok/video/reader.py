@@ -13,6 +13,9 @@ from vidtok.video.frames import DEFAULT_FPS, FramesReader, holds_pictures
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.torchcodec import TorchCodecReader, check_torchcodec
 
+READ_SECONDS = 30.0
+"""What opening a video may take, and each reading of frames, where nobody says otherwise."""
+
 
 @runtime_checkable
 class VideoReader(Protocol):
@@ -27,13 +30,27 @@ class VideoReader(Protocol):
         ...
 
     @property
+    def start_seconds(self) -> float:
+        """Where the file's clock begins: a frame is shown so many seconds before its presentation time.
+
+        The first presentation of any of its streams: 1.4 in many transport streams; 0 in a file whose sound begins at 0
+        and whose pictures begin later.
+        """
+        ...
+
+    @property
     def fps(self) -> float:
         """Average frames per second."""
         ...
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of a picture, after the rotation that the file asks for."""
+        """Rows and columns of a picture, upright."""
+        ...
+
+    @property
+    def damaged(self) -> frozenset[int] | None:
+        """Frames given so far that damage in the file has spoiled; None from a decoder that cannot tell."""
         ...
 
     def __len__(self) -> int: ...
@@ -78,7 +95,7 @@ def check_backend(backend: str) -> None:
 
 
 def open_video(
-    path: str | Path, *, backend: str = "pyav", timeout_seconds: float = 30.0, fps: float | int | None = None
+    path: str | Path, *, backend: str = "pyav", timeout_seconds: float = READ_SECONDS, fps: float | int | None = None
 ) -> VideoReader:
     """Open a video for reading; use it as a context manager, which closes it in every case.
 

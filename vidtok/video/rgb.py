@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidtok.types import Box
+from vidtok.video.orientation import UPRIGHT, Orientation
 
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
@@ -21,11 +22,6 @@ def scaled_size(size: tuple[int, int], short_side: int | None) -> tuple[int, int
         raise ValueError(f"short_side counts pixels from 1, got {short_side}")
     y, x = size
     return (short_side, short_side * x // y) if y <= x else (short_side * y // x, short_side)
-
-
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Counter-clockwise ones that the metadata ask for, 0 to 3."""
-    return round(frame.rotation / 90) % 4
 
 
 def packed_rgb(picture: av.VideoFrame) -> UInt8[np.ndarray, "y x 3"]:
@@ -59,6 +55,7 @@ class RgbPictures:
         size: tuple[int, int],
         scaled: bool,
         reformatter: VideoReformatter,
+        orientation: Orientation = UPRIGHT,
         box: Box | None = None,
     ):
         if scaled and box is not None:
@@ -70,11 +67,10 @@ class RgbPictures:
         self._box = Box(top=0, left=0, height=y, width=x) if box is None else box
         y, x = self._box.height, self._box.width
         self._array = np.empty((count, 3, y, x) if scaled else (count, y, x, 3), np.uint8)
-        self._quarter_turns = 0
+        self._orientation = orientation
 
     def put(self, row: int, frame: av.VideoFrame) -> None:
         y, x = self._size
-        self._quarter_turns = quarter_turns(frame)
         if self._scaled:
             rgb = self._reformatter.reformat(frame, width=x, height=y, format="gbrp", interpolation=EXACT, threads=1)
             copy_planes(rgb, self._array[row])
@@ -87,8 +83,7 @@ class RgbPictures:
             self._array[row] = whole[box.top : box.top + box.height, box.left : box.left + box.width]
 
     def upright(self) -> UInt8[Tensor, "f c y x"]:
-        """The pictures, turned as the last one's rotation metadata asks (counter-clockwise quarter turns)."""
         pixels = torch.from_numpy(self._array)
         if not self._scaled:
             pixels = rearrange(pixels, "f y x c -> f c y x")
-        return torch.rot90(pixels, self._quarter_turns, dims=(2, 3)) if self._quarter_turns else pixels
+        return self._orientation.upright(pixels)

@@ -1,7 +1,6 @@
 """All frames of a file in one forward pass, as the decoder gives them, before any conversion."""
 
 from collections.abc import Iterator
-from time import monotonic
 
 import av
 from av.error import FFmpegError
@@ -14,28 +13,32 @@ def every_frame(video: PacketReader) -> Iterator[av.VideoFrame]:
     """The frames of the video's table, each once, in the order of showing; one is held at a time.
 
     Their own `pts` may be missing or wrong (AVI): frame i is shown at `video.pts_seconds[i]`. The video's
-    `timeout_seconds` bounds the way from each frame to the next.
+    `timeout_seconds` bounds the way from each frame to the next. At the end, its `damaged` names all frames that damage
+    has spoiled.
 
     Raises DecodeError for a file that cannot be decoded to its end, which `PacketReader` opens all the same: it has the
     frames before the damage.
     """
     length = len(video)
-    if video._damage is not None:
-        raise DecodeError(f"{video.path}: decoding stops after {length} frames: {video._damage}")
-    index_of: dict[int | None, int] = {int(tick): index for index, tick in enumerate(video._table.ticks)}
+    if video.cut_short is not None:
+        raise DecodeError(f"{video.path}: decoding stops after {length} frames: {video.cut_short}")
+    index_of: dict[int | None, int] = {int(tick): index for index, tick in enumerate(video.table.ticks)}
     due = 0
-    video._deadline = monotonic() + video.timeout_seconds
-    with video._named():
+    damage = video.watch()
+    video.renew_deadline()
+    with video.named_errors():
         try:
-            for given, frame in enumerate(video._decoded(0)):
-                at = given if video._table.by_order else index_of.get(frame.pts, -1)
+            for given, frame in enumerate(video.decoded(0)):
+                at = given if video.table.by_order else index_of.get(frame.pts, -1)
+                damage.see(at, is_corrupt=frame.is_corrupt, is_keyframe=frame.key_frame)
                 if at > due:
                     break
                 if at == due:
                     yield frame
                     due += 1
-                    video._deadline = monotonic() + video.timeout_seconds
+                    video.renew_deadline()
         except FFmpegError as error:
             raise DecodeError(f"{video.path}: frame {due} of {length}: {error.strerror}") from error
     if due < length:
         raise DecodeError(f"{video.path}: frame {due} of {length} did not come out of the decoder")
+    video.damaged |= damage.spoiled(range(length))

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
+
+from vidtok.video.orientation import Orientation
 
 MIN_TRUSTED_PACKETS = 8  # fewer cost nothing to decode, and the leftovers of broken files look like them
 
@@ -23,6 +25,12 @@ class FileFacts:
     """Cover pictures are none."""
     without_times: bool
     """The packets give no usable time for each frame; frames are told by their order."""
+    start_seconds: float
+    """When the file's clock begins: the first presentation of any of its streams, sound too."""
+    orientation: Orientation
+    """How the first picture lies."""
+    first_picture: UInt8[Tensor, "c y x"] | None
+    """As it is coded, of a file that asks for turning: what another decoder has done about it shows in its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

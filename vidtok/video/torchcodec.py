@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidtok.errors import ConfigError, DecodeError
-from vidtok.video.indexed import IndexedReader, read_facts
+from vidtok.video.indexed import IndexedReader, Uprighter, read_facts
 from vidtok.video.table import FileFacts
 
 SAME_TIME_SECONDS = 1e-4  # of one frame, by two readers; frames at 240 per second lie 4e-3 apart
@@ -70,7 +70,21 @@ class TorchCodecReader(IndexedReader):
         with _missing_named(), _named(path):
             self._decoder: Any = decoder(source, stream_index=facts.stream_index, num_ffmpeg_threads=1)
         size = (self._decoder.metadata.height, self._decoder.metadata.width)
-        super().__init__(path, pts_seconds=facts.pts_seconds, fps=facts.fps, size=size, timeout_seconds=timeout_seconds)
+        self._upright = None
+        if facts.first_picture is not None:
+            with _named(path):
+                first = self._decoder.get_frame_at(0).data
+            self._upright = Uprighter(path, facts, first)
+            y, x = self._upright(first).shape[1:]
+            size = (y, x)
+        super().__init__(
+            path,
+            pts_seconds=facts.pts_seconds,
+            fps=facts.fps,
+            size=size,
+            timeout_seconds=timeout_seconds,
+            start_seconds=facts.start_seconds,
+        )
 
     def close(self) -> None:
         super().close()
@@ -85,7 +99,7 @@ class TorchCodecReader(IndexedReader):
                 f"{self.path}: as frame {index}, shown at {expected:.4f} s, torchcodec gives the one of "
                 f"{frame.pts_seconds:.4f} s; data.backend=pyav reads it"
             )
-        return frame.data
+        return frame.data if self._upright is None else self._upright(frame.data)
 
 
 def _refuse_wrong_seeks(path: Path, facts: FileFacts) -> None:

@@ -2,10 +2,12 @@
 
 import av
 import numpy as np
+import torch
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from vidtok.video.graph import WholePictures
-from vidtok.video.rgb import EXACT, quarter_turns
+from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
+from vidtok.video.rgb import EXACT
 
 GREY = ("gray", "ya")  # how the formats without colour begin, which FFmpeg takes as full range
 
@@ -14,23 +16,23 @@ class YuvPictures:
     """Pictures in yuv420p, upright, scaled to `size` (rows, columns), with the colours tagged as the frames' are.
 
     Scaling uses the filter of `RgbPictures`. RGB becomes BT.601 in limited range, grey full range; 10 bits become 8.
-    What the first frame says of rotation and range goes for all.
+    What the first frame says of its orientation and range goes for all.
     """
 
     def __init__(self, size: tuple[int, int]):
         self._size = size
         self._reformatter = VideoReformatter()
         self._whole_pictures = WholePictures()
-        self._first: tuple[int, ColorRange] | None = None  # quarter turns, range
+        self._first: tuple[Orientation, ColorRange] | None = None
 
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         rgb = frame.format.is_rgb or frame.format.has_palette
         full = frame.format.name.startswith((*GREY, "yuvj"))
         if self._first is None:
             own = ColorRange.MPEG if rgb else ColorRange.JPEG if full else ColorRange(frame.color_range)
-            self._first = quarter_turns(frame), own
-        turns, color_range = self._first
-        y, x = self._size if turns % 2 == 0 else self._size[::-1]
+            self._first = orientation_of(frame), own
+        orientation, color_range = self._first
+        y, x = orientation.size(self._size)  # turning back swaps them as turning does
         picture = self._reformatter.reformat(
             self._whole_pictures(frame),
             width=x,
@@ -42,17 +44,16 @@ class YuvPictures:
             src_color_range=ColorRange.JPEG if full else None,
             dst_color_range=color_range,
         )
-        return _turned(picture, turns) if turns else picture
+        return picture if orientation == UPRIGHT else _upright(picture, orientation)
 
 
-def _turned(picture: av.VideoFrame, turns: int) -> av.VideoFrame:
-    """Counter-clockwise quarter turns, as `RgbPictures` does them."""
+def _upright(picture: av.VideoFrame, orientation: Orientation) -> av.VideoFrame:
     y, x = picture.height, picture.width
     flat = np.asarray(picture.to_ndarray(), np.uint8).reshape(-1)
     luma, *chroma = np.split(flat, [y * x, y * x + y * x // 4])
     planes = [luma.reshape(y, x), *(plane.reshape(y // 2, x // 2) for plane in chroma)]
-    y, x = (x, y) if turns % 2 else (y, x)
-    flat = np.concatenate([np.rot90(plane, turns).reshape(-1) for plane in planes])
+    y, x = orientation.size((y, x))
+    flat = np.concatenate([orientation.upright(torch.from_numpy(plane)).reshape(-1).numpy() for plane in planes])
     return _tagged_as(av.VideoFrame.from_ndarray(flat.reshape(y * 3 // 2, x), format="yuv420p"), picture)
 
 
