@@ -126,13 +126,6 @@ def test_what_needs_a_gpu_says_so(motion):
         prepare_training(settings, build_model(settings, "abcdefgh"), torch.device("cpu"))
 
 
-def test_blocks_that_are_not_known_are_told(motion):
-    changes = ["model={name: x3d_xs}", "data.frames=4", "data.size=64", "data.short_side=80"]
-    settings = config(motion, *changes, "train.checkpoint_blocks=true")
-    with pytest.raises(ConfigError, match=r"train.checkpoint_blocks: the blocks of .* are not known"):
-        prepare_training(settings, build_model(settings, "abcdefgh", device="meta"), torch.device("meta"))
-
-
 def test_a_run_starts_from_a_run_with_sharded_checkpoints(motion, tmp_path):
     settings = config(motion, "run.seed=3")
     model, folder = build_model(settings, "abcdefgh"), tmp_path / "run" / "checkpoints"

@@ -14,7 +14,6 @@ from vidtok.config import Config, DataConfig, EvalConfig, RunConfig, TrainConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
-from vidtok.data.geometry import size_words
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
 from vidtok.data.loader import (
     EvalBatches,
@@ -26,9 +25,10 @@ from vidtok.data.loader import (
 )
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
-from vidtok.errors import ConfigError, VidtokError
+from vidtok.errors import ConfigError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import find_checkpoint, load_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
@@ -87,14 +87,17 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
 def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 
-    With `device="meta"` nothing is computed or held: enough to count and to compare.
+    With `device="meta"` nothing is computed or held: enough to count and to compare. Raises ConfigError for a size of
+    `data.sizes` that the network cannot take.
     """
-    network, options = network_and_options(config.model)
-    architecture = Architecture(network=network, options=options, frames=config.data.frames, size=config.data.size)
+    name, options = network_and_options(config.model)
+    architecture = Architecture(network=name, options=options, frames=config.data.frames, size=config.data.size)
     torch.manual_seed(config.run.seed)
     with torch.device(device):
+        network = architecture.build(classes=len(classes))
+        take_sizes(network, config)
         return Classifier(
-            architecture.build(classes=len(classes)),
+            network,
             mean=config.data.mean,
             std=config.data.std,
             classes=tuple(classes),
@@ -196,19 +199,13 @@ def train_views(data: DataConfig) -> TrainViews:
     )
 
 
-def check_sizes(config: Config) -> None:
-    """Raise ConfigError for a size of `data.sizes` that the network cannot take; nothing is computed or held."""
-    if config.data.sizes is None:
-        return
-    model = build_model(config, ("one", "other"), device="meta").eval()
-    for size in config.data.sizes:
+def take_sizes(network: Network, config: Config) -> None:
+    """Let the network take the sizes of `data.sizes` too; ConfigError for one that it cannot take."""
+    for size in config.data.sizes or ():
         try:
-            model(torch.empty(1, config.data.frames, 3, size, size, dtype=torch.uint8, device="meta"))
-        except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"data.sizes: {config.model['name']}, made for {size_words(config.data.size)} pixels, cannot "
-                f"take {size} x {size}: {str(error).splitlines()[0]}"
-            ) from error
+            network.also_take(frames=config.data.frames, size=size)
+        except ModelError as error:
+            raise ConfigError(f"data.sizes: {error}") from error
 
 
 def run_steps(config: Config, records: int) -> int:
@@ -222,7 +219,7 @@ def run_steps(config: Config, records: int) -> int:
         batch=config.train.batch,
         seed=config.run.seed,
         repeats=config.data.repeats,
-        size=None if config.data.sizes is None else config.data.size,
+        size=config.data.size if config.data.sizes is not None and isinstance(config.data.size, int) else None,
         sizes=config.data.sizes,
     )
 
@@ -262,12 +259,8 @@ def build_train_batches(
     first_step: int,
     warn: Callable[[str], object] = warnings.warn,
 ) -> Iterable[Batch]:
-    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted.
-
-    Raises ConfigError for a size of `data.sizes` that the network cannot take.
-    """
+    """This process's share of every step from `first_step` on; `warn` is told where workers are fewer than wanted."""
     data = config.data
-    check_sizes(config)
     batches = build_train_plan(config, records, parallel, first_step=first_step)
     dataset = build_dataset(config, records, train_views(data))
     return make_loader(

@@ -19,7 +19,6 @@ from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.timm_vit import load_timm_vit
 from vidtok.train.checkpoint import check_finite, find_checkpoint, load_checkpoint
-from vidtok.train.depth import network_blocks
 from vidtok.train.groups import freeze, parameter_groups
 from vidtok.train.loss import ClassLoss, balanced_weights
 from vidtok.train.memory import checkpoint_blocks
@@ -43,7 +42,7 @@ def prepare_training(config: Config, model: Classifier, device: torch.device) ->
         synchronise_norms(model, device=device)
     freeze(model, settings.freeze)
     if settings.checkpoint_blocks:
-        checkpoint_blocks(network_blocks(model.network, key="train.checkpoint_blocks"))
+        checkpoint_blocks(model.network.blocks)
     if settings.compile:
         model.compile()
     return model

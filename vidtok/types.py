@@ -6,7 +6,7 @@ Axes: `v` views, `f` frames, `c` colour, `y` rows, `x` columns of pixels; `b` cl
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float, Float64, Int64, UInt8
 from torch import Tensor
 
 
@@ -147,3 +147,23 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.views)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionMap:
+    """Where a network looks: a number for every place of a grid, `b t h w`, or one such map for each learned token.
+
+    Time step i of t belongs to the frames from i · f / t on; rows and columns of the grid divide the picture evenly.
+    """
+
+    place: str
+    """The layer, such as "block 12 of 12, mhsa"."""
+    query: str
+    """Whose look it is, such as "the class token"."""
+    meaning: str
+    """What a number says, such as "attention, mean over heads"."""
+    maps: Float[Tensor, "b t h w"] | Float[Tensor, "b t s h w"]
+
+    def __post_init__(self):
+        if self.maps.dim() not in (4, 5) or 0 in self.maps.shape[1:]:
+            raise ValueError(f"maps are b t h w or b t s h w, with one place at least, got {tuple(self.maps.shape)}")

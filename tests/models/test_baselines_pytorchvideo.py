@@ -4,7 +4,6 @@ from torch import nn
 
 from vidtok.errors import ModelError
 from vidtok.models.baselines_pytorchvideo import X3D, MViTv1, Slow, SlowFast, StageTokens, library
-from vidtok.viz.record import record_attention
 
 TINY = {"classes": 5, "frames": 4, "size": (64, 96), "width_factor": 1.0, "depth_factor": 0.4}
 
@@ -51,7 +50,7 @@ class Taken(nn.Module):
 def test_the_slow_pathway_sees_every_alpha_th_frame_and_the_fast_one_all(frames, alpha):
     network = SlowFast(classes=5, frames=frames, size=32, alpha=alpha)
     network.body = Taken()
-    x = torch.arange(frames * 3 * 2 * 2, dtype=torch.float32).view(1, frames, 3, 2, 2)
+    x = torch.arange(frames * 3 * 32 * 32, dtype=torch.float32).view(1, frames, 3, 32, 32)
     network(x)
     slow, fast = network.body.pathways
     kept = torch.linspace(0, frames - 1, frames // alpha, dtype=torch.float64).long()
@@ -102,15 +101,7 @@ def test_the_stages_before_token_learner_are_those_of_x3d():
 
 def test_what_the_tokens_look_at_can_be_shown():
     network = X3D(**TINY, token_learner=StageTokens(after_stage=2, tokens=3))
-
-    class Scaled(nn.Module):
-        def forward(self, x):
-            return network(x / 255)
-
-    wrapped = Scaled()
-    wrapped.network = network
-    clip = torch.randint(0, 256, (4, 3, 64, 96), dtype=torch.uint8)
-    shown = record_attention(wrapped, clip, grid=network.grid)
-    assert shown.learned.shape == (4, 3, 8, 12)
-    assert shown.last.shape == (4, 8, 12)
-    torch.testing.assert_close(shown.learned.sum((-2, -1)), torch.ones(4, 3))
+    learned, attention = network.attention(torch.randn(1, 4, 3, 64, 96))
+    assert learned.maps.shape == (1, 4, 3, 8, 12)
+    assert attention.maps.shape == (1, 4, 8, 12)
+    torch.testing.assert_close(learned.maps.sum((-2, -1)), torch.ones(1, 4, 3))

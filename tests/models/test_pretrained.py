@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from tests.models.per_colour import PerColour
 from vidtok.errors import CheckpointError, ModelError
 from vidtok.models import classifier as classifier_module
 from vidtok.models.classifier import Classifier
@@ -146,6 +147,6 @@ def test_damaged_and_strange_files_are_told(tmp_path):
 
 
 def test_a_model_without_a_plan_cannot_be_saved(tmp_path):
-    model = Classifier(torch.nn.Linear(1, 1), mean=(0.5,), std=(0.5,), classes=("a",))
-    with pytest.raises(ModelError, match="Linear: a model is saved with the plan of its network"):
+    model = Classifier(PerColour(), mean=(0.5,) * 3, std=(0.5,) * 3, classes=tuple("abc"))
+    with pytest.raises(ModelError, match="PerColour: a model is saved with the plan of its network"):
         model.save_pretrained(tmp_path)

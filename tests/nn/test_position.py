@@ -76,6 +76,22 @@ def test_tile_repeats_the_picture_s_table():
     assert all(torch.equal(tiled[t], table[0]) for t in range(5))
 
 
+@pytest.mark.parametrize("kind", ["learned", "sincos_3d", "sincos_flat"])
+@pytest.mark.parametrize("grid", [(1, 3, 4), (2, 1, 4), (2, 3, 1), (1, 1, 1), (2, 4, 3), (4, 3, 4)], ids=str)
+def test_tokens_of_another_grid_are_refused(kind, grid):
+    """An axis of one place would take the positions of all places, and all tokens those of one."""
+    with pytest.raises(ModelError, match=r"positions of a grid \(2, 3, 4\) .*, width 12, do not fit tokens of"):
+        make_position(kind, 12, grid=GRID)(torch.zeros(1, *grid, 12))
+    if 1 in grid:
+        with pytest.raises(ModelError, match=r"do not fit tokens of \(2, 3, 4\), width 12"):
+            make_position(kind, 12, grid=grid)(torch.zeros(1, *GRID, 12))
+
+
+def test_tokens_of_another_width_are_refused():
+    with pytest.raises(ModelError, match=r"width 12, do not fit tokens of .*, width 1$"):
+        make_position("learned", 12, grid=GRID)(torch.zeros(1, *GRID, 1))
+
+
 @pytest.mark.parametrize(("kind", "table"), [("sincos_3d", sincos_3d), ("sincos_flat", sincos_flat)])
 def test_each_kind_has_its_name(kind, table):
     layer, x = make_position(kind, 12, grid=(2, 3, 4)), torch.randn(2, 2, 3, 4, 12)

@@ -68,7 +68,7 @@ def test_a_clip_longer_than_a_video_is_said():
 
 
 def test_clips_in_words():
-    pts = torch.arange(60).double() / 30 + 7
+    pts = torch.arange(60).double() / 30  # by the clock of the file
     assert clip_words(torch.tensor([4, 8, 12]), pts) == "frames 4 to 12, one every 4; 0.13 to 0.40 s"
     assert clip_words(torch.tensor([50, 56, 2]), pts) == "frames 50, 56, 2; 0.07 to 1.87 s"
     looped = clip_words(torch.cat([torch.arange(0, 60, 4), torch.arange(4)]), pts)
@@ -76,6 +76,8 @@ def test_clips_in_words():
     repeated = clip_words(torch.arange(44, 62, 1).clamp(max=58), pts)
     assert repeated == "frames 44 to 58, one every 1, then 58 (3 times); 1.47 to 1.93 s"
     assert clip_words(torch.tensor([1, 4, 5, 9, 11]), pts) == "frames 1, 4, 5, 9, 11; 0.03 to 0.37 s"
+    late = clip_words(torch.tensor([4, 8, 12]), pts + 7)  # sound before the pictures
+    assert late == "frames 4 to 12, one every 4; 7.13 to 7.40 s"
     many = torch.tensor([0, 1, 3] * 10)
     assert clip_words(many, pts).startswith("frames 0, 1, 3, 0, 1, 3, 0, …, 0, 1, 3;")
 

@@ -24,13 +24,31 @@ def settings_of(model, groups, key):
     return {name: found[id(p)] for name, p in model.named_parameters() if p.requires_grad}
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_every_parameter_is_in_one_group(decay):
-    model = small(pool="cls")
-    decays = settings_of(model, parameter_groups(model, weight_decay=decay), "weight_decay")
-    for name, parameter in model.named_parameters():
-        spared = parameter.dim() < 2 or "position" in name or "class_token" in name
-        assert decays[name] == (0.0 if spared else decay), name
+@pytest.mark.parametrize("family", ["vivit", *TINY])
+def test_decay_alone_shrinks_every_kernel_and_spares_norms_biases_and_positions(family):
+    """One step of AdamW without gradients multiplies a weight by 1 - rate · factor · decay, and leaves the rest."""
+    model = small(pool="cls") if family == "vivit" else tiny(family)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay=0.1, lr_scale={"head.*": 0.5}), lr=0.2)
+    for group in optimizer.param_groups:
+        group["lr"] *= group["lr_scale"]
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    spared = set()
+    for name, value in model.named_parameters():
+        shrunk = before[name] * (1 - 0.2 * (0.5 if name.startswith("head.") else 1.0) * 0.1)
+        if torch.equal(value, before[name]) and before[name].any():
+            spared.add(name)
+        else:
+            torch.testing.assert_close(value.detach(), shrunk)
+    kernels = (nn.Linear, nn.modules.conv._ConvNd)
+    assert not spared & {f"{path}.weight" for path, part in model.named_modules() if isinstance(part, kernels)}
+    norms = [path for path, part in model.named_modules() if isinstance(part, nn.LayerNorm | nn.BatchNorm2d)]
+    assert spared >= {f"{path}.weight" for path in norms}
+    assert spared >= {name for name in before if name.endswith("bias") and before[name].any()}
+    if family == "vivit":
+        assert spared >= {"encoder.position.table", "encoder.class_token.position"}
 
 
 @pytest.mark.parametrize("family", TINY)

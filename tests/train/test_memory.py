@@ -9,7 +9,6 @@ import torch
 from tests.models.families import clips, tiny
 from vidtok.errors import TrainingError
 from vidtok.models.vivit import ViViT
-from vidtok.train.depth import network_blocks
 from vidtok.train.memory import checkpoint_blocks, memory_told
 
 
@@ -54,7 +53,7 @@ def test_gradients_and_statistics_are_the_same_with_less_memory(name):
     make, clip = NETWORKS[name]
     torch.manual_seed(1)
     clip, plain, again = clip(), make(), make()
-    checkpoint_blocks(network_blocks(again, key="here"))
+    checkpoint_blocks(again.blocks)
     assert again.state_dict().keys() == plain.state_dict().keys()
     expected, found = trained(plain, clip), trained(again, clip)
     assert torch.equal(expected[0], found[0])
@@ -70,7 +69,6 @@ def test_gradients_and_statistics_are_the_same_with_less_memory(name):
 COMPILED = """
 import torch
 from tests.train.test_memory import NETWORKS, trained
-from vidtok.train.depth import network_blocks
 from vidtok.train.memory import checkpoint_blocks
 
 make, clip = NETWORKS["casvit"]
@@ -79,7 +77,7 @@ clip, plain, again = clip(), make(), make()
 for network in (plain, again):  # a compiled network draws other dropout
     for module in network.modules():
         module.drop_prob, module.p = 0.0, 0.0
-checkpoint_blocks(network_blocks(again, key="here"))
+checkpoint_blocks(again.blocks)
 again.compile(backend="aot_eager")
 expected, found = trained(plain, clip), trained(again, clip)
 for before, behind in zip(expected[1:3], found[1:3]):

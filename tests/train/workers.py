@@ -12,7 +12,6 @@ from torch.distributed.tensor import DTensor
 from vidtok.errors import NotFiniteError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
-from vidtok.train.depth import network_blocks
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import full, shard_model, whole_weights
 from vidtok.train.groups import parameter_groups
@@ -175,7 +174,7 @@ def synchronised(parallel: Parallel) -> float:
 def recomputed(parallel: Parallel) -> bool:
     """Sharded blocks that are computed again in the backward pass have the same gradients."""
     model, whole = make_model(), make_model()
-    checkpoint_blocks(network_blocks(model.network, key=""))
+    checkpoint_blocks(model.network.blocks)
     shard_model(model, device=parallel.device)
     views = torch.randint(0, 256, (4, 4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
     for each in (model, whole):

@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from vidtok.metrics import confusion
+from vidtok.viz import confusion as picture
 from vidtok.viz.confusion import EMPTY, Confused, confusion_picture, most_confused, scores_confusion
 
 CLASSES = ["right", "left", "up"]
+TOP = 80
+"""Where the matrix begins."""
 COUNTS = torch.tensor([[6, 3, 1], [3, 1, 0], [0, 0, 0]])
 
 
@@ -29,17 +32,17 @@ def cells(counts, corner, cell):
 
 
 def test_colours_follow_the_share_of_the_row():
-    seen = cells(COUNTS, corner=(138, 38), cell=213).sum(-1)
+    seen = cells(COUNTS, corner=(138, TOP), cell=213).sum(-1)
     assert seen[0, 0] > seen[0, 1] > seen[0, 2] > 0
     assert seen[1, 0] > seen[0, 0]  # 3 of 4, and 6 of 10
     assert seen[1, 2] < 10
-    assert (cells(COUNTS, corner=(138, 38), cell=213)[2] == EMPTY).all()
+    assert (cells(COUNTS, corner=(138, TOP), cell=213)[2] == EMPTY).all()
 
 
 def test_four_hundred_classes_have_two_pixels_each():
     counts = torch.eye(400, dtype=torch.int64) * 50
     counts[7, 300] = 5
-    seen = cells(counts, corner=(48, 38), cell=2).sum(-1)
+    seen = cells(counts, corner=(48, TOP), cell=2).sum(-1)
     assert (seen.diagonal() > 300).all()
     assert seen[7, 300] > 100
     assert (seen > 100).sum() == 401
@@ -52,13 +55,63 @@ def test_pictures_stay_of_a_size_to_look_at(k):
     assert 600 < picture.height < 1200
 
 
+def changed(one, other):
+    return (np.asarray(one) != np.asarray(other)).any(-1)
+
+
 def test_the_names_are_written_in_order():
     # Two pictures differ where a name differs, and nowhere else: in its row's line, its column's, and the list.
     one, other = (confusion_picture(COUNTS, names, heading="") for names in (CLASSES, ["right", "LEFT", "up"]))
-    changed = (np.asarray(one) != np.asarray(other)).any(-1)
-    rows, columns = changed[:, :138].any(1).nonzero()[0], changed[678:].any(0).nonzero()[0]
-    assert 38 + 213 < rows.min() <= rows.max() < 38 + 426
+    different = changed(one, other)
+    rows, columns = different[:, :138].any(1).nonzero()[0], different[TOP + 640 :].any(0).nonzero()[0]
+    assert TOP + 213 < rows.min() <= rows.max() < TOP + 426
     assert 138 + 213 < columns.min() <= columns.max() < 138 + 426
+
+
+def test_rows_and_columns_counts_and_recall_are_said(monkeypatch):
+    said = []
+    write = picture.write
+    monkeypatch.setattr(
+        picture,
+        "write",
+        lambda draw, place, text, **how: (said.append((place, text)), write(draw, place, text, **how))[1],
+    )
+    confusion_picture(COUNTS, CLASSES, heading="")
+    words = [text for _, text in said]
+    assert "rows: the true class; columns: what it was taken for" in words
+    right = 138 + 639
+    middles = {text: place[1] for place, text in said if place[0] == 132}
+    beside = {place[1]: text for place, text in said if place[0] == right + 42 and place[1] > TOP}
+    recall = {place[1]: text for place, text in said if place[0] > right + 42 and place[1] in beside}
+    assert {name: beside[at] for name, at in middles.items()} == {"right": "10", "left": "4", "up": "0"}
+    assert {name: recall.get(at) for name, at in middles.items()} == {"right": "0.60", "left": "0.25", "up": None}
+    # The counts stand in their cells.
+    cells = {
+        (place[1] - TOP) // 213 * 3 + (place[0] - 138) // 213: text
+        for place, text in said
+        if 138 <= place[0] < right and TOP <= place[1] < TOP + 639
+    }
+    assert cells == {0: "6", 1: "3", 2: "1", 3: "3", 4: "1"}
+
+
+def test_of_many_classes_those_of_lowest_recall_are_listed(monkeypatch):
+    said = []
+    monkeypatch.setattr(picture, "write", lambda draw, place, text, **how: said.append(text))
+    counts = torch.diag(torch.full((50,), 9))
+    counts[7, 8], counts[30, 8], counts[49] = 3, 1, 0
+    confusion_picture(counts, [f"class {i}" for i in range(50)], heading="")
+    at = said.index("lowest recall")
+    assert said[at + 1 : at + 7] == ["9 of 12", "0.75  class 7", "9 of 10", "0.90  class 30", "9 of 9", "1.00  class 0"]
+
+
+def test_small_cells_have_their_counts_too():
+    counts = torch.diag(torch.full((40,), 12))
+    other = counts.clone()
+    other[3, 3] = 13
+    different = changed(
+        *(confusion_picture(each, [f"c{i}" for i in range(40)], heading="") for each in (counts, other))
+    )
+    assert different[TOP + 48 : TOP + 64, 138 + 48 : 138 + 64].any()
 
 
 @pytest.mark.parametrize(("k", "named"), [(40, True), (41, False)])

@@ -1,18 +1,20 @@
 """The frames of an attention video: every frame there, each panel where it belongs, heat where the map is high."""
 
+import pytest
 import torch
 
-from vidtok.viz.overlay import GAP, LINE, Panel, attention_frames, heat_over_picture
+from vidtok.viz.overlay import BACKGROUND, GAP, LINE, TEXT, Panel, attention_frames, heat_over_picture
+from vidtok.viz.text import text_width, wrapped
 
 
-def frames(panels=2, steps=2, size=(24, 32), f=4):
+def frames(panels=2, steps=2, size=(24, 32), f=4, **more):
     clip = torch.full((f, 3, *size), 128, dtype=torch.uint8)
     maps = torch.zeros(steps, 3, 4)
     maps[0, 0, 0] = 1.0  # first time step: top left
     maps[1, 2, 3] = 0.5  # second: bottom right
     several = [Panel(title=f"token {i + 1}", maps=maps) for i in range(panels)]
     return attention_frames(
-        clip, several, heading="a.mp4", guesses=[("running", 0.75), ("jumping", 0.25)], panel_size=64
+        clip, several, heading="a.mp4", guesses=[("running", 0.75), ("jumping", 0.25)], panel_size=64, **more
     )
 
 
@@ -56,3 +58,40 @@ def test_heat_keeps_to_its_scale():
     assert none.float().mean() < half.float().mean() < full.float().mean()
     assert torch.equal(heat_over_picture(picture, torch.full((2, 2), 9.0), top=1.0), full)
     heat_over_picture(picture, torch.zeros(2, 2), top=0.0)
+
+
+NOTE = "attention: block 12 of 12, mhsa. Query: mean over all tokens. Shown: attention, mean over the heads"
+
+
+@pytest.mark.parametrize("panels", [1, 2, 9])
+def test_the_whole_legend_is_in_the_picture(panels):
+    # In a narrow picture the notes need more lines; no ink comes near the right or the lower edge.
+    plain, noted = frames(panels)[0], frames(panels, notes=[NOTE, NOTE])[0]
+    assert plain.shape[2] == noted.shape[2]
+    lines = (noted.shape[1] - plain.shape[1]) / LINE
+    assert lines == 2 * len(wrapped(NOTE, size=TEXT, width=noted.shape[2] - 2 * GAP))
+    assert lines >= 2 * text_width(NOTE, size=TEXT) / noted.shape[2]
+    ink = (noted.float() - torch.tensor(BACKGROUND).view(3, 1, 1)).abs().amax(0) > 8
+    assert not ink[:, -GAP // 2 :].any()
+    assert not ink[-GAP // 2 :].any()
+    foot = ink[plain.shape[1] - GAP :]
+    assert foot.any(1).nonzero().max() > (lines - 1) * LINE
+
+
+def test_long_names_are_shortened_rather_than_cut():
+    name = "a class whose name goes on and on and on and on and on and on and on"
+    clip = torch.full((1, 3, 24, 32), 128, dtype=torch.uint8)
+    panel = Panel(title="a title that is longer than its panel", maps=torch.ones(1, 3, 4))
+    (out,) = attention_frames(clip, [panel], heading=name + ".mp4", guesses=[(name, 1.0)], panel_size=64)
+    ink = (out.float() - torch.tensor(BACKGROUND).view(3, 1, 1)).abs().amax(0) > 8
+    assert not ink[:, -GAP // 2 :].any()
+    # Two cells of 64 pixels stand side by side: the title over the second ends above it.
+    assert not ink[GAP + LINE : GAP + 2 * LINE, 2 * (64 + GAP) :].any()
+
+
+def test_the_best_class_stands_first_with_its_score_as_a_bar():
+    out = frames().float()[0]
+    blue = ((out - torch.tensor([90.0, 140.0, 220.0]).view(3, 1, 1)).abs().amax(0) < 2).sum(1)
+    bars = blue[blue > 0].unique().tolist()
+    assert bars == [26, 76]
+    assert blue.argmax() < blue.shape[0] - (blue.flip(0) == 26).nonzero()[0]

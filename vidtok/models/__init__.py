@@ -1,38 +1,16 @@
-"""Networks by name: the second of the two tables in which names become constructors (the first is vidtok.nn.mixers)."""
+"""Networks by name. To add one: write a file with a Network that says `@register(name)`, and an import line here.
 
-import difflib
+This is the second of the two tables in which names become constructors (the first is vidtok.nn.mixers).
+"""
 
-from torch import nn
+from vidtok.models import baselines_pytorchvideo as baselines_pytorchvideo
+from vidtok.models import baselines_torchvision as baselines_torchvision
+from vidtok.models import casvit as casvit
+from vidtok.models import maxvit as maxvit
+from vidtok.models import stvit as stvit
+from vidtok.models import vivit as vivit
+from vidtok.models import vivit_factorised as vivit_factorised
+from vidtok.models.network import Network
+from vidtok.models.registry import NETWORKS, network_class, register
 
-from vidtok.errors import ModelError
-from vidtok.models.baselines_pytorchvideo import X3D, MViTv1, Slow, SlowFast
-from vidtok.models.baselines_torchvision import S3D, MViTv2, Swin3D
-from vidtok.models.casvit import CASViT
-from vidtok.models.maxvit import MaxViT
-from vidtok.models.stvit import STViT
-from vidtok.models.vivit import ViViT
-from vidtok.models.vivit_factorised import FactorisedEncoderViViT
-
-NETWORKS: dict[str, type[nn.Module]] = {
-    "casvit": CASViT,
-    "maxvit": MaxViT,
-    "mvit_v1": MViTv1,
-    "mvit_v2": MViTv2,
-    "s3d": S3D,
-    "slow": Slow,
-    "slowfast": SlowFast,
-    "stvit": STViT,
-    "swin3d": Swin3D,
-    "vivit": ViViT,
-    "vivit_factorised": FactorisedEncoderViViT,
-    "x3d": X3D,
-}
-
-
-def network_class(name: str) -> type[nn.Module]:
-    """The network behind a name; ModelError with the known names, nearest first, where there is none."""
-    if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else "."
-        raise ModelError(f"there is no network {name!r}{hint} Known: {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name]
+__all__ = ["NETWORKS", "Network", "network_class", "register"]

@@ -1,13 +1,13 @@
 """What it takes to build a network again: its name, its options, and the clips that it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
 
 from vidtok.models import network_class
+from vidtok.models.network import Network
 from vidtok.models.options import typed_options
 
 
@@ -23,10 +23,11 @@ class Architecture:
     size: int | tuple[int, int]
     """Rows and columns of a clip, or one number for both."""
 
-    def build(self, *, classes: int) -> nn.Module:
+    def build(self, *, classes: int) -> Network:
         """The network with new weights. Raises ModelError for options that it does not have, or that cannot work."""
         options = typed_options(self.network, self.options)
-        return network_class(self.network)(classes=classes, frames=self.frames, size=self.size, **options)
+        make = cast("Callable[..., Network]", network_class(self.network))
+        return make(classes=classes, frames=self.frames, size=self.size, **options)
 
     def last_layers(self, state: Mapping[str, torch.Tensor], *, classes: int) -> frozenset[str]:
         """The keys of the network's state whose shape follows the number of classes."""

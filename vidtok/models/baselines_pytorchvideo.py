@@ -6,20 +6,26 @@ is built, since the import takes seconds.
 
 import importlib
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vidtok.choices import LearnerVersion
 from vidtok.errors import ModelError
-from vidtok.models.stages import PerStage, stage_grids
+from vidtok.models.baselines_attention import class_token_look
+from vidtok.models.library import LibraryNetwork
+from vidtok.models.registry import register
+from vidtok.models.stages import PerStage, stage_grids, start_head
 from vidtok.nn.encoder import Encoder
+from vidtok.nn.pool import new_linear
 from vidtok.nn.token_learner import TokenLearnerOptions
+from vidtok.types import AttentionMap
 
 NO_STRIDES: PerStage = (1, 1, 1, 1)
 
@@ -29,6 +35,17 @@ def library(module: str) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.script")
         return importlib.import_module(f"pytorchvideo.models.{module}")
+
+
+def residual_blocks(body: Any) -> tuple[nn.Module, ...]:
+    """The blocks of all stages of a ResNet of pytorchvideo."""
+    return tuple(block for part in body.blocks if hasattr(part, "res_blocks") for block in part.res_blocks)
+
+
+def start_resnet_head(layer: nn.Linear) -> None:
+    """Weights N(0, 0.01²) and biases at zero, as pytorchvideo starts last layers."""
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +64,8 @@ class StageTokens:
     """Heads of their attention; they divide the stage's width."""
 
 
-class X3D(nn.Module):
+@register("x3d")
+class X3D(LibraryNetwork):
     """X3D (Feichtenhofer, arXiv 2004.04730), as pytorchvideo builds it. The defaults are X3D-M.
 
     With `token_learner`, the stages behind `after_stage` make way for attention between learned tokens:
@@ -77,7 +95,7 @@ class X3D(nn.Module):
         token_learner: StageTokens | None = None,
         dropout: float = 0.5,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         x3d = library("x3d")
         grids = stage_grids(frames, size, temporal_strides=NO_STRIDES)
         body: Any = x3d.create_x3d(
@@ -125,15 +143,48 @@ class X3D(nn.Module):
         )
         body.blocks = body.blocks[: last + 1]
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The residual blocks of all stages; where TokenLearner stands, its transformer blocks behind them."""
+        return (*residual_blocks(self.body), *(self.encoder.blocks if self.encoder is not None else ()))
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The stem; positions and TokenLearner belong to the first transformer block."""
+        parts: list[tuple[nn.Module | None, int]] = [(self.body.blocks[0], 0)]
+        if self.encoder is not None:
+            first = len(residual_blocks(self.body)) + 1
+            parts += [(part, first) for part, _ in self.encoder.beside_blocks()]
+        return parts
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.blocks[4] if self.encoder is None else self.encoder
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         y = self.body(rearrange(x, "b f c y x -> b c f y x"))
         if self.encoder is None or self.head is None:
             return y
         tokens = self.encoder(rearrange(y, "b d t h w -> b t h w d"))
         return self.head(rearrange(tokens, "b t s d -> b d t s 1"))
 
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where TokenLearner and the last block behind it look; without them the activations of the last grid."""
+        if self.encoder is None:
+            return super().looks(x)
+        grid = self.body(rearrange(x, "b f c y x -> b c f y x"))
+        return self.encoder.attention(rearrange(grid, "b d t h w -> b t h w d"))
 
-class Slow(nn.Module):
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, as the library's builder starts it."""
+        if self.head is None:
+            head, start = self.body.blocks[5], start_resnet_head
+        else:
+            head, start = self.head, nn.Linear.reset_parameters  # the builder of a head alone leaves it to torch
+        head.proj = new_linear(head.proj, classes, start=start)
+
+
+@register("slow")
+class Slow(LibraryNetwork):
     """The slow pathway alone: a ResNet with kernels over time in its last two stages, as pytorchvideo builds it.
 
     Feichtenhofer et al., SlowFast, arXiv 1812.03982. The default is Slow-R50 8x8. `frames` are the frames that the
@@ -150,7 +201,7 @@ class Slow(nn.Module):
         depth: Literal[50, 101, 152] = 50,
         dropout: float = 0.5,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         self.grid = stage_grids(frames, size, temporal_strides=NO_STRIDES)[-1]
         self.body = library("resnet").create_resnet(
             model_depth=depth,
@@ -160,11 +211,27 @@ class Slow(nn.Module):
             head_pool_kernel_size=self.grid,
         )
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.body(rearrange(x, "b f c y x -> b c f y x"))
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The residual blocks of all stages."""
+        return residual_blocks(self.body)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The stem."""
+        return [(self.body.blocks[0], 0)]
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.blocks[4]
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, as the library's builder starts it."""
+        head = self.body.blocks[5]
+        head.proj = new_linear(head.proj, classes, start=start_resnet_head)
 
 
-class SlowFast(nn.Module):
+@register("slowfast")
+class SlowFast(LibraryNetwork):
     """Two pathways, one for every frame and one for every `alpha`-th, joined after each stage (pytorchvideo's).
 
         fast  f frames, 1/8 of the width ─┬─ … ─┬─ pool ─┐
@@ -189,7 +256,7 @@ class SlowFast(nn.Module):
         fusion_kernel: int = 7,
         dropout: float = 0.5,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         if alpha < 1 or frames % alpha:
             fit = ", ".join(str(n) for n in range(1, frames + 1) if frames % n == 0)
             raise ModelError(f"slowfast: alpha={alpha} does not divide {frames} frames; these do: {fit}")
@@ -206,15 +273,42 @@ class SlowFast(nn.Module):
             slowfast_fusion_conv_stride=(alpha, 1, 1),
             head_pool_kernel_sizes=(self.grid, fast),
         )
+        for stage in self.body.blocks[1:5]:
+            stage.inplace = False  # a stage that is computed again needs the pathways that it was given
         kept = torch.tensor([step * (frames - 1) // max(slow - 1, 1) for step in range(slow)])
         self.register_buffer("slow_frames", kept, persistent=False)
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The four stages, each of both pathways with what joins them."""
+        return tuple(self.body.blocks[1:5])
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The stems."""
+        return [(self.body.blocks[0], 0)]
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.blocks[4]
+
+    def arranged(self, output: Any, *, depth: int, clips: int) -> Float[Tensor, "b t h w d"]:
+        """Both pathways on the slow one's grid, where the fast one's time steps are averaged."""
+        slow, fast = output
+        fast = reduce(fast, "b d (t alpha) h w -> b d t h w", "mean", t=slow.shape[2])
+        return rearrange(torch.cat([slow, fast], dim=1), "b d t h w -> b t h w d")
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         fast = rearrange(x, "b f c y x -> b c f y x")
         return self.body([fast[:, :, self.slow_frames], fast])
 
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, as the library's builder starts it."""
+        head = self.body.blocks[6]
+        head.proj = new_linear(head.proj, classes, start=start_resnet_head)
 
-class MViTv1(nn.Module):
+
+@register("mvit_v1")
+class MViTv1(LibraryNetwork):
     """Multiscale vision transformer (Fan et al., arXiv 2104.11227), as pytorchvideo builds it. The defaults are B/16x4.
 
     Width and heads double and rows and columns halve at the start of stages 2 to 4; keys and values are pooled to the
@@ -234,7 +328,7 @@ class MViTv1(nn.Module):
         dropout: float = 0.5,
         drop_path: float = 0.2,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         rows, columns = mvit_clip(frames, size)
         self.grid = stage_grids(frames, size, temporal_strides=(2, 1, 1, 1))[-1]
         starts = list(accumulate(depths[:3]))
@@ -259,8 +353,32 @@ class MViTv1(nn.Module):
             )
         self.body = body.to(device)
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.body(rearrange(x, "b f c y x -> b c f y x"))
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The transformer blocks of all stages."""
+        return tuple(self.body.blocks)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The tokenizer and the positions."""
+        return [(self.body.patch_embed, 0), (self.body.cls_positional_encoding, 0)]
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.norm_embed
+
+    def no_weight_decay(self) -> set[str]:
+        """Positions and class token."""
+        path = "body.cls_positional_encoding"
+        return {f"{path}.{name}" for name, _ in self.body.cls_positional_encoding.named_parameters()}
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, as the library's builder starts it."""
+        self.body.head.proj = new_linear(self.body.head.proj, classes, start=start_head)
+
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the class token looks in the last block."""
+        place = f"block {len(self.blocks)} of {len(self.blocks)}"
+        return (class_token_look(self.body.blocks[-1].attn, self.logits, x, place=place),)
 
 
 def mvit_clip(frames: int, size: int | tuple[int, int]) -> tuple[int, int]:

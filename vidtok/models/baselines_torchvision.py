@@ -3,19 +3,27 @@
 The library's own network is `body`: its published weights load into that.
 """
 
-from einops import rearrange
+from collections.abc import Iterable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import video
+from torchvision.models.video.s3d import SepInceptionBlock3D
 
 from vidtok.errors import ModelError
+from vidtok.models.baselines_attention import class_token_look, window_look
 from vidtok.models.baselines_pytorchvideo import mvit_clip
-from vidtok.models.stages import PerStage, stage_grids
+from vidtok.models.library import LibraryNetwork
+from vidtok.models.registry import register
+from vidtok.models.stages import PerStage, stage_grids, start_head
+from vidtok.nn.pool import check_classes, new_linear
+from vidtok.types import AttentionMap
 
 KERNEL = [3, 3, 3]
 
 
-class S3D(nn.Module):
+@register("s3d")
+class S3D(LibraryNetwork):
     """Separable 3-D Inception network (Xie et al., arXiv 1712.04851), as torchvision builds it.
 
     The last average pools windows of 2 × 7 × 7, as torchvision's, or the whole grid where that is smaller (torchvision
@@ -31,7 +39,7 @@ class S3D(nn.Module):
         size: int | tuple[int, int] = 224,
         dropout: float = 0.2,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         before_last = stage_grids(frames, size, temporal_strides=(2, 1, 2, 1))[2]
         t, h, w = (extent // 2 for extent in before_last)
         if min(t, h, w) < 1:
@@ -40,11 +48,27 @@ class S3D(nn.Module):
         self.body = video.S3D(num_classes=classes, dropout=dropout)
         self.body.avgpool = nn.AvgPool3d((min(t, 2), min(h, 7), min(w, 7)), stride=1)
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.body(rearrange(x, "b f c y x -> b c f y x"))
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The inception blocks."""
+        return tuple(layer for layer in self.body.features if isinstance(layer, SepInceptionBlock3D))
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The convolutions before them (the pooling layers between have no parameters)."""
+        first = list(self.body.features).index(self.blocks[0])
+        return [(layer, 0) for layer in self.body.features[:first]]
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.features
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, a convolution as torch starts it."""
+        self.body.classifier[1] = new_convolution(self.body.classifier[1], classes)
 
 
-class Swin3D(nn.Module):
+@register("swin3d")
+class Swin3D(LibraryNetwork):
     """Video Swin transformer (Liu et al., arXiv 2106.13230), as torchvision builds it. The defaults are Swin3D-T.
 
     Tokens of 2 × 4 × 4 pixels; attention within windows, moved by half a window in every second block; clips that the
@@ -66,7 +90,7 @@ class Swin3D(nn.Module):
         dropout: float = 0.0,
         drop_path: float = 0.1,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         widths = [width * 2**stage for stage in range(4)]
         if wrong := [f"{count} heads, width {wide}" for count, wide in zip(heads, widths, strict=True) if wide % count]:
             raise ModelError(f"swin3d: heads divide their stage's width; not so: {'; '.join(wrong)}")
@@ -82,11 +106,45 @@ class Swin3D(nn.Module):
             num_classes=classes,
         )
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.body(rearrange(x, "b f c y x -> b c f y x"))
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The blocks of all stages."""
+        return tuple(block for stage in self.body.features[::2] for block in stage)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The tokenizer, and the layers that halve the grid, which belong to the stage that follows."""
+        parts: list[tuple[nn.Module | None, int]] = [(self.body.patch_embed, 0)]
+        before = 0
+        for stage, merging in zip(self.body.features[::2], self.body.features[1::2], strict=False):
+            before += len(stage)
+            parts.append((merging, before + 1))
+        return parts
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.norm
+
+    def arranged(self, output: Tensor, *, depth: int, clips: int) -> Float[Tensor, "b t h w d"]:
+        """As it is: channels are last in the body too."""
+        return output
+
+    def no_weight_decay(self) -> set[str]:
+        """The tables of relative positions."""
+        attentions = named_layers(self, video.swin_transformer.ShiftedWindowAttention3d)
+        return {f"{path}.relative_position_bias_table" for path in attentions}
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, N(0, 0.02²)."""
+        self.body.head = new_linear(self.body.head, classes, start=start_head)
+
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the windowed attention of the last block looks."""
+        stage = self.body.features[-1]
+        return (window_look(stage[-1].attn, self.logits, x, place=f"block {len(stage)} of stage 4"),)
 
 
-class MViTv2(nn.Module):
+@register("mvit_v2")
+class MViTv2(LibraryNetwork):
     """Improved multiscale vision transformer (Li et al., arXiv 2112.01526), as torchvision builds it: S by default.
 
     Beside MViT: relative positions in three axes, and pooled queries added to the output of attention. Width and heads
@@ -107,7 +165,7 @@ class MViTv2(nn.Module):
         dropout: float = 0.5,
         drop_path: float = 0.2,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         spatial_size = mvit_clip(frames, size)
         self.grid = stage_grids(frames, size, temporal_strides=(2, 1, 1, 1))[-1]
         if width % heads:
@@ -141,5 +199,42 @@ class MViTv2(nn.Module):
             num_classes=classes,
         )
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.body(rearrange(x, "b f c y x -> b c f y x"))
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the class token looks in the last block."""
+        place = f"block {len(self.blocks)} of {len(self.blocks)}"
+        return (class_token_look(self.body.blocks[-1].attn, self.logits, x, place=place),)
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The transformer blocks of all stages."""
+        return tuple(self.body.blocks)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The tokenizer and the class token."""
+        return [(self.body.conv_proj, 0), (self.body.pos_encoding, 0)]
+
+    @property
+    def before_pooling(self) -> nn.Module:
+        return self.body.norm
+
+    def no_weight_decay(self) -> set[str]:
+        """The class token and the tables of relative positions."""
+        attentions = named_layers(self, video.mvit.MultiscaleAttention)
+        tables = {f"{path}.rel_pos_{axis}" for path in attentions for axis in "hwt"}
+        return {"body.pos_encoding.class_token", *tables}
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, N(0, 0.02²)."""
+        self.body.head[1] = new_linear(self.body.head[1], classes, start=start_head)
+
+
+def new_convolution(old: nn.Conv3d, classes: int) -> nn.Conv3d:
+    """A last layer for this many classes as torch starts it, on the device and in the precision of the old one."""
+    check_classes(classes)
+    where = {"device": old.weight.device, "dtype": old.weight.dtype}
+    return nn.Conv3d(old.in_channels, classes, kernel_size=1, **where).train(old.training)
+
+
+def named_layers(network: nn.Module, kind: type[nn.Module]) -> list[str]:
+    """The paths of all layers of one kind."""
+    return [path for path, module in network.named_modules() if isinstance(module, kind)]

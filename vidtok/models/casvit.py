@@ -9,9 +9,13 @@ from jaxtyping import Float
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from vidtok.models.stages import PerStage, drop_path_rates, stage_grids
+from vidtok.models.registry import register
+from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head
 from vidtok.nn.conv import GridBatchNorm, GridConv, clip_grid, depthwise
+from vidtok.nn.looks import inputs_of, look_on_grid
 from vidtok.nn.mixers.conv_additive import ConvAdditive
+from vidtok.nn.pool import new_linear
+from vidtok.types import AttentionMap
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -60,7 +64,8 @@ class CASViTBlock(nn.Module):
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
 
 
-class CASViT(nn.Module):
+@register("casvit")
+class CASViT(StagedNetwork):
     """Convolutional additive self-attention network (Zhang et al., arXiv 2408.03703) for images and clips.
 
         stem (÷4) → stage 1 → ÷2 → stage 2 → ÷2 → stage 3 → ÷2 → stage 4 → BatchNorm → mean → logits
@@ -91,7 +96,7 @@ class CASViT(nn.Module):
         dropout: float = 0.0,
         drop_path: float = 0.0,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         self.grids = stage_grids(frames, size, temporal_strides=temporal_strides)
         self.grid = self.grids[-1]
         kernel = (temporal_kernel, 3, 3)
@@ -131,20 +136,32 @@ class CASViT(nn.Module):
         self.dist_head = nn.Linear(widths[-1], classes) if dist_head else None
         for head in (self.head, self.dist_head):
             if head is not None:
-                nn.init.trunc_normal_(head.weight, std=0.02)
-                nn.init.zeros_(head.bias)
+                start_head(head)
 
-    def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.stem(clip_grid(clip))
+        x = self.stem(clip_grid(x))
         for stage, blocks in enumerate(self.stages):
             if stage:
                 x = self.downsamples[stage - 1](x)
             x = blocks(x)
         return self.norm(x)
 
-    def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        pooled = reduce(self.features(clip), "b t h w d -> b d", "mean")
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        pooled = reduce(self.tokens(x), "b t h w d -> b d", "mean")
         if self.dist_head is None:
             return self.head(pooled)
         return (self.head(pooled) + self.dist_head(pooled)) / 2
+
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """What multiplies the values in the convolutional additive attention of the last block."""
+        stage: Any = self.stages[-1]
+        mixer = stage[-1].mixer
+        ((seen,),) = inputs_of([mixer], self.tokens, x)
+        return (look_on_grid(mixer, seen, place=f"block {len(stage)} of stage 4, conv_additive"),)
+
+    def reset_classifier(self, classes: int) -> None:
+        """New last layers, N(0, 0.02²)."""
+        self.head = new_linear(self.head, classes, start=start_head)
+        if self.dist_head is not None:
+            self.dist_head = new_linear(self.dist_head, classes, start=start_head)

@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError, VidtokError
 from vidtok.models.architecture import Architecture
+from vidtok.models.network import Network
 from vidtok.nn.finite import first_not_finite
+from vidtok.types import AttentionMap
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = "vidtok model 1"
@@ -46,7 +48,7 @@ class Classifier(
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         *,
         mean: Sequence[float],
         std: Sequence[float],
@@ -64,9 +66,28 @@ class Classifier(
         # As given: the buffers round to float32, and follow the network's precision.
         self._normalisation = {"mean": list(mean), "std": list(std)}
 
-    def forward(self, x: UInt8[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        pixels = x.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches come in the decoder's order
-        return self.network((pixels / 255 - self.mean) / self.std)
+    def forward(self, x: Shaped[Tensor, "..."]) -> Float[Tensor, "b k"]:
+        """The logits of uint8 clips `b f c y x`; ModelError for others, such as pixels that were divided before."""
+        if x.dtype != torch.uint8:
+            raise ModelError(
+                f"a Classifier takes pixels as uint8, 0 to 255, in the order b f c y x, and divides by 255 itself; got "
+                f"{x.dtype}. For floats from 0 to 255, whose gradients are wanted: model.network(model.normalise(x))"
+            )
+        return self.network(self.normalise(x))
+
+    def normalise(self, pixels: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """(pixel / 255 - mean) / std for each colour: what the network takes, from uint8 or floats in 0 to 255.
+
+        Raises ModelError for pixels that are no clips `b f c y x` of these colours.
+        """
+        if pixels.ndim != 5 or pixels.shape[2] != self.mean.shape[0]:
+            self.network.check_clip(pixels.to(self.mean.dtype))  # it says what came and what is wanted
+        pixels = pixels.to(self.mean.dtype, memory_format=torch.contiguous_format)  # batches have the decoder's order
+        return (pixels / 255 - self.mean) / self.std
+
+    def attention(self, x: Shaped[Tensor, "..."]) -> tuple[AttentionMap, ...]:
+        """Where the network looks; see `Network.attention`."""
+        return self.network.attention(self.normalise(x))
 
     def describe(self) -> dict[str, Any]:
         """What config.json holds; ModelError for a network whose architecture is not known."""

@@ -11,9 +11,13 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
-from vidtok.models.stages import PerStage, stage_grids
+from vidtok.models.registry import register
+from vidtok.models.stages import PerStage, StagedNetwork, stage_grids
 from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite, clip_grid
+from vidtok.nn.looks import inputs_of, last_where, look_on_grid
 from vidtok.nn.mixers.multi_axis import MultiAxis
+from vidtok.nn.pool import new_linear
+from vidtok.types import AttentionMap
 
 SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -135,7 +139,8 @@ class MaxViTBlock(nn.Module):
         return self.spread(self.block(self.conv(x)))
 
 
-class MaxViT(nn.Module):
+@register("maxvit")
+class MaxViT(StagedNetwork):
     """Multi-axis vision transformer (Tu et al., arXiv 2204.01697) for images and clips.
 
         stem (÷2) → four stages, each ÷2 in its first block → mean → LayerNorm → Linear, tanh → logits
@@ -166,7 +171,7 @@ class MaxViT(nn.Module):
         per_time_step: bool = False,
         drop_path: float = 0.2,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         self.grids = stage_grids(frames, size, temporal_strides=temporal_strides)
         self.grid = self.grids[-1]
         if per_time_step and window[0] > 1:
@@ -178,7 +183,7 @@ class MaxViT(nn.Module):
             gelu(),
             GridConv(stem, stem, kernel=kernel, same=True),
         )
-        self.stages = nn.ModuleList()
+        self.stages, self.downsamples = nn.ModuleList(), nn.ModuleList()  # blocks stride by themselves
         count, width_in = 0, stem
         for stage, width in enumerate(widths):
             blocks = nn.Sequential()
@@ -204,16 +209,32 @@ class MaxViT(nn.Module):
         self.head = nn.Linear(widths[-1], classes)
         self.apply(_start)
 
-    def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.stem(clip_grid(clip))
+        x = self.stem(clip_grid(x))
         for blocks in self.stages:
             x = blocks(x)
         return x
 
-    def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        pooled = self.norm(reduce(self.features(clip), "b t h w d -> b d", "mean"))
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        pooled = self.norm(reduce(self.tokens(x), "b t h w d -> b d", "mean"))
         return self.head(self.pre_logits(pooled).tanh())
+
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the attention over the spread grid, the last of the last block, looks.
+
+        Raises ModelError where windows of one row and column leave nothing to look at but time.
+        """
+        stage: Any = self.stages[-1]
+        mixer = stage[-1].spread.mixer
+        last_where([mixer])
+        ((seen,),) = inputs_of([mixer], self.tokens, x)
+        place = f"block {len(stage)} of stage 4, multi_axis (partition=grid)"
+        return (look_on_grid(mixer, seen, place=place),)
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, N(0, 0.02²)."""
+        self.head = new_linear(self.head, classes, start=_start)
 
 
 def _start(module: nn.Module) -> None:

@@ -1,12 +1,38 @@
-"""What the hierarchical networks share: the sizes of their stages, and mixing inside each time step."""
+"""What the hierarchical networks share: four stages of blocks, their sizes, and mixing inside each time step."""
+
+from abc import ABC
+from collections.abc import Iterable
 
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.models.network import Network
 
 PerStage = tuple[int, int, int, int]
+
+
+class StagedNetwork(Network, ABC):
+    """A stem, then stages of blocks; `downsamples` stand between the stages where blocks do not stride themselves."""
+
+    stem: nn.Module
+    stages: nn.ModuleList
+    downsamples: nn.ModuleList
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The blocks of all stages, first to last."""
+        return tuple(block for stage in self.stages for block in stage.children())
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The stem, and the layers that halve the grid, which belong to the stage that follows."""
+        parts: list[tuple[nn.Module | None, int]] = [(self.stem, 0)]
+        before = 0
+        for stage, downsample in zip(self.stages, self.downsamples, strict=False):
+            before += len(list(stage.children()))
+            parts.append((downsample, before + 1))
+        return parts
 
 
 def stage_grids(
@@ -33,6 +59,12 @@ def stage_grids(
 def drop_path_rates(rate: float, blocks: int) -> list[float]:
     """From 0 at the first block to `rate` at the last, in equal steps."""
     return [rate * block / max(blocks - 1, 1) for block in range(blocks)]
+
+
+def start_head(layer: nn.Linear) -> None:
+    """Weights N(0, 0.02²), cut off at ±2, and biases at zero, as timm starts last layers."""
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
 
 
 def within_time_steps(mixer: nn.Module, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:

@@ -11,9 +11,13 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
-from vidtok.models.stages import PerStage, drop_path_rates, stage_grids, within_time_steps
+from vidtok.models.registry import register
+from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head, within_time_steps
 from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv, clip_grid
+from vidtok.nn.looks import in_time_steps, inputs_of, look_on_grid
 from vidtok.nn.mixers.super_token import SuperToken
+from vidtok.nn.pool import new_linear
+from vidtok.types import AttentionMap
 
 Cells = tuple[int, int, int]
 CELLS: tuple[Cells, Cells, Cells, Cells] = ((1, 8, 8), (1, 4, 4), (1, 1, 1), (1, 1, 1))
@@ -98,7 +102,8 @@ class STViTBlock(nn.Module):
         return x + self.drop_path(y if self.mlp_scale is None else self.mlp_scale * y)
 
 
-class STViT(nn.Module):
+@register("stvit")
+class STViT(StagedNetwork):
     """Vision transformer with super-token sampling (Huang et al., arXiv 2211.11167) for images and clips.
 
         stem (÷4) → stage 1 → ÷2 → stage 2 → ÷2 → stage 3 → ÷2 → stage 4 → 1024 channels → BN, SiLU → mean → logits
@@ -132,7 +137,7 @@ class STViT(nn.Module):
         dropout: float = 0.0,
         drop_path: float = 0.1,
     ):
-        super().__init__()
+        super().__init__(frames=frames, size=size)
         self.grids = stage_grids(frames, size, temporal_strides=temporal_strides)
         self.grid = self.grids[-1]
         if per_time_step and any(cell[0] > 1 for cell in cells):
@@ -177,17 +182,28 @@ class STViT(nn.Module):
         self.projection = nn.Linear(widths[-1], projection)
         self.norm = GridBatchNorm(projection)
         self.head = nn.Linear(projection, classes)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+        start_head(self.head)
 
-    def features(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         """The last stage's grid, before the mean over it."""
-        x = self.dropout(self.stem(clip_grid(clip)))
+        x = self.dropout(self.stem(clip_grid(x)))
         for stage, blocks in enumerate(self.stages):
             if stage:
                 x = self.downsamples[stage - 1](x)
             x = blocks(x)
         return nn.functional.silu(self.norm(self.projection(x)))
 
-    def forward(self, clip: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        return self.head(reduce(self.features(clip), "b t h w d -> b d", "mean"))
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the super-token attention of the last block looks; with `per_time_step` each time step by itself."""
+        stage: Any = self.stages[-1]
+        block = stage[-1]
+        ((seen,),) = inputs_of([block.mixer], self.tokens, x)
+        found = look_on_grid(block.mixer, seen, place=f"block {len(stage)} of stage 4, super_token")
+        return (in_time_steps(found, clips=len(x)) if block.per_time_step else found,)
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        return self.head(reduce(self.tokens(x), "b t h w d -> b d", "mean"))
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, N(0, 0.02²)."""
+        self.head = new_linear(self.head, classes, start=start_head)

@@ -1,17 +1,23 @@
 """ViViT with joint space-time attention, attention factorised within each block, or any other mixer."""
 
+from collections.abc import Iterable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidtok.models.network import Network
+from vidtok.models.registry import register
 from vidtok.nn.encoder import MHSA_SPEC, Encoder, MixerPattern
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import Head, NormPosition, Pool, PoolKind
 from vidtok.nn.position import PositionKind
 from vidtok.nn.token_learner import TokenLearner, TokenLearnerOptions
 from vidtok.nn.tubelet import Tubelet
+from vidtok.types import AttentionMap
 
 
-class ViViT(nn.Module):
+@register("vivit")
+class ViViT(Network):
     """A vision transformer on tubelets: tokenizer, encoder, pooling, linear head. The defaults are ViViT-B/16x2.
 
     Arnab et al., ViViT, arXiv 2103.15691, section 3.3. The models of the paper are
@@ -55,10 +61,9 @@ class ViViT(nn.Module):
         drop_path: float = 0.0,
         drop_path_rescale: bool = False,
     ):
-        super().__init__()
-        rows, columns = (size, size) if isinstance(size, int) else size
+        super().__init__(frames=frames, size=size)
         self.tokenizer = Tubelet(width, tubelet=tubelet, sampled_frames=sampled_frames)
-        self.grid = self.tokenizer.grid(frames, rows, columns)
+        self.grid = self.tokenizer.grid(*self.clip)
         self.encoder = Encoder(
             width,
             grid=self.grid,
@@ -81,9 +86,13 @@ class ViViT(nn.Module):
         self.head = Head(width, classes=classes, hidden=pre_logits)
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> tuple[nn.Module, ...]:
         """The transformer blocks, first to last."""
-        return self.encoder.blocks
+        return tuple(self.encoder.blocks)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """The tokenizer, and what the encoder has beside its blocks."""
+        return [(self.tokenizer, 0), *self.encoder.beside_blocks()]
 
     @property
     def position(self) -> nn.Module:
@@ -101,5 +110,17 @@ class ViViT(nn.Module):
         """Number of blocks before TokenLearner, or None without it."""
         return self.encoder.after_block
 
-    def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b *axes d"]:
+        """The encoder's tokens, behind the last norm where that stands before the pooling."""
+        return self.pool.tokens(self.encoder(self.tokenizer(x)))
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(self.pool(self.encoder(self.tokenizer(x))))
+
+    def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
+        """Where the last TokenLearner and the last mixer look; see `Encoder.attention`."""
+        return self.encoder.attention(self.tokenizer(x))
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer, at zero."""
+        self.head.reset(classes)

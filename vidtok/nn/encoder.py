@@ -1,19 +1,22 @@
 """The transformer encoder of a ViViT: positions, blocks, and where wanted a class token or TokenLearner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.nn.block import Block
+from vidtok.nn.looks import inputs_of, last_where, look, spread
 from vidtok.nn.mixers import make_mixer, mixer_class
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import ClassToken
 from vidtok.nn.position import Grid, PositionKind, make_position
 from vidtok.nn.token_learner import TokenFuser, TokenLearner, TokenLearnerOptions
+from vidtok.types import AttentionMap
 
 MixerSpec = Mapping[str, Any]
 MixerPattern = MixerSpec | Sequence[MixerSpec | Sequence[MixerSpec]]
@@ -117,6 +120,7 @@ class Encoder(nn.Module):
                     drop_path_rescale=drop_path_rescale,
                 )
             )
+        self.mixer_words = [[spec_words(spec) for spec in chosen] for chosen in specs]
         self.token_learners = nn.ModuleList()
         self.token_fusers = nn.ModuleList()
         if token_learner is not None:
@@ -132,6 +136,12 @@ class Encoder(nn.Module):
                 )
                 if token_learner.fuse:
                     self.token_fusers.append(TokenFuser(width, tokens=token_learner.tokens))
+
+    def beside_blocks(self) -> Iterator[tuple[nn.Module | None, int]]:
+        """Positions and class token with depth 0, TokenLearners and TokenFusers with that of the block they serve."""
+        yield from ((self.position, 0), (self.class_token, 0))
+        for layers in (self.token_learners, self.token_fusers):
+            yield from ((layer, (self.after_block or 0) + place) for place, layer in enumerate(layers, start=1))
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
         x = self.position(x)
@@ -149,6 +159,55 @@ class Encoder(nn.Module):
                     x = self.token_learners[0](x)
                 x = block(x)
         return x
+
+    def attention(self, x: Float[Tensor, "b t h w d"]) -> tuple[AttentionMap, ...]:
+        """Where the last mixer looks, and in front of it the TokenLearner that made its tokens, if there is one.
+
+        The last mixer is the last whose map holds a where: those that look along time alone are passed over. Attention
+        sums to 1 over the clip, with what a class token takes of it. Call it `at_rest`.
+        Raises ModelError where no mixer looks from one place to another.
+        """
+        _, t, h, w, _ = x.shape
+        blocks: Any = self.blocks  # a list of modules gives its type checker no more than modules
+        at = [(i, j) for i, block in enumerate(blocks) for j in range(len(block.mixers))]
+        chosen = last_where([blocks[i].mixers[j] for i, j in at])
+        i, j = at[chosen]
+        passed_over = chosen < len(at) - 1
+        place = f"block {i + 1} of {len(blocks)}"
+        words = f"{place}, {self.mixer_words[i][j]}"
+        if passed_over:
+            words += " (what follows looks along time alone)"
+        learners: list[Any] = []
+        if self.after_block is not None and i >= self.after_block:
+            learners = [self.token_learners[i - self.after_block if self.token_fusers else 0]]
+        inputs = inputs_of([blocks[i].mixers[j], *learners], self, x)
+        mine = look(blocks[i].mixers[j], inputs[0][0], class_token=self.class_token is not None and not passed_over)
+        if not learners:
+            maps = rearrange(mine.weights[:, -t * h * w :], "b (t h w) -> b t h w", t=t, h=h, w=w)
+            return (AttentionMap(place=words, query=mine.query, meaning=mine.meaning, maps=maps),)
+        learned = learners[0].maps(inputs[1][0])
+        first = i if self.token_fusers or self.after_block is None else self.after_block
+        return (
+            AttentionMap(
+                place=f"TokenLearner before block {first + 1} of {len(blocks)}",
+                query="each learned token",
+                meaning="weight of a place in the token"
+                + (", 1 over each time step" if learners[0].version == "1.1" else ", 0 to 1"),
+                maps=learned,
+            ),
+            AttentionMap(
+                place=words,
+                query=mine.query.replace("token", "learned token"),
+                meaning=f"{mine.meaning}, spread over the places of each learned token",
+                maps=spread(rearrange(mine.weights, "b (t s) -> b t s", t=t), learned),
+            ),
+        )
+
+
+def spec_words(spec: MixerSpec) -> str:
+    """A mixer as it was asked for: `mhsa`, or `mhsa (axes=space)`."""
+    options = ", ".join(f"{key}={value}" for key, value in spec.items() if key != "name")
+    return f"{spec['name']} ({options})" if options else str(spec["name"])
 
 
 def _needs_grid_message(spec: MixerSpec, block: int, class_token: bool) -> str:

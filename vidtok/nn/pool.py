@@ -1,11 +1,32 @@
 """From tokens to logits: the class token, pooling with its norm, and the linear head."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
 from vidtok.choices import NormPosition, PoolKind
+from vidtok.errors import ModelError
+
+
+def check_classes(classes: int) -> None:
+    """Raise ModelError for less than one class."""
+    if classes < 1:
+        raise ModelError(f"a network needs at least 1 class, got {classes}")
+
+
+def new_linear(old: nn.Linear, classes: int, *, start: Callable[[nn.Linear], None]) -> nn.Linear:
+    """A last layer for this many classes, on the device and in the precision of the old one; `start` gives its weights.
+
+    Raises ModelError for less than one class.
+    """
+    check_classes(classes)
+    where = {"device": old.weight.device, "dtype": old.weight.dtype}
+    new = nn.Linear(old.in_features, classes, **where).train(old.training)
+    start(new)
+    return new
 
 
 class ClassToken(nn.Module):
@@ -20,9 +41,13 @@ class ClassToken(nn.Module):
         self.token = nn.Parameter(torch.zeros(width))
         self.position = nn.Parameter(torch.empty(width).normal_(std=0.02)) if position else None
 
+    def no_weight_decay(self) -> set[str]:
+        """Both vectors."""
+        return {"token"} if self.position is None else {"token", "position"}
+
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b n d"]:
         token = self.token if self.position is None else self.token + self.position
-        return torch.cat([token.expand(len(x), 1, -1).to(x.dtype), x.flatten(1, -2)], dim=1)
+        return torch.cat([token.expand(x.shape[0], 1, -1).to(x.dtype), x.flatten(1, -2)], dim=1)
 
 
 class Pool(nn.Module):
@@ -40,11 +65,12 @@ class Pool(nn.Module):
         self.norm_position: NormPosition = norm_position
         self.norm = nn.LayerNorm(width, eps=norm_eps)
 
+    def tokens(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes d"]:
+        """The tokens that are put together, normalised where the norm stands before the pooling."""
+        return self.norm(x) if self.norm_position == "before_pool" else x
+
     def forward(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b d"]:
-        x = x.flatten(1, -2)
-        if self.norm_position == "before_pool":
-            x = self.norm(x)
-        x = self._pooled(x)
+        x = self._pooled(self.tokens(x.flatten(1, -2)))
         return self.norm(x) if self.norm_position == "after_pool" else x
 
     def _pooled(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b d"]:
@@ -66,8 +92,16 @@ class Head(nn.Module):
             lecun_normal_(self.pre_logits.weight)
             nn.init.zeros_(self.pre_logits.bias)
         self.logits = nn.Linear(width if hidden is None else hidden, classes)
-        nn.init.zeros_(self.logits.weight)
-        nn.init.zeros_(self.logits.bias)
+        _start_at_zero(self.logits)
+
+    def reset(self, classes: int) -> None:
+        """A new last layer for this many classes."""
+        self.logits = new_linear(self.logits, classes, start=_start_at_zero)
 
     def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         return self.logits(x if self.pre_logits is None else torch.tanh(self.pre_logits(x)))
+
+
+def _start_at_zero(layer: nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)

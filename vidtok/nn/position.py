@@ -20,8 +20,12 @@ class LearnedPosition(nn.Module):
         self.table = nn.Parameter(torch.empty(*grid, width))
         nn.init.normal_(self.table, std=0.02)
 
+    def no_weight_decay(self) -> set[str]:
+        """The table."""
+        return {"table"}
+
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        return x + self.table
+        return with_table(x, self.table)
 
 
 class FixedPosition(nn.Module):
@@ -34,7 +38,17 @@ class FixedPosition(nn.Module):
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        return x + self.table
+        return with_table(x, self.table)
+
+
+def with_table(x: Float[Tensor, "b t h w d"], table: Float[Tensor, "t0 h0 w0 d"]) -> Float[Tensor, "b t h w d"]:
+    """x + table; ModelError where the grids differ, since an axis of one would take all places of the other's."""
+    if x.shape[1:] != table.shape:
+        raise ModelError(
+            f"positions of a grid {tuple(table.shape[:3])} (time steps, rows, columns), width {table.shape[3]}, do not "
+            f"fit tokens of {tuple(x.shape[1:4])}, width {x.shape[4]}"
+        )
+    return x + table
 
 
 def make_position(kind: PositionKind, width: int, *, grid: Grid) -> nn.Module:

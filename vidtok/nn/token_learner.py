@@ -1,6 +1,5 @@
 """TokenLearner: each time step's grid of tokens becomes a few learned tokens; TokenFuser: and back."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -91,10 +90,6 @@ class TokenLearner(nn.Module):
         logits = self.weigh(rearrange(self.norm(x), "b t h w d -> (b t) d h w"))
         return rearrange(torch.sigmoid(logits), "(b t) s h w -> b t s h w", t=t)
 
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the weighted sums, for an input of this shape."""
-        return math.prod(shape) * self.tokens
-
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t s d"]:
         maps = self.maps(x)
         if self.mean:
@@ -120,10 +115,6 @@ class TokenFuser(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)
-
-    def own_macs(self, tokens_shape: tuple[int, ...], grid_shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the weighted sums, for inputs of these shapes."""
-        return math.prod(grid_shape) * tokens_shape[2]
 
     def forward(self, tokens: Float[Tensor, "b t s d"], grid: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         mixed = self.mix(rearrange(self.before(tokens), "b t s d -> b t d s"))

@@ -1,11 +1,13 @@
 """Write what a network looks at as a video."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vidtok.build import build_model, eval_views, told_in_config_words
+from vidtok.errors import ConfigError
 from vidtok.infer.attention import attention_clip
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
@@ -24,7 +26,11 @@ def run_visualize(
     overrides: Sequence[str] = (),
     cfg: str | Path | None = None,
 ) -> Path:
-    """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`."""
+    """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`; say what it is.
+
+    Folders of `out` that are missing are made. Raises VidtokError for what the user can mend.
+    """
+    target = writable(out)
     opened, config = open_checkpoint(str(checkpoint), None if cfg is None else str(cfg), overrides)
     views, data = eval_views(config, single=True), config.data
     make_folder(Path(out).parent)
@@ -39,7 +45,27 @@ def run_visualize(
             if config.data.sampling == "segments":  # the clip is as long as the video
                 rate = reader.fps * len(frames) / len(reader)
         clip = views.crop(frames.pixels, view).to(parallel.device)
-        pictures = attention_clip(model, clip, heading=Path(video).name, kind=config.train.loss)
-        write_video(out, pictures, fps=rate)
-    print(f"{out}: {len(pictures)} frames of {pictures.shape[3]} x {pictures.shape[2]} at {rate:.4g} per second")
-    return Path(out)
+        shown = attention_clip(model, clip, heading=Path(video).name, kind=config.train.loss)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_video(target, shown.pictures, fps=rate)
+    count, _, rows, columns = shown.pictures.shape
+    print(f"{Path(video).name}: {', '.join(f'{name} {score:.3f}' for name, score in shown.guesses)}")
+    for note in shown.notes:
+        print(f"  {note}")
+    print(f"{target}: {count} frames of {columns} x {rows} at {rate:.4g} per second")
+    return target
+
+
+def writable(out: str | Path) -> Path:
+    """The path of a file to be written, before any work is done for it; ConfigError where none can be written there."""
+    path = Path(out)
+    if path.is_dir():
+        raise ConfigError(f"out: {path} is a folder; name a file such as {path / 'maps.mp4'}")
+    if path.suffix.lower() != ".mp4":
+        raise ConfigError(f"out: {path}: the video is an .mp4 file; {path.with_suffix('.mp4')} would do")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        raise ConfigError(f"out: {path}: {there} is a file, so nothing can be written below it")
+    if not os.access(there, os.W_OK):
+        raise ConfigError(f"out: {path}: there is no right to write in {there}")
+    return path

@@ -11,13 +11,14 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from vidtok.train.depth import network_blocks
+from vidtok.models.classifier import Classifier
+from vidtok.models.network import Network
 from vidtok.train.groups import network_of
 
-Module = TypeVar("Module", bound=nn.Module)
+Model = TypeVar("Model", Classifier, Network)
 
 
-def shard_model(model: Module, *, device: torch.device, bf16: bool = False) -> Module:
+def shard_model(model: Model, *, device: torch.device, bf16: bool = False) -> Model:
     """Split the weights over all processes, in place: each block is one unit, and what is left is the last.
 
         process 0   [ first rows of every weight ]      a unit's weights are whole from just before it computes
@@ -26,10 +27,10 @@ def shard_model(model: Module, *, device: torch.device, bf16: bool = False) -> M
     Rajbhandari et al., ZeRO stage 3, arXiv 1910.02054, in the form of `torch.distributed.fsdp.fully_shard`. It comes
     before the optimizer is made. With `bf16` the weights of blocks travel and compute in bfloat16 on GPUs, for half the
     traffic; the optimizer steps them in float32, in which their gradients are summed. Batch norms keep the statistics
-    of process 0, as under DistributedDataParallel. Raises ConfigError for a network whose blocks are not known.
+    of process 0, as under DistributedDataParallel.
     """
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    for block in network_blocks(network_of(model), key="`parallel`=fsdp2"):
+    for block in network_of(model).blocks:
         fully_shard(block, mesh=mesh, mp_policy=_bf16_policy(block) if bf16 and device.type == "cuda" else IN_FLOAT32)
     fully_shard(model, mesh=mesh, mp_policy=IN_FLOAT32)
     model.register_forward_pre_hook(_share_statistics)

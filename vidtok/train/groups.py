@@ -4,25 +4,23 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from timm.models import group_parameters
 from torch import nn
 
 from vidtok.errors import ConfigError
 from vidtok.models.classifier import Classifier
-from vidtok.train.depth import parameter_depths
-
-# Beside biases and norms (everything with one axis), these are spared by weight decay, as in ViT's own code.
-NO_DECAY = ("*position*", "*class_token*", "*relative_bias*")
+from vidtok.models.network import Network
 
 NEW = "new"
 """In `lr_scale` the parameters to which no initial weights came."""
 
 
-def network_of(model: nn.Module) -> nn.Module:
+def network_of(model: Classifier | Network) -> Network:
     """The network of a Classifier, or a bare network itself: names of parameters are told without a wrapper's part."""
     return model.network if isinstance(model, Classifier) else model
 
 
-def freeze(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+def freeze(model: Classifier | Network, patterns: Sequence[str]) -> tuple[str, ...]:
     """Exclude parameters from training; the names of those that are frozen now.
 
     A pattern is a name of the network's parameters, with `*` for any text; one that begins with `!` takes out of what
@@ -44,7 +42,7 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
 
 
 def parameter_groups(
-    model: nn.Module,
+    model: Classifier | Network,
     *,
     weight_decay: float,
     layer_decay: float = 1.0,
@@ -55,15 +53,17 @@ def parameter_groups(
 
         factor = layer_decay^(L + 1 - depth) · the factors of all patterns of `lr_scale` that fit the name
 
-    with depths from 0 to L + 1 as in `parameter_depths` (layer-wise decay: Bao et al., BEiT, arXiv 2106.08254). The
-    pattern `new` stands for the names in `new`. A group has `lr_scale`, which timm's schedules multiply in, `names`,
-    and `new`, which tells whether its parameters had initial weights. Raises ConfigError for a pattern without effect.
+    with depths from 0 to L + 1 as the network tells them (`Network.group_matcher`; layer-wise decay: Bao et al., BEiT,
+    arXiv 2106.08254). Weight decay spares parameters with one axis (norms, biases) and those that the network names
+    (`Network.no_weight_decay`). The pattern `new` stands for the names in `new`. A group has `lr_scale`, which timm's
+    schedules multiply in, `names`, and `new`, which tells whether its parameters had initial weights. Raises
+    ConfigError for a pattern without effect.
     """
     network = network_of(model)
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     factors = dict.fromkeys(trained, 1.0)
     if layer_decay != 1.0:
-        depths = parameter_depths(network, key="`layer_decay`")
+        depths: dict[str, Any] = dict(group_parameters(network, network.group_matcher(), reverse=True))
         factors = {name: layer_decay ** (max(depths.values()) - depths[name]) for name in trained}
     for pattern, factor in (lr_scale or {}).items():
         fitting = [name for name in trained if name in new] if pattern == NEW else None
@@ -71,7 +71,8 @@ def parameter_groups(
             factors[name] *= factor
 
     groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
-    decays = {name: 0.0 if is_spared(name, trained[name]) else weight_decay for name in trained}
+    spared = network.no_weight_decay()
+    decays = {name: 0.0 if name in spared or trained[name].ndim < 2 else weight_decay for name in trained}
     for name in sorted(trained, key=lambda name: decays[name] > 0):  # those without decay first
         decay = decays[name]
         group = {"params": [], "weight_decay": decay, "lr_scale": factors[name], "new": name in new, "names": []}
@@ -80,11 +81,6 @@ def parameter_groups(
         group["names"].append(name)
     check_partition(list(groups.values()), network)
     return list(groups.values())
-
-
-def is_spared(name: str, parameter: nn.Parameter) -> bool:
-    """Whether weight decay leaves this parameter alone: norms, biases, positions, class tokens."""
-    return parameter.ndim < 2 or any(fnmatchcase(name, pattern) for pattern in NO_DECAY)
 
 
 def check_partition(groups: Sequence[Mapping[str, Any]], network: nn.Module) -> None:

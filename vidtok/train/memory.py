@@ -41,11 +41,12 @@ def checkpoint_blocks(blocks: Sequence[nn.Module]) -> None:
 
 class _Recomputed:
     def __init__(self, block: nn.Module):
-        self._forward = block.forward
+        self._block, self._forward = block, block.forward
         self._norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
 
     def __call__(self, *inputs: Any) -> Any:
-        if not torch.is_grad_enabled():
+        # In evaluation state a block need not be in the same state when its gradient is due.
+        if not (torch.is_grad_enabled() and self._block.training):
             return self._forward(*inputs)
         if torch.compiler.is_compiling() or not self._norms:  # a compiled graph writes statistics once, at its end
             return checkpoint(self._forward, *inputs, use_reentrant=False)

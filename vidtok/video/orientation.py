@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import av
 import numpy as np
 import torch
-from av.sidedata.sidedata import Type
 from jaxtyping import Int32, UInt8
 from torch import Tensor
 
@@ -55,7 +54,7 @@ UPRIGHT = Orientation()
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """What the metadata of a decoded frame ask for."""
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    data = frame.side_data.get("DISPLAYMATRIX")
     return UPRIGHT if data is None else matrix_orientation(np.frombuffer(bytes(data), np.int32))
 
 

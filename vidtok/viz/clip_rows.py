@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from vidtok.viz.overlay import BACKGROUND, GAP, INK
-from vidtok.viz.text import font, shortened
+from vidtok.viz.text import shortened, write
 
 LINE = 18
 
@@ -34,10 +34,10 @@ def clip_rows(
     block = (shown * cell_width + (shown - 1) * 2 + GAP, LINE + cell_height + GAP)
     down = -(-len(clips) // across)
     canvas = Image.new("RGB", (GAP + min(across, len(clips)) * block[0], GAP + down * block[1]), BACKGROUND)
-    draw, face = ImageDraw.Draw(canvas), font(12)
+    draw = ImageDraw.Draw(canvas)
     for number, (clip, title) in enumerate(zip(clips.cpu(), titles, strict=True)):
         left, top = GAP + number % across * block[0], GAP + number // across * block[1]
-        draw.text((left, top), shortened(title, face, width=block[0] - GAP), INK, face)
+        write(draw, (left, top), shortened(title, size=12, width=block[0] - GAP), fill=INK, size=12)
         scaled = F.interpolate(clip[chosen].float(), size=(cell_height, cell_width), mode="bilinear", antialias=True)
         for column, frame in enumerate(scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()):
             canvas.paste(Image.fromarray(frame), (left + column * (cell_width + 2), top + LINE))

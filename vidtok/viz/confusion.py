@@ -12,13 +12,17 @@ from torch import Tensor
 
 from vidtok.metrics import confusion
 from vidtok.viz.overlay import BACKGROUND, COLOURS, FAINT, GAP, INK
-from vidtok.viz.text import font, shortened
+from vidtok.viz.text import shortened, text_width, write
 
 SIDE = 640
 NAMED = 40
 """Classes up to which the lines have their names beside them."""
 NAME_WIDTH = 130
+RECALL_WIDTH = 96
 LIST_WIDTH = 430
+LINE = 18
+WORST = 10
+"""Classes of lowest recall that are listed where the lines have no room for it."""
 EMPTY = (58, 58, 66)
 
 
@@ -57,30 +61,48 @@ def confusion_picture(counts: Int64[Tensor, "k k"], classes: Sequence[str], *, h
     """Row: the true class; column: what it was taken for; colour: root of the share of the row's videos.
 
     heading
-    class  ▓░░░    most confused: taken for
-    class  ░▓░░    waving → bending   3 of 9
-    class  ░░▓░    …
+    rows: true class; columns: taken for
+           videos recall    most confused: true class → taken for
+    class  ▓░░░   9  0.67   3 of 9   waving → bending
+    class  ░▓░░   8  0.75   …
+    class  ░░▓░   0         lowest recall
+            …               2 of 9   0.22  bending
 
-    With up to NAMED classes the lines are named; the classes of others stand in their order, from top and left. A class
-    without videos is grey; the root brings small shares out. `counts` is that of `vidtok.metrics.confusion`.
+    With up to NAMED classes the lines are named and have their counts and recall beside them; the classes of others
+    stand in their order, from top and left, and those of lowest recall are listed. A class without videos is grey; the
+    root brings small shares out. `counts` is that of `vidtok.metrics.confusion`.
     """
     k = len(classes)
     cell = max(1, round(SIDE / k))
     side, named = cell * k, k <= NAMED
-    margin = NAME_WIDTH if named else 40
-    top = 2 * GAP + 22
-    canvas = Image.new("RGB", (margin + side + LIST_WIDTH + 4 * GAP, top + side + margin + GAP), BACKGROUND)
-    draw, small = ImageDraw.Draw(canvas), font(11)
-    draw.text((GAP, GAP), heading, INK, font(14))
+    margin, beside = (NAME_WIDTH, RECALL_WIDTH) if named else (40, 0)
+    top = 3 * GAP + 56
+    size = (margin + side + beside + LIST_WIDTH + 4 * GAP, top + side + margin + GAP)
+    canvas = Image.new("RGB", size, BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    write(draw, (GAP, GAP), shortened(heading, size=14, width=size[0] - 2 * GAP), fill=INK, size=14)
     left = margin + GAP
+    right = left + side
+    write(draw, (left, GAP + 24), "rows: the true class; columns: what it was taken for", fill=FAINT, size=12)
     canvas.paste(_cells(counts, cell), (left, top))
     if named:
         _name_lines(canvas, draw, classes, counts, cell=cell, corner=(left, top))
+        write(draw, (right + 42, top - 18), "videos", fill=FAINT, size=11, anchor="ra")
+        write(draw, (right + RECALL_WIDTH - 6, top - 18), "recall", fill=FAINT, size=11, anchor="ra")
     else:
         for number in range(0, k, 100 if k > 200 else 20):
-            draw.text((left - 4, top + number * cell), str(number), FAINT, small, anchor="ra")
-            draw.text((left + number * cell, top + side + 4), str(number), FAINT, small, anchor="la")
-    _list_pairs(draw, classes, counts, left=left + side + 2 * GAP, top=top, bottom=canvas.height)
+            write(draw, (left - 4, top + number * cell), str(number), fill=FAINT, size=11, anchor="ra")
+            write(draw, (left + number * cell, top + side + 4), str(number), fill=FAINT, size=11)
+    at = right + beside + 2 * GAP
+    room = (canvas.height - GAP - top) // LINE - 2
+    pairs = most_confused(counts, most=min(30, room if named else room - WORST - 2))
+    down = _list(draw, [(f"{p.count} of {p.of}", f"{classes[p.label]} → {classes[p.taken_for]}") for p in pairs],
+                 title="most confused: true class → taken for", place=(at, top))  # fmt: skip
+    if not named:
+        own, total = counts.diagonal().tolist(), counts.sum(1).tolist()
+        worst = sorted((i for i in range(k) if total[i]), key=lambda i: (own[i] / total[i], i))[:WORST]
+        lines = [(f"{own[i]} of {total[i]}", f"{own[i] / total[i]:.2f}  {classes[i]}") for i in worst]
+        _list(draw, lines, title="lowest recall", place=(at, down + LINE))
     return canvas
 
 
@@ -101,44 +123,45 @@ def _name_lines(
     cell: int,
     corner: tuple[int, int],
 ) -> None:
+    """Names left of the rows and below the columns, videos and recall right of the rows, counts where they fit."""
     left, top = corner
-    face = font(min(13, max(9, cell - 2)))
-    words = [shortened(name, face, width=NAME_WIDTH - 8) for name in classes]
+    size = min(13, max(9, cell - 2))
+    words = [shortened(name, size=size, width=NAME_WIDTH - 8) for name in classes]
     side = cell * len(classes)
     upright = Image.new("RGB", (NAME_WIDTH, side), BACKGROUND)
+    total = counts.sum(1).tolist()
     for number, name in enumerate(words):
         middle = number * cell + cell // 2
-        draw.text((left - 6, top + middle), name, FAINT, face, anchor="rm")
-        ImageDraw.Draw(upright).text((NAME_WIDTH - 6, middle), name, FAINT, face, anchor="rm")
+        write(draw, (left - 6, top + middle), name, fill=FAINT, size=size, anchor="rm")
+        write(ImageDraw.Draw(upright), (NAME_WIDTH - 6, middle), name, fill=FAINT, size=size, anchor="rm")
+        right = left + side
+        write(draw, (right + 42, top + middle), str(total[number]), fill=FAINT, size=size, anchor="rm")
+        if total[number]:
+            recall = f"{int(counts[number, number]) / total[number]:.2f}"
+            write(draw, (right + RECALL_WIDTH - 6, top + middle), recall, fill=INK, size=size, anchor="rm")
     # A counter-clockwise turn: what stands at the right end of a line comes to its top, the first line to the left.
     canvas.paste(upright.rotate(90, expand=True), (left, top + side))
-    if cell < 24:
-        return
-    total = counts.sum(1).clamp(min=1)
     for row, column in counts.nonzero().tolist():
-        count = int(counts[row, column])
-        ink = BACKGROUND if count / int(total[row]) > 0.4 else INK
+        count = str(int(counts[row, column]))
+        fitting = (n for n in range(min(12, cell - 4), 7, -1) if text_width(count, size=n) <= cell - 2)
+        digits = next(fitting, None)
+        if digits is None:
+            continue
+        ink = BACKGROUND if int(count) / total[row] > 0.4 else INK
         place = (left + column * cell + cell // 2, top + row * cell + cell // 2)
-        draw.text(place, str(count), ink, font(12), anchor="mm")
+        write(draw, place, count, fill=ink, size=digits, anchor="mm")
 
 
-def _list_pairs(
-    draw: ImageDraw.ImageDraw,
-    classes: Sequence[str],
-    counts: Int64[Tensor, "k k"],
-    *,
-    left: int,
-    top: int,
-    bottom: int,
-) -> None:
-    face = font(12)
-    draw.text((left, top), "most confused: true class → taken for", INK, face)
-    fitting = (bottom - top) // 18 - 2
-    pairs = most_confused(counts, most=min(30, fitting))
-    if not pairs:
-        draw.text((left, top + 24), "none", FAINT, face)
-    for line, pair in enumerate(pairs):
-        y = top + 24 + 18 * line
-        words = f"{classes[pair.label]} → {classes[pair.taken_for]}"
-        draw.text((left, y), f"{pair.count} of {pair.of}", INK, face)
-        draw.text((left + 80, y), shortened(words, face, width=LIST_WIDTH - 80), FAINT, face)
+def _list(draw: ImageDraw.ImageDraw, lines: Sequence[tuple[str, str]], *, title: str, place: tuple[int, int]) -> int:
+    """A title and lines of two columns below it; the row of pixels behind the last."""
+    left, top = place
+    write(draw, (left, top), title, fill=INK, size=12)
+    top += 24
+    if not lines:
+        write(draw, (left, top), "none", fill=FAINT, size=12)
+        return top + LINE
+    for count, words in lines:
+        write(draw, (left, top), count, fill=INK, size=12)
+        write(draw, (left + 80, top), shortened(words, size=12, width=LIST_WIDTH - 80), fill=FAINT, size=12)
+        top += LINE
+    return top

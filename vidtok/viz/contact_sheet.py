@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vidtok.types import Box
 from vidtok.viz.overlay import BACKGROUND, FAINT, GAP, INK
-from vidtok.viz.text import font
+from vidtok.viz.text import shortened, text_width, write
 
 LINE = 20
 SMALL = 16
@@ -55,11 +55,11 @@ def contact_sheet(strips: Sequence[Strip], *, heading: str, frames: int, cell_he
     cell = (max(64, round(width * cell_height / height)), cell_height)
     columns = max(len(strip.pictures) for strip in strips)
     heights = [LINE + BAR + GAP + cell[1] + SMALL + (GAP + cell[1] if s.seen is not None else 0) for s in strips]
-    longest = max(font(12).getlength(strip.title) for strip in strips)
+    longest = max(text_width(strip.title, size=12) for strip in strips)
     wide = max(columns * (cell[0] + GAP) + GAP, 2 * GAP + round(longest), 720)
     canvas = Image.new("RGB", (wide, 2 * GAP + LINE + sum(heights) + 2 * GAP * len(strips)), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
-    draw.text((GAP, GAP), heading, INK, font(14))
+    write(draw, (GAP, GAP), shortened(heading, size=14, width=wide - 2 * GAP), fill=INK, size=14)
     top = 2 * GAP + LINE
     for strip, tall in zip(strips, heights, strict=True):
         _draw_strip(canvas, draw, strip, top=top, cell=cell, frames=frames)
@@ -70,13 +70,13 @@ def contact_sheet(strips: Sequence[Strip], *, heading: str, frames: int, cell_he
 def _draw_strip(
     canvas: Image.Image, draw: ImageDraw.ImageDraw, strip: Strip, *, top: int, cell: tuple[int, int], frames: int
 ) -> None:
-    draw.text((GAP, top), strip.title, INK, font(12))
+    write(draw, (GAP, top), strip.title, fill=INK, size=12)
     _draw_time(draw, strip.places, top=top + LINE, wide=canvas.width - 2 * GAP, frames=frames)
     top += LINE + BAR + GAP
     for column, (picture, caption) in enumerate(zip(_scaled(strip.pictures, cell), strip.captions, strict=True)):
         left = GAP + column * (cell[0] + GAP)
         canvas.paste(_with_boxes(picture, strip, cell, named=column == 0), (left, top))
-        draw.text((left + 1, top + cell[1] + 2), caption, FAINT, font(11))
+        write(draw, (left + 1, top + cell[1] + 2), caption, fill=FAINT, size=11)
     if strip.seen is None:
         return
     side = min(cell)
@@ -108,7 +108,7 @@ def _with_boxes(picture: Image.Image, strip: Strip, cell: tuple[int, int], *, na
         shown = picture.crop((x0, y0, x1 + 1, y1 + 1))
         picture = Image.blend(picture, Image.new("RGB", picture.size, BACKGROUND), 0.6)
         picture.paste(shown, (x0, y0))
-    draw, face = ImageDraw.Draw(picture), font(10)
+    draw = ImageDraw.Draw(picture)
     colours = [COLOURS[number % len(COLOURS)] for number in range(len(corners))]
     for corner, colour in zip(corners, colours, strict=True):
         draw.rectangle(corner, outline=colour, width=2)
@@ -116,8 +116,8 @@ def _with_boxes(picture: Image.Image, strip: Strip, cell: tuple[int, int], *, na
         if name and named:
             # One below the other, so that the names of boxes that overlap can be told apart.
             x, y = corner[0] + 5, corner[1] + 4 + 16 * number
-            draw.rectangle((x - 2, y - 1, x + face.getlength(name) + 2, y + 12), fill=colour)
-            draw.text((x, y), name, BACKGROUND, face)
+            draw.rectangle((x - 2, y - 1, x + text_width(name, size=10) + 2, y + 12), fill=colour)
+            write(draw, (x, y), name, fill=BACKGROUND, size=10)
     return picture
 
 

@@ -79,15 +79,6 @@ def test_the_association_is_computed_in_float32(dtype):
     assert bool(low.isfinite().all())
 
 
-def test_the_cost_is_the_papers_formula():
-    """2 m² C + 4 m C² + 27 N C, and N C additions of the first mean, which are no multiply-adds."""
-    n, m, c = 56 * 56, 7 * 7, 8
-    layer = mixer(cells=(1, 8, 8))
-    assert layer.own_macs((1, 1, 56, 56, c)) == 27 * n * c
-    assert layer.refine.own_macs((1, 1, 7, 7, c)) == 2 * m**2 * c
-    assert layer.refine.qkv.weight.numel() + layer.refine.projection.weight.numel() == 4 * c**2
-
-
 @pytest.mark.parametrize("options", [{"cells": (0, 2, 2)}, {"iterations": 0}, {"heads": 3}])
 def test_impossible_sizes_are_refused(options):
     with pytest.raises(ModelError, match=r"\d"):

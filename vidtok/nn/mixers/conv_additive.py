@@ -49,6 +49,7 @@ class ConvAdditive(nn.Module):
     """
 
     needs_grid = True
+    map_meaning = "what multiplies the values"
 
     def __init__(self, width: int, *, temporal_kernel: int = 3, pool: Literal["clip", "time_step"] = "clip"):
         super().__init__()

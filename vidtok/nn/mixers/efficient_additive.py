@@ -20,6 +20,7 @@ class EfficientAdditive(nn.Module):
     """
 
     needs_grid = False
+    map_meaning = "what each token adds to the global query"
 
     def __init__(self, width: int):
         super().__init__()

@@ -1,6 +1,5 @@
 """Multi-head self-attention over all tokens, over time, over space, or half of the heads over each."""
 
-import math
 from typing import Literal
 
 import torch
@@ -49,6 +48,8 @@ class MHSA(nn.Module):
         self.heads = heads
         self.axes: Axes = axes
         self.needs_grid = axes != "joint"
+        # Along time alone a token meets those of its own place only, so that the map says nothing of where.
+        self.where_heads = {"time": None, "split": slice(heads // 2, None)}.get(axes, slice(None))
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias == "full")
         self.projection = nn.Linear(width, width)
         for rows in self.qkv.weight.chunk(3):
@@ -77,13 +78,6 @@ class MHSA(nn.Module):
         else:
             out = self._along("time" if self.axes == "time" else "space", qkv, t)
         return self.projection(rearrange(out, "b heads (t h w) d -> b t h w (heads d)", t=t, h=h, w=w))
-
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the products, for an input of this shape: d for each pair of tokens, twice."""
-        clips, *axes, width = shape
-        n, places = math.prod(axes), math.prod(axes[1:])
-        seen = {"joint": n, "time": axes[0], "space": places, "split": (axes[0] + places) / 2}[self.axes]
-        return round(2 * clips * n * width * seen)
 
     def attention_map(
         self, x: Float[Tensor, "b *axes d"], *, query: Int64[Tensor, "q"] | None = None
@@ -128,7 +122,7 @@ class MHSA(nn.Module):
         if axis == "time":
             q, k, v = (rearrange(part, "b g (t p) d -> (b p) g t d", t=steps) for part in qkv)
             out = F.scaled_dot_product_attention(q, k, v)
-            return rearrange(out, "(b p) g t d -> b g (t p) d", b=len(qkv[0]))
+            return rearrange(out, "(b p) g t d -> b g (t p) d", b=qkv[0].shape[0])
         q, k, v = (rearrange(part, "b g (t p) d -> (b t) g p d", t=steps) for part in qkv)
         out = F.scaled_dot_product_attention(q, k, v)
         return rearrange(out, "(b t) g p d -> b g (t p) d", t=steps)

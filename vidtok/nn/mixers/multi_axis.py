@@ -63,11 +63,16 @@ class MultiAxis(nn.Module):
             raise ModelError(f"multi_axis: a window's extents count from 1, got {window}")
         self.heads, self.window, self.strict = heads, window, strict
         self.partition = partition
+        self.where_heads = None if window[1:] == (1, 1) else slice(None)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.empty(heads, *(2 * p - 1 for p in window)))
         nn.init.normal_(self.bias, std=0.02)
         self.register_buffer("index", relative_index(window), persistent=False)
+
+    def no_weight_decay(self) -> set[str]:
+        """The table of relative positions."""
+        return {"bias"}
 
     def check_grid(self, grid: tuple[int, int, int]) -> None:
         """Raise ModelError, saying what would work, where strict windows do not divide a grid `(t, h, w)`."""
@@ -83,12 +88,6 @@ class MultiAxis(nn.Module):
                 "Change window or the input size, or set strict=false"
             )
 
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of the products inside the windows: d for each pair of tokens, twice."""
-        clips, *grid, width = shape
-        windows = math.prod(math.ceil(size / extent) for size, extent in zip(grid, self.window, strict=True))
-        return 2 * clips * windows * math.prod(self.window) ** 2 * width
-
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         _, t, h, w, _ = x.shape
         self.check_grid((t, h, w))
@@ -97,7 +96,7 @@ class MultiAxis(nn.Module):
         mask = self._position_bias().to(q.dtype)
         if seen is not None:
             mask = mask + torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -torch.inf)[:, None, None, :]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(len(q), -1, -1, -1))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(q.shape[0], -1, -1, -1))
         return self._grid(self.proj(rearrange(y, "n e p d -> n p (e d)")), x)
 
     def _position_bias(self) -> Float[Tensor, "e p p"]:

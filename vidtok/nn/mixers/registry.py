@@ -18,6 +18,8 @@ class Mixer(Protocol):
     """What a mixer promises: the shape of its input comes out again, and its map can be shown.
 
     A mixer that needs the grid (`needs_grid`) takes exactly `b t h w d`; the others take any axes between `b` and `d`.
+    It may say what its map means (`map_meaning`, by default attention), and in which of the heads the map holds a where
+    (`where_heads`, a slice, by default all of them; None: it looks along time alone).
     """
 
     needs_grid: bool

@@ -20,6 +20,7 @@ class Separable(nn.Module):
     """
 
     needs_grid = False
+    map_meaning = "what each token adds to the context vector"
 
     def __init__(self, width: int):
         super().__init__()

@@ -1,7 +1,6 @@
 """Super-token attention: tokens are gathered into cells' super tokens, these attend, and give back to the tokens."""
 
 import itertools
-import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -78,19 +77,11 @@ class SuperToken(nn.Module):
                 f"super_token: cells and iterations count from 1, got cells={cells}, iterations={iterations}"
             )
         self.cells, self.iterations = cells, iterations
+        self.map_meaning = "attention" if cells == (1, 1, 1) else "attention through super tokens"
         self.scale = width**-0.5
         self.refine = MHSA(width, heads=heads)
         for layer in (self.refine.qkv, self.refine.projection):
             layer.reset_parameters()  # the authors leave these layers to PyTorch's initialisation
-
-    def own_macs(self, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of association, gathering and giving back: 27 (image: 9) · N · d for each."""
-        if self.cells == (1, 1, 1):
-            return 0
-        clips, *grid, width = shape
-        cells = [math.ceil(size / extent) for size, extent in zip(grid, self.cells, strict=True)]
-        n = clips * math.prod(cells) * math.prod(self.cells)
-        return n * width * len(offsets(cells[0])) * (2 * self.iterations + 1)
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         _, t, h, w, _ = x.shape

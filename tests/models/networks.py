@@ -1,0 +1,65 @@
+"""Every class of networks at about its smallest, and every way in which tokens stand in it."""
+
+from collections.abc import Callable
+
+import torch
+
+from tests.models import test_baselines as baselines
+from tests.models.families import TINY, tiny
+from tests.models.per_colour import PerColour
+from vidtok.models import network_class
+from vidtok.models.network import Network
+from vidtok.models.vivit import ViViT
+from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.nn.token_learner import TokenLearnerOptions
+
+SIZES = {"classes": 5, "frames": 4, "size": (16, 24), "tubelet": (2, 8, 8), "width": 12, "depth": 2, "heads": 2}
+LEARNED = TokenLearnerOptions(after_block=1, tokens=3)
+FUSED = TokenLearnerOptions(after_block=1, tokens=3, fuse=True)
+SPACE, TIME = {"name": "mhsa", "axes": "space"}, {"name": "mhsa", "axes": "time"}
+OWN: dict[str, Callable[[], Network]] = {
+    "vivit": lambda: ViViT(**SIZES),
+    "vivit, class token": lambda: ViViT(**SIZES, pool="cls"),
+    "vivit, Model 3": lambda: ViViT(**SIZES, mixer=[[SPACE, TIME]], position="sincos_3d"),
+    "vivit, Model 4": lambda: ViViT(**SIZES, mixer={"name": "mhsa", "axes": "split"}, norm_position="after_pool"),
+    "vivit, TokenLearner": lambda: ViViT(**SIZES, token_learner=LEARNED, pre_logits=8),
+    "vivit, TokenFuser": lambda: ViViT(**SIZES, token_learner=FUSED, position="none"),
+    "vivit, multi_axis": lambda: ViViT(**SIZES, mixer={"name": "multi_axis", "window": (2, 2, 2)}),
+    "vivit, super_token": lambda: ViViT(**SIZES, mixer={"name": "super_token"}),
+    "vivit, conv_additive": lambda: ViViT(**SIZES, mixer={"name": "conv_additive"}),
+    "factorised": lambda: FactorisedEncoderViViT(**SIZES, time_depth=2, pool="cls"),
+    "factorised, mean over time": lambda: FactorisedEncoderViViT(**SIZES, time_depth=0),
+    "factorised, TokenLearner": lambda: FactorisedEncoderViViT(**SIZES, time_depth=1, token_learner=LEARNED),
+    **{name: lambda name=name: tiny(name, frames=2, size=32, **SMALLER.get(name, {})).float() for name in TINY},
+    "casvit, two heads": lambda: tiny("casvit", frames=2, size=32, dist_head=True).float(),
+    "a plugin's": lambda: PerColour(classes=5),
+}
+SMALLER = {"maxvit": {"window": (1, 1, 1)}}
+LIBRARIES: dict[str, Callable[[], Network]] = {
+    name: lambda name=name: baselines.small(name) for name in baselines.SMALL
+}
+ALL = {**OWN, **LIBRARIES}
+PLANS = {
+    "vivit": (ViViT, {**SIZES, "pre_logits": 8}),
+    "vivit_factorised": (FactorisedEncoderViViT, SIZES),
+    **{name: (cls, {"frames": 2, "size": 32, **sizes, **SMALLER.get(name, {})}) for name, (cls, sizes) in TINY.items()},
+    "casvit, two heads": (TINY["casvit"][0], {"frames": 2, "size": 32, **TINY["casvit"][1], "dist_head": True}),
+    **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},
+}
+"""A class and its options, `classes` aside."""
+
+
+def filled(name: str) -> Network:
+    """The network in evaluation state with nothing at zero: last layers start there, and would hide what comes in."""
+    torch.manual_seed(0)
+    network = ALL[name]().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    return network
+
+
+def clip_of(network: Network, count: int = 2) -> torch.Tensor:
+    frames, rows, columns = network.clip
+    return torch.randn(count, frames, 3, rows, columns, generator=torch.Generator().manual_seed(1))
