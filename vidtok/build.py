@@ -60,7 +60,15 @@ class Lists:
 def build_lists(config: Config) -> Lists:
     """Read and check both lists: labels within the classes, as many as the loss takes, files where they should be."""
     data = config.data
-    names = read_classes(class_file(data.classes)) if data.classes is not None else None
+    names = None
+    if data.classes is not None:
+        file = class_file(data.classes)
+        if not file.is_file():
+            raise ConfigError(
+                f"data.classes: {file}: no such class file; write one class name per line, in the order of the labels. "
+                "Where the lists write names, or are folders, data.classes=null takes the names from there"
+            )
+        names = read_classes(file)
     train, classes = open_list(data.train, root=data.root, classes=names, format=data.format, part="train")
     if classes is None:
         raise ConfigError(

@@ -14,6 +14,7 @@ ListForm = Literal[
     "auto",
     "paths",
     "csv",
+    "json",
     "folder",
     "pyslowfast",
     "rawframes",
@@ -30,7 +31,8 @@ ListForm = Literal[
 LIST_FORMS: Mapping[str, str] = MappingProxyType(
     {
         "paths": "`path label…` lines",
-        "csv": "vidtok's CSV: path,labels,…",
+        "csv": "CSV or TSV with a header: path,labels,…",
+        "json": "JSON or JSON Lines: objects with video and label",
         "folder": "a folder with a sub-folder of videos or pictures per class",
         "pyslowfast": "`path label` or `path frames label` lines",
         "rawframes": "mmaction2's `folder frames label…` lines",

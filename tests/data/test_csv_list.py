@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidtok.data.csv_list import read_column, read_csv, write_csv
-from vidtok.data.lists import read_list
+from vidtok.data.lists import open_list, read_list
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 
@@ -63,7 +63,7 @@ def test_cells_of_names(tmp_path):
         ("b.mp4,1,,inf,", r"end is a number from 0 on"),
         ("b.mp4,1,,,0", r"fps is above 0"),
         ("b.mp4,1,,", r"4 cells, but the header has 5"),
-        ("b, c.mp4,1,,,", r"6 cells, but the header has 5; quote cells that hold commas"),
+        ("b, c.mp4,1,,,", r"6 cells, but the header has 5; quote cells that hold the separator"),
         (",1,,,", r"the path is empty"),
         ('"b.mp4,1,,,', r"not a line of CSV"),
     ],
@@ -76,9 +76,15 @@ def test_wrong_lines_are_named(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("file,labels", "no column 'path'; the header is 'file,labels'"),
-        ("path,class", "one column is called labels, or label"),
-        ("path,label,labels", "one column is called labels, or label"),
+        ("thing,labels", "no column 'path'; the header is 'thing,labels'; understood are path, or filename, file,"),
+        (
+            "path,meaning",
+            "no column 'label'; the header is 'path,meaning'; understood are .* and label,",
+        ),
+        ("path", "no column 'label'"),
+        ("path,label,labels", "which column is the label: 'label' or 'labels'. Call that one label"),
+        ("video,file,label", "which column is the path: 'video' or 'file'. Call that one path"),
+        ("path,class_id,class_name", "which column is the label: 'class_id' or 'class_name'"),
         ("path,labels,path", "a column name stands twice"),
     ],
 )
@@ -133,9 +139,69 @@ def test_columns_that_say_nothing_are_not_written(tmp_path):
     assert (tmp_path / "out.csv").read_text() == "path,labels\na.mp4,1\n"
 
 
-def test_names_that_are_not_utf8_cannot_be_written(tmp_path):
-    with pytest.raises(DataError, match=r"a file name is not UTF-8, rename it"):
-        write_csv(tmp_path / "out.csv", Records(["\udcff.mp4"], [[1]], root=tmp_path, source=tmp_path))
+def test_names_that_are_not_utf8_are_written_and_read_as_they_are(tmp_path):
+    records = Records(["\udcff.mp4", "a.mp4"], [[1], [0]], root=tmp_path, source=tmp_path)
+    write_csv(tmp_path / "out.csv", records)
+    assert (tmp_path / "out.csv").read_bytes() == b"path,labels\n\xff.mp4,1\na.mp4,0\n"
+    (tmp_path / "\udcff.mp4").touch()
+    assert list(read_list(tmp_path / "out.csv")) == list(records)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("path", "label"),
+        ("filename", "label"),
+        ("file_name", "label"),
+        ("video", "label"),
+        ("clip_path", "label"),
+        ("Path", "Label"),
+        ("Video Name", "Class"),
+        ("video_path", "class_name"),
+        ("FilePath", "category"),
+        ("image", "target"),
+    ],
+)
+def test_tables_of_others(tmp_path, delimiter, header):
+    lines = [header, ("k/a b.mp4", "wave"), ("k/c.mp4", "bend over")]
+    path = write(tmp_path, "".join(f"{delimiter.join(line)}\n" for line in lines))
+    records, classes = open_list(path)
+    assert (records.form, classes) == ("csv", ("bend over", "wave"))
+    assert [(record.path, record.labels) for record in records] == [
+        (tmp_path / "k/a b.mp4", (1,)),
+        (tmp_path / "k/c.mp4", (0,)),
+    ]
+    reversed_columns = write(tmp_path, "".join(f"{delimiter.join(('7', *line[::-1]))}\n" for line in lines))
+    reversed_columns.write_text(reversed_columns.read_text().replace("7", "n", 1))
+    assert list(open_list(path)[0]) == list(records)
+
+
+def test_labels_that_a_table_wrote_as_fractions(tmp_path):
+    assert [record.labels for record in rows(tmp_path, "path,label\na.mp4,0.0\nb.mp4,3.00;1.\n")] == [(0,), (3, 1)]
+    with pytest.raises(DataError, match=r"list.csv:2: a label is a whole number .* not '0.5'"):
+        rows(tmp_path, "path,label\na.mp4,0.5\n")
+    assert rows(tmp_path, "path,label\na.mp4,0.5\n", ["1.0", "0.5"])[0].labels == (1,)
+
+
+def test_comments(tmp_path):
+    text = "# made by hand\npath,label\n# the first\n#a.mp4,0\n#b.mp4,1\nc.mp4,2\n"
+    (tmp_path / "#b.mp4").touch()
+    records, _ = read_csv(write(tmp_path, text), root=tmp_path)
+    assert [(record.video_id, record.labels) for record in records] == [("#b.mp4", (1,)), ("c.mp4", (2,))]
+    assert records.notes == ("2 lines that begin with # are comments",)
+    assert read_list(tmp_path / "list.csv").form == "csv"
+
+
+@pytest.mark.parametrize(
+    ("classes", "label"), [(["0", "1", "2", "10"], 2), (["2", "3"], 0), (["bend", "jack", "wave"], 2)]
+)
+def test_numbers_where_classes_are_called_by_numbers(tmp_path, classes, label):
+    assert rows(tmp_path, "path,label\na.mp4,2\n", classes)[0].labels == (label,)
+    if "10" in classes:
+        assert rows(tmp_path, "path,label\na.mp4,10;1:0-2\n", classes)[0].labels == (3, 1)
+        with pytest.raises(DataError, match=r"list.csv:2: 3 is none of the 4 classes, whose names are numbers"):
+            rows(tmp_path, "path,label\na.mp4,3\n", classes)
 
 
 def test_a_table_of_real_videos():

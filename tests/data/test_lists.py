@@ -111,6 +111,8 @@ def test_videos_without_labels(tmp_path):
     check_labels(records, "ab", several=True)
     with pytest.raises(DataError, match=r"'a.mp4' has no labels; one is needed.* or none, set train.loss=sigmoid"):
         check_labels(records, "ab")
+    with pytest.raises(DataError, match="none of the 1 videos has a label; training and testing need them"):
+        check_labels(records.subset([0]), "ab")
     with pytest.raises(DataError, match="none of the 1 videos has a label"):
         check_labels(records.subset([0]), "ab", several=True)
 
@@ -142,3 +144,41 @@ def test_a_single_label_holds_all_the_time(tmp_path):
     check_labels(records, "ab", several=True)
     with pytest.raises(DataError, match=r"label of 'b.mp4' has a time of its own.*start and end, or set train\.loss"):
         check_labels(records, "ab")
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("k\\\\a.mp4", "k/a.mp4"),
+        ("k/caf\u00e9.mp4", "k/cafe\u0301.mp4"),
+        ("k/cafe\u0301.mp4", "k/caf\u00e9.mp4"),
+        ("k/a.MP4", "k/a.mp4"),
+        ("K/a.mp4", "k/a.Mp4"),
+    ],
+)
+def test_names_that_nearly_fit_are_told(tmp_path, listed, there):
+    listed = listed.replace("\\\\", "\\")
+    (tmp_path / "k").mkdir()
+    (tmp_path / there).touch()
+    path = write(tmp_path, f"{listed} 0\n")
+    with pytest.raises(DataError) as error:
+        check_files(read_list(path))
+    assert f"{tmp_path / listed} (on disk: {there})" in str(error.value)
+    assert "writes a list with the names as they are on disk" in str(error.value)
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    records = read_list(write(tmp_path, "a.mp4 0\n"))
+    check_labels(records, ["run"], several=True)
+    with pytest.raises(DataError, match=r"one class alone, 'run': there is nothing to tell it from"):
+        check_labels(records, ["run"])
+
+
+def test_a_list_that_is_not_utf8_is_read_where_its_files_are(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_bytes(b"a.mp4 0\n\xe9.mp4 1\n")
+    with pytest.raises(DataError, match=r"train.txt: not a text file in UTF-8, and no file is called '.udce9.mp4'"):
+        read_list(path)
+    (tmp_path / "\udce9.mp4").touch()
+    assert [record.labels for record in read_list(path)] == [(0,), (1,)]
+    check_files(read_list(path).subset([1]))

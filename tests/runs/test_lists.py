@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import tool
 from tests.data.formats.samples import SAMPLES
 from vidtok.cli.lists import run
-from vidtok.data.lists import open_list, read_list
+from vidtok.data.lists import open_list, read_classes, read_list
 from vidtok.errors import ConfigError, DataError
 
 
@@ -123,3 +123,32 @@ def test_the_tool_itself(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "odd.txt: may be of several forms; say which one with data.format, or --format:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_names_are_written_as_they_are_on_disk(tmp_path, capsys):
+    (tmp_path / "k").mkdir()
+    for name in ("k/a.mp4", "k/cafe\u0301.mp4", "k/\udce9.mp4"):
+        (tmp_path / name).touch()
+    source = tmp_path / "train.txt"
+    source.write_bytes("k\\a.MP4 0\nk/caf\u00e9.mp4 1\nk/".encode() + b"\xe9.mp4 1\n")
+    assert run([str(source), "--to", str(tmp_path / "train.csv")]) == 0
+    assert "2 names differ from those on disk" in capsys.readouterr().out
+    records = read_list(tmp_path / "train.csv")
+    assert [record.path.relative_to(tmp_path).as_posix() for record in records] == [
+        "k/a.mp4",
+        "k/cafe\u0301.mp4",
+        "k/\udce9.mp4",
+    ]
+
+
+def test_classes_called_by_numbers_are_written_by_name(tmp_path):
+    for name in ("0", "1", "2", "10"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "a.mp4").touch()
+    assert run([str(tmp_path / "set"), "--to", str(tmp_path / "train.csv")]) == 0
+    names = read_classes(tmp_path / "classes.txt")
+    assert names == ("0", "1", "2", "10")
+    records = read_list(tmp_path / "train.csv", classes=names)
+    assert {record.path.parent.name: record.labels for record in records} == {
+        name: (label,) for label, name in enumerate(names)
+    }

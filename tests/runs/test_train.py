@@ -461,6 +461,31 @@ def test_tensorboard_shows_clips_and_confusions(motion, tmp_path, monkeypatch):
     assert tested["top1"] == json.loads((run / "test" / "results.json").read_text())["figures"]["top1"]
 
 
+def test_names_that_are_not_utf8_on_a_narrow_console(motion, tmp_path):
+    """Training, a broken video, validation, predictions: all that writes a path survives it."""
+    names, videos = {}, tmp_path / "videos"
+    for split, count in (("train", 24), ("val", 17)):
+        lines = (motion / f"{split}.csv").read_text().splitlines()
+        for row, line in enumerate(lines[:count]):
+            name, label = line.rsplit(maxsplit=1)
+            names[split] = [*names.get(split, []), f"{split}/\udce9 {row}.mp4 {label}\n"]
+            (videos / split).mkdir(parents=True, exist_ok=True)
+            (videos / f"{split}/\udce9 {row}.mp4").write_bytes(b"broken" if row == 3 else (motion / name).read_bytes())
+        (tmp_path / f"{split}.csv").write_bytes("".join(names[split]).encode(errors="surrogateescape"))
+    lists = [f"data.{split}={tmp_path / f'{split}.csv'}" for split in names]
+    more = [f"data.root={videos}", "data.max_bad_fraction=0.5", "eval.after_train=true", "eval.clips=1", "eval.crops=1"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
+    done = tool("train_net", *small_run(motion, tmp_path / "run"), *lists, *more, "--allow-missing", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "cannot decode, skipped" in done.stdout
+    assert "\\udce9 3.mp4" in done.stdout
+    test = tmp_path / "run" / "test"
+    assert "val/\\udce9 0.mp4,right" in (test / "predictions.csv").read_text(encoding="utf-8")
+    assert "\\udce9 3.mp4" in (test / "failed.csv").read_text(encoding="utf-8")
+    events = (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert any("\\udce9 3.mp4" in event for event in events)
+
+
 class Edges(nn.Module):
     """A network that goes by the first columns of the picture: bright ones are class 1."""
 

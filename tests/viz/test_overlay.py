@@ -41,13 +41,13 @@ def test_heat_follows_the_time_step():
     assert (picture == 128).all()
 
 
-def test_there_is_room_for_every_guess_and_for_the_two_lines_of_the_legend():
+def test_there_is_a_line_for_every_guess_above_that_of_the_colours():
     clip, panel = torch.zeros(1, 3, 24, 32, dtype=torch.uint8), Panel(title="token", maps=torch.zeros(1, 3, 4))
     heights = [
         attention_frames(clip, [panel], heading="", guesses=[("a", 0.5)] * count, panel_size=64).shape[2]
         for count in range(5)
     ]
-    assert [height - heights[0] for height in heights] == [0, 0, 0, LINE, 2 * LINE]
+    assert [height - heights[0] for height in heights] == [0, LINE, 2 * LINE, 3 * LINE, 4 * LINE]
 
 
 def test_heat_keeps_to_its_scale():

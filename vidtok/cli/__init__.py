@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from vidtok.errors import VidtokError
+from vidtok.text.console import widen_streams
 
 
 def main(command: str) -> None:
@@ -25,6 +26,7 @@ def guarded(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     """
     # Threads that spin while they wait make two torch processes on the same cores many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    widen_streams()
     try:
         return run(arguments)
     except VidtokError as error:

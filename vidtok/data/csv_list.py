@@ -1,14 +1,15 @@
-"""The project's own list form: a CSV file with a header.
+"""Tables with a header: the project's own list form, and the CSV and TSV of others.
 
     path,labels,start,end,video_id,fps,fold
     k/a.mp4,3,,,,,0
     k/b.mp4,jump;wave,2.5,12.5,b_2,,1
     k/c.mp4,92:11.9-21.2;147:0-12.6,,,,,0
 
-`path` and `labels` (or `label`) are needed, the others may be left out, and columns of other names are no concern of
-the reader (`read_column` gives them). A label is a number from 0 on or a class's name; several are joined by `;`, and
-one that has a time of its own is followed by `:start-end`. Times are seconds of the video; `start` and `end` say which
-part of it the record is, `fps` is the rate of a folder of pictures. An empty cell says nothing.
+`path` and `labels` (or `label`, or other words for them: `data/columns.py`) are needed, the others may be left out, and
+columns of other names are no concern of the reader (`read_column` gives them). Comma, semicolon, tab or `|` stands
+between cells, whichever the header has most of. A label is a number from 0 on or a class's name; several are joined by
+`;`, and one that has a time of its own is followed by `:start-end`. Times are seconds of the video; `start` and `end`
+say which part of it the record is, `fps` is the rate of a folder of pictures. An empty cell says nothing.
 """
 
 import csv
@@ -20,25 +21,54 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.data.classes import ClassIndex
+from vidtok.data.classes import ClassIndex, LabelReader
+from vidtok.data.columns import table_columns
+from vidtok.data.lines import comment_notes
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
+from vidtok.text.file import open_text
 
+DELIMITERS = ",;\t|"
 Cell = tuple[tuple[int, ...], tuple[tuple[float, float], ...]]
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every row that is not empty, the header first. DataError where it is not CSV."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+    """Line number and cells of every row that is not empty, the header first. DataError where it is not CSV.
+
+    Comments before the header are left out.
+    """
+    delimiter = csv_delimiter(path)
+    with open_text(path, newline="") as file:
+        reader = csv.reader(file, strict=True, delimiter=delimiter)
+        begun = False
         try:
             for row in reader:
-                if row:
+                if row and (begun or not row[0].startswith("#")):
+                    begun = True
                     yield reader.line_num, row
         except csv.Error as error:
             raise DataError(f"{path}:{reader.line_num}: not a line of CSV: {error}") from error
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not a text file in UTF-8 ({error})") from error
+
+
+def csv_delimiter(path: Path) -> str:
+    """What stands between the cells: the one of `,;tab|` that the header has most of."""
+    return max(DELIMITERS, key=_first_line(path).count)
+
+
+def first_cells(path: Path) -> list[str]:
+    """The cells of the first line that is no comment, whether or not the list is CSV."""
+    line = _first_line(path)
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=max(DELIMITERS, key=line.count)), [])]
+
+
+def _first_line(path: Path) -> str:
+    with open_text(path) as file:
+        return next((line for line in file if line.strip() and not line.startswith("#")), "")
+
+
+def is_comment_row(row: Sequence[str], root: Path) -> bool:
+    """Whether a row is a comment: its first cell begins with `#`, and no cell of it is a file's name."""
+    return row[0].startswith("#") and not any(cell and (root / cell).exists() for cell in row)
 
 
 def csv_header(path: Path, rows: Iterator[tuple[int, list[str]]], needed: Sequence[str]) -> dict[str, int]:
@@ -63,18 +93,22 @@ def read_csv(
     """
     path = Path(path)
     rows = csv_rows(path)
-    places = csv_header(path, rows, ("path",))
-    if ("label" in places) == ("labels" in places):
-        raise DataError(f"{path}:1: one column is called labels, or label; the header is {','.join(places)!r}")
-    width, at_path, at_labels = len(places), places["path"], places.get("labels", places.get("label", 0))
-    at_id, at_start, at_end, at_fps = (places.get(name, width) for name in ("video_id", "start", "end", "fps"))
+    header = [cell.strip() for cell in next(rows, (0, []))[1]]
+    columns = table_columns(header, source=f"{path}:1")
+    width, at_path, at_labels = len(header), header.index(columns.path), header.index(columns.label)
+    own = (columns.video_id, columns.start, columns.end, columns.fps)
+    at_id, at_start, at_end, at_fps = (width if name is None else header.index(name) for name in own)
     is_plain = min(at_id, at_start, at_end, at_fps) == width
     cells = _LabelCells(path, classes)
     builder = RecordsBuilder()
+    comments = 0
     for line, row in rows:
+        if row[0][:1] == "#" and is_comment_row(row, root):
+            comments += 1
+            continue
         if len(row) != width:
             raise DataError(
-                f"{path}:{line}: {len(row)} cells, but the header has {width}; quote cells that hold commas"
+                f"{path}:{line}: {len(row)} cells, but the header has {width}; quote cells that hold the separator"
             )
         name = row[at_path]
         if not name:
@@ -98,11 +132,13 @@ def read_csv(
             raise DataError(f"{path}:{line}: the part ends at {end} s, before it begins at {start} s")
         if fps and float(fps) == 0:
             raise DataError(f"{path}:{line}: fps is above 0")
-    index = cells.index
-    columns = builder.columns(relabel=None if cells.numbers else index.relabel())
-    if not len(columns.label_ends):
+    found = builder.columns(relabel=cells.reader.relabel())
+    if not len(found.label_ends):
         raise DataError(f"{path}: the list is empty; it needs one line per video below the header")
-    return Records.from_columns(columns, root=root, source=path, form="csv"), index.names()
+    notes = comment_notes(comments)
+    records = Records.from_columns(found, root=root, source=path, form="csv", notes=notes)
+    records.check_encoding()
+    return records, cells.reader.names()
 
 
 def _seconds(text: str, column: str, path: Path, line: int) -> float:
@@ -124,8 +160,7 @@ class _LabelCells:
 
     def __init__(self, path: Path, classes: Sequence[str] | None):
         self.path = path
-        self.index = ClassIndex(classes, source=path)
-        self.numbers = False
+        self.reader = LabelReader(classes, source=path)
         self._known: dict[str, Cell] = {}
 
     def read(self, cell: str, line: int) -> Cell:
@@ -135,33 +170,17 @@ class _LabelCells:
         return known
 
     def _read(self, cell: str, line: int) -> Cell:
-        if (
-            self.index.given is not None and cell in self.index and not cell.isdecimal()
-        ):  # a name may hold any character
-            return (self.index.label(cell),), ()
+        if self.reader.is_name(cell):  # a name may hold any character
+            return (self.reader.label(cell, line=line),), ()
         labels: list[int] = []
         intervals: list[tuple[float, float] | None] = []
         for entry in filter(None, (part.strip() for part in cell.split(";"))):
             match = re.fullmatch(r"(.+):([\d.]+)-([\d.]+)", entry)
-            labels.append(self._label(match[1].strip() if match else entry, line))
+            labels.append(self.reader.label(match[1].strip() if match else entry, line=line))
             intervals.append(self._interval(match[2], match[3], line) if match else None)
         if not any(intervals):
             return tuple(labels), ()
         return tuple(labels), tuple(interval or (nan, nan) for interval in intervals)
-
-    def _label(self, text: str, line: int) -> int:
-        if text.isdecimal():
-            self.numbers = True
-            label = int(text)
-        elif re.fullmatch(r"[-+]?\d*\.?\d*", text):
-            raise DataError(f"{self.path}:{line}: a label is a whole number from 0 on or a class's name, not {text!r}")
-        else:
-            label = self.index.label(text, line=line)
-        if self.numbers and self.index.given is None and self.index.names():
-            raise DataError(
-                f"{self.path}:{line}: numbers and names as labels in one list; names then need a class file"
-            )
-        return label
 
     def _interval(self, start: str, end: str, line: int) -> tuple[float, float]:
         times = _float(start), _float(end)
@@ -185,13 +204,15 @@ def read_column(path: str | Path, name: str) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def write_csv(path: str | Path, records: Records) -> None:
-    """Write records in this form, which reads back to equal records; labels are numbers.
+def write_csv(path: str | Path, records: Records, *, classes: Sequence[str] | None = None) -> None:
+    """Write records in this form, which reads back to equal records.
 
+    Labels are numbers; where `classes` are called by other numbers, which a reader takes for names, they are names.
     Paths below the list's own folder are written relative to it, others absolute.
     """
     path = Path(path)
     folder = path.parent.absolute()
+    named = classes if classes and ClassIndex(classes, source=path).numbers_are_names else None
     used: set[str] = set()
     rows: list[dict[str, str]] = []
     for record in records:
@@ -199,7 +220,7 @@ def write_csv(path: str | Path, records: Records) -> None:
         name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
         row = {
             "path": name,
-            "labels": ";".join(_label_words(record.labels, record.intervals)),
+            "labels": ";".join(_label_words(record.labels, record.intervals, named)),
             "start": _words(record.start_seconds),
             "end": _words(record.end_seconds),
             "video_id": "" if record.video_id == name else record.video_id,
@@ -209,19 +230,20 @@ def write_csv(path: str | Path, records: Records) -> None:
         rows.append(row)
     head = ["path", "labels", *(key for key in ("start", "end", "video_id", "fps") if key in used)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    # Names that are not UTF-8 are written as the bytes that they are, and read so.
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.DictWriter(file, head, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        try:
-            writer.writerows(rows)
-        except UnicodeEncodeError as error:
-            raise DataError(f"{path}: a file name is not UTF-8, rename it: {error.object!r}") from error
+        writer.writerows(rows)
 
 
-def _label_words(labels: Sequence[int], intervals: Sequence[tuple[float, float]]) -> Iterator[str]:
+def _label_words(
+    labels: Sequence[int], intervals: Sequence[tuple[float, float]], classes: Sequence[str] | None
+) -> Iterator[str]:
     for place, label in enumerate(labels):
+        word = str(label) if classes is None else classes[label]
         start, end = intervals[place] if intervals else (0.0, inf)
-        yield f"{label}" if end == inf else f"{label}:{_words(start)}-{_words(end)}"
+        yield word if end == inf else f"{word}:{_words(start)}-{_words(end)}"
 
 
 def _words(value: float | None) -> str:

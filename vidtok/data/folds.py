@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vidtok.data.csv_list import csv_header, csv_rows, read_csv
+from vidtok.data.columns import table_columns
+from vidtok.data.csv_list import csv_header, csv_rows, is_comment_row, read_csv
 from vidtok.errors import DataError
 from vidtok.text.classes import read_classes
 
@@ -65,9 +66,14 @@ def read_folds(path: str | Path) -> FoldTable:
 
 def _read_rows(path: Path) -> tuple[Row, ...]:
     table = csv_rows(path)
-    names = list(csv_header(path, table, ("path", "fold")))
+    names = list(csv_header(path, table, ("fold",)))
+    columns = table_columns(names, source=f"{path}:1")
+    own = {columns.path: "path", columns.label: "labels" if columns.label == "labels" else "label"}
+    names = [own.get(name, name) for name in names]
     rows = []
     for line, cells in table:
+        if is_comment_row(cells, path.parent):
+            continue
         if len(cells) != len(names):
             raise DataError(f"{path}:{line}: {len(cells)} cells, but the header has {len(names)}")
         row = dict(zip(names, cells, strict=True))

@@ -6,9 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidtok.data.csv_list import csv_header, csv_rows
-from vidtok.data.formats.paths import numbered_lines, read_paths
+from vidtok.data.columns import is_header, path_column
+from vidtok.data.csv_list import csv_delimiter, csv_rows, first_cells, is_comment_row
+from vidtok.data.formats.objects import is_json_lines
+from vidtok.data.formats.paths import read_paths
+from vidtok.data.lines import first_lines, is_comment, numbered_lines
 from vidtok.errors import DataError
+
+ESCAPED = "surrogateescape"  # names that are not UTF-8 stay as they are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,8 @@ class ListFile:
     names: Sequence[str]
     column: int | None
     """The place of the path in a CSV; None for `path label` lines."""
+    delimiter: str = ","
+    """What stands between the cells of a CSV."""
 
     def without(self, names: Collection[str]) -> bytes:
         """The file without the rows of these videos, and otherwise byte for byte as it is."""
@@ -33,7 +40,7 @@ class ListFile:
     def renamed(self, names: Mapping[str, str]) -> bytes:
         """The file with these new names instead of the old ones; rows of other videos are left out."""
         kept = [
-            self._renamed(row.decode(), name, names[name]).encode()
+            self._renamed(row.decode(errors=ESCAPED), name, names[name]).encode(errors=ESCAPED)
             for row, name in zip(self.rows, self.names, strict=True)
             if name in names
         ]
@@ -41,45 +48,48 @@ class ListFile:
 
     def _renamed(self, row: str, old: str, new: str) -> str:
         if self.column is None:
-            return row.replace(old, new, 1)  # nothing but a quotation mark stands before the path
-        (cells,) = (cells for cells in csv.reader(io.StringIO(row, newline="")) if cells)
-        cells[self.column] = new
+            start = row.rstrip().rfind("\n") + 1  # of the line itself, behind blank ones and comments
+            return row[:start] + row[start:].replace(old, new, 1)  # a quotation mark alone stands before the path
+        rows = [cells for cells in csv.reader(io.StringIO(row, newline=""), delimiter=self.delimiter) if cells]
+        rows[-1][self.column] = new  # comments before it stay as they are
         out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerow(cells)
+        csv.writer(out, lineterminator="\n", delimiter=self.delimiter).writerows(rows)
         return out.getvalue()
 
 
 def read_list_file(path: str | Path) -> ListFile:
-    """Read a list of `path label…` lines, or a CSV whose header names a column `path`.
+    """Read a list of `path label…` lines, or a table whose header names a column of paths (`data/columns.py`).
 
     Raises DataError, which names file and line, for other lists: tools/make_lists.py brings them into this form.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such list or folder")
-    with open(path, "rb") as file:
-        data = file.read()
-    ends: list[int]
-    first = data.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].decode(errors="replace")
-    if "path" in [cell.strip() for cell in first.split(",")]:
-        rows = csv_rows(path)
-        column = csv_header(path, rows, ("path",))["path"]
-        lines = data.splitlines(keepends=True)
-        ends, names = [], []
-        for end, cells in rows:
-            if column >= len(cells):
-                raise DataError(f"{path}:{end}: {len(cells)} cells, none of them in the column path")
-            ends.append(end)
-            names.append(cells[column])
-        head_end = next(csv_rows(path))[0]
-    else:
-        column, head_end = None, 0
-        lines = io.BytesIO(data).readlines()
-        ends = [number for number, _ in numbered_lines(path)]
-        try:
-            names = [record.video_id for record in read_paths(path, root=path.parent)]
-        except DataError as error:
-            raise DataError(f"{error}\nLists of other forms: tools/make_lists.py brings them into this one.") from error
+    data = path.read_bytes()
+    lines, ends, names = io.BytesIO(data).readlines(), [], []
+    column, head_end, delimiter = None, 0, csv_delimiter(path)
+    first = first_lines(path)
+    header = first_cells(path)
+    try:
+        if path.suffix == ".json" or is_json_lines(path, first):
+            raise DataError(f"{path}: a list in JSON.")
+        if is_header(header):
+            lines = data.splitlines(keepends=True)
+            column = path_column(header, source=f"{path}:1")
+            rows = csv_rows(path)
+            head_end = next(rows)[0]
+            for end, cells in rows:
+                if is_comment_row(cells, path.parent):
+                    continue
+                if column >= len(cells):
+                    raise DataError(f"{path}:{end}: {len(cells)} cells, none of them in the column {header[column]}")
+                ends.append(end)
+                names.append(cells[column])
+        else:
+            names = read_paths(path, root=path.parent)[0].names()
+            ends = [number for number, line in numbered_lines(path) if not is_comment(line, path.parent)]
+    except DataError as error:
+        raise DataError(f"{error}\nLists of other forms: tools/make_lists.py brings them into this one.") from error
     starts = [head_end, *ends[:-1]]
     return ListFile(
         path=path,
@@ -88,4 +98,5 @@ def read_list_file(path: str | Path) -> ListFile:
         tail=b"".join(lines[ends[-1] if ends else head_end :]),
         names=names,
         column=column,
+        delimiter=delimiter,
     )

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from vidtok.data.classes import ClassIndex
 from vidtok.data.csv_list import read_column
 from vidtok.data.formats import detect, find_form, settle
-from vidtok.data.formats.disk import is_on_disk
+from vidtok.data.formats.disk import is_on_disk, near_names
 from vidtok.data.formats.folder import read_folder
 from vidtok.data.formats.splits import Part
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
 from vidtok.text.classes import read_classes
+from vidtok.text.file import is_binary
+from vidtok.video.endings import is_media_name
 
 __all__ = [
     "Records",
@@ -55,6 +58,11 @@ def open_list(
     option.
     """
     path = Path(path)
+    if path.is_file() and is_media_name(path) and is_binary(path):
+        raise DataError(
+            f"{path}: a video or picture, not a list of them. To label one video, predict it; to test or train, write "
+            f"a list with a line `path label` for each"
+        )
     if not path.exists():
         raise DataError(
             f"{path}: no such list.\n"
@@ -73,10 +81,31 @@ def open_list(
     arguments = {"root": Path(root) if root is not None else path.parent, "classes": classes, "part": part}
     arguments = {key: value for key, value in arguments.items() if key in form.arguments()}
     result = form.read(path, **arguments, **(options or {}))
-    records, names = result if isinstance(result, tuple) else (result, classes)
+    records, names = result if isinstance(result, tuple) else (result, None)
+    records.check_encoding()
+    if names is not None:
+        return records, tuple(names)
     if format == "auto" and name == "paths" and (settled := settle(records, classes)) != name:
         return open_list(path, root=root, classes=classes, format=settled, part=part, options=options)
-    return records, None if names is None else tuple(names)
+    if classes is None:
+        return records, None
+    return numbers_to_labels(records, classes), tuple(classes)
+
+
+def numbers_to_labels(records: Records, classes: Sequence[str]) -> Records:
+    """The records with the labels that their numbers mean: where classes are called by other numbers, the names.
+
+    DataError, which names the video, for a number that may be a label and another class's name.
+    """
+    index = ClassIndex(classes, source=records.source)
+    if not index.numbers_are_names:
+        return records
+    labels = {}
+    for number in sorted(records.labels_seen()):
+        row = records.row_with(number)
+        labels[number] = index.number(number, line=f"{records.source}: {records[row].video_id!r}")
+    note = f"the classes are called by numbers ({', '.join(classes[:4])} …): the list's numbers are taken for names"
+    return records.relabelled(labels).noted(note)
 
 
 def describe(records: Records) -> str:
@@ -91,6 +120,15 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
     With `several` a video may have no label, but not all of them, and labels may have times of their own.
     """
     counts = records.label_counts()
+    if not counts.any():
+        raise DataError(
+            f"{records.source}: none of the {len(records)} videos has a label; training and testing need them"
+        )
+    if not several and len(classes) == 1:
+        raise DataError(
+            f"{records.source}: one class alone, {classes[0]!r}: there is nothing to tell it from. Name a folder or "
+            "list with two classes or more; of a folder, the sub-folders are the classes"
+        )
     if not several and (counts != 1).any():
         row = int((counts != 1).argmax())
         raise DataError(
@@ -103,8 +141,7 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
             "clip would have none. Write that part of the video as its start and end, or set train.loss=sigmoid"
         )
     found = records.label_range()
-    if found is None:
-        raise DataError(f"{records.source}: none of the {len(records)} videos has a label")
+    assert found is not None
     row, highest = found
     if highest >= len(classes):
         raise DataError(
@@ -123,9 +160,14 @@ def check_files(records: Records, *, most: int = 1000) -> None:
     rows = np.unique(np.linspace(0, len(records) - 1, min(most, len(records))).round().astype(int)).tolist()
     missing = list(missing_rows(records, rows))
     if missing:
-        names = "".join(f"\n  {records[row].path}" for row in missing[:3])
+        near = near_names(records, missing[:20])
+        shown = [*near, *(row for row in missing if row not in near)][:3]
+        names = "".join(
+            f"\n  {records[row].path}" + (f" (on disk: {near[row]})" if row in near else "") for row in shown
+        )
+        how = "with the names as they are on disk" if near else "of those that are there"
         raise DataError(
             f"{records.source}: {len(missing)} of {len(rows)} files looked for are missing, the first of them:{names}\n"
             f"Relative paths belong to {records.root}; set data.root if they lie elsewhere. "
-            "tools/make_lists.py writes a list of those that are there."
+            f"tools/make_lists.py writes a list {how}."
         )

@@ -3,18 +3,22 @@
 import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, repeat
 from math import inf, isnan, nan
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
+from vidtok.errors import DataError
 from vidtok.types import Record
+
+NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +113,14 @@ class Records(Sequence[Record]):
             )
         return f"{len(self)} records, {hashed.hexdigest()[:16]}"
 
-    def subset(self, rows: Sequence[int]) -> "Records":
-        """The records of these rows, in this order, such as those of one fold."""
+    def subset(self, rows: Sequence[int], *, names: Mapping[int, str] = NO_NAMES) -> "Records":
+        """The records of these rows, in this order, such as those of one fold; `names` are new paths of some rows."""
         builder = RecordsBuilder()
         for row in rows:
             name = self._columns.names[range(len(self))[row]]
             record = self[row]
             builder.add(
-                name,
+                names.get(row, name),
                 record.labels,
                 video_id=record.video_id if record.video_id != name else None,
                 start_seconds=record.start_seconds,
@@ -128,6 +132,55 @@ class Records(Sequence[Record]):
             builder.columns(), root=self.root, source=self.source, form=self.form, notes=self.notes
         )
 
+    def relabelled(self, labels: Mapping[int, int]) -> "Records":
+        """The same records with `labels[i]` in place of label `i`."""
+        columns = self._columns
+        seen, places = columns.labels.unique(return_inverse=True)
+        new = torch.tensor([labels[label] for label in seen.tolist()], dtype=torch.int64)
+        changed = replace(columns, labels=new[places] if len(seen) else columns.labels)
+        return Records.from_columns(changed, root=self.root, source=self.source, form=self.form, notes=self.notes)
+
+    def noted(self, note: str) -> "Records":
+        """The same records with one more note."""
+        notes = (*self.notes, note)
+        return Records.from_columns(self._columns, root=self.root, source=self.source, form=self.form, notes=notes)
+
+    def check_encoding(self) -> None:
+        """Raise DataError for a list that is not in UTF-8, unless its bytes are those of a file's name."""
+        content = self._columns.names.bytes.numpy().tobytes()
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            record = self[int(np.searchsorted(self._columns.names.ends.numpy(), error.start, side="right"))]
+            if not record.path.exists():
+                raise DataError(
+                    f"{self.source}: not a text file in UTF-8, and no file is called {record.video_id!a}; save the "
+                    "list as UTF-8, or write the names as they are on disk"
+                ) from error
+
+    def row_with(self, label: int) -> int:
+        """The first row that has this label."""
+        at = int((self._columns.labels == label).nonzero()[0])
+        return int(np.searchsorted(self._columns.label_ends.numpy(), at, side="right"))
+
+    def parts(self) -> list[tuple[float | None, float | None]]:
+        """Start and end of every row."""
+        columns = self._columns
+        return (
+            [(_number(columns.starts, row), _number(columns.ends, row)) for row in range(len(self))]
+            if (columns.starts is not None or columns.ends is not None)
+            else [(None, None)] * len(self)
+        )
+
+    def all_labels(self) -> np.ndarray:
+        """The labels of all rows, one after the other."""
+        return self._columns.labels.numpy()
+
+    def names(self) -> list[str]:
+        """The paths as the list writes them, all at once."""
+        content, ends = self._columns.names.bytes.numpy().tobytes(), self._columns.names.ends.tolist()
+        return [os.fsdecode(content[start:end]) for start, end in pairwise((0, *ends))]
+
     def label_counts(self) -> np.ndarray:
         """How many labels each row has."""
         return np.diff(self._columns.label_ends.numpy(), prepend=0)
@@ -135,6 +188,12 @@ class Records(Sequence[Record]):
     def labels_seen(self) -> frozenset[int]:
         """Every label that some row has."""
         return frozenset(self._columns.labels.unique().tolist())
+
+    def label_column(self, place: int) -> np.ndarray:
+        """The label at this place of every row; each row has one there."""
+        ends = self._columns.label_ends.numpy()
+        starts = np.concatenate([[0], ends[:-1]])
+        return self._columns.labels.numpy()[starts + place]
 
     def class_counts(self, classes: int) -> np.ndarray:
         """How many rows have each label; one that has it several times counts once."""
@@ -187,6 +246,9 @@ class RecordsBuilder:
         self._labels, self._label_ends = array("q"), array("q")
         self._intervals = array("d")
         self._starts, self._ends, self._fps = array("d"), array("d"), array("d")
+
+    def __len__(self) -> int:
+        return len(self._name_ends)
 
     def add(
         self,

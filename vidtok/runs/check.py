@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidtok.choices import Backend
-from vidtok.data.formats.folder import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from vidtok.data.classes import ClassIndex
 from vidtok.runs.each_file import Done
 from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
+from vidtok.text.classes import class_order
+from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
 from vidtok.video.check import VideoFacts, check_video
+from vidtok.video.endings import MEDIA_SUFFIXES
 from vidtok.video.reader import check_backend
 
 COLUMNS = (
@@ -40,7 +43,7 @@ def run_check(
     frames are left out of the new list as bad ones are, and counted with them.
     """
     check_backend(backend)
-    videos = find_videos([source], root=root, endings=(*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+    videos = find_videos([source], root=root, endings=MEDIA_SUFFIXES)
     source = Path(source)
     out = Path(out) if out else source if source.is_dir() else source.parent
     stem = "" if source.is_dir() else f"{source.stem}."
@@ -52,7 +55,7 @@ def run_check(
             if not is_known(report.rows.get(name), videos.path(name), backend)
         }
         if known := len(videos.names) - len(jobs):
-            print(f"{known} of {len(videos.names)} files are known from {report.path}; --fresh reads them again")
+            say(f"{known} of {len(videos.names)} files are known from {report.path}; --fresh reads them again")
         fill(
             *(report, work, jobs, lambda name, done: report_row(name, jobs[name], done, backend)),
             total=len(videos.names),
@@ -61,9 +64,9 @@ def run_check(
         )
     rows = [report.rows[name] for name in videos.names]
     report.write(rows)
-    print("\n".join([*summary(rows), f"report: {report.path}"]))
+    say("\n".join([*summary(rows), f"report: {report.path}"]))
     bad = {row["path"] for row in rows if row["ok"] == "no" or (leave_out_damaged and row["damaged_frames"] != "0")}
-    print("\n".join(write_clean_list(videos, bad, out=out, stem=stem)))
+    say("\n".join(write_clean_list(videos, bad, out=out, stem=stem)))
     return len(bad)
 
 
@@ -135,8 +138,12 @@ def write_clean_list(videos: VideoSet, bad: Collection[str], *, out: Path, stem:
         return [words if out.absolute() == videos.root.absolute() else f"{words} (its paths belong to {videos.root})"]
     if any("/" not in name for name in videos.names):
         return []  # not a folder per class: there is no list of it
-    classes = sorted({name.split("/")[0] for name in videos.names})
-    lines = [f"{name} {classes.index(name.split('/')[0])}\n" for name in videos.names if name not in bad]
+    classes = class_order({name.split("/")[0] for name in videos.names})
+    # Classes called by numbers are written by name: a reader takes their numbers for names.
+    by_name = ClassIndex(classes, source=out).numbers_are_names
+    words = {name: name if by_name else str(label) for label, name in enumerate(classes)}
+    lines = [f"{name} {words[name.split('/')[0]]}\n" for name in videos.names if name not in bad]
     (out / "clean.csv").write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
-    (out / "clean.classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+    named = "".join(f"{name}\n" for name in classes)
+    (out / "clean.classes.txt").write_text(named, encoding="utf-8", errors="surrogateescape")
     return [f"list of the good files: {out / 'clean.csv'}, its classes: {out / 'clean.classes.txt'}"]

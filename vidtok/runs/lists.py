@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 from vidtok.choices import Part
 from vidtok.data.csv_list import write_csv
+from vidtok.data.formats.disk import near_names
 from vidtok.data.lists import check_labels, describe, missing_rows, open_list, read_classes
 from vidtok.errors import ConfigError, DataError
 from vidtok.runs.folders import make_folder
+from vidtok.text.console import say
 
 NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
@@ -40,25 +42,34 @@ def run_lists(
         raise ConfigError(f"--template {template}: it has a place for the number, such as img_{{:05}}.jpg")
     given = read_classes(classes) if classes else None
     records, names = open_list(source, root=root, classes=given, format=format, part=part, options=options)
-    print(describe(records))
+    say(describe(records))
     if names is not None:
         check_labels(records, names, several=True)
 
     missing = list(missing_rows(records, range(len(records))))
+    near = near_names(records, missing)
+    missing = [row for row in missing if row not in near]
+    if near:
+        first = next(iter(near))
+        say(
+            f"{len(near)} names differ from those on disk in backslashes, accents or the case of letters, such as "
+            f"{records[first].path}; they are written as on disk: {near[first]}"
+        )
     if len(missing) == len(records):
         raise DataError(
             f"{source}: none of its {len(records)} videos is on disk, the first: {records[0].path}\n"
             "Name the folder that they lie in with --root; nothing is written."
         )
     gone = set(missing)
-    kept = records.subset([row for row in range(len(records)) if row not in gone]) if gone else records
+    rows = [row for row in range(len(records)) if row not in gone]
+    kept = records.subset(rows, names=near) if gone or near else records
     if names is not None and given is None:
         write_classes(out.parent / "classes.txt", names)
-    write_csv(out, kept)
-    print(f"written: {out}, {len(kept)} records" + (f", {len(names)} classes" if names else ""))
+    write_csv(out, kept, classes=names)
+    say(f"written: {out}, {len(kept)} records" + (f", {len(names)} classes" if names else ""))
     if missing:
         listed = "".join(f"\n  {records[row].path}" for row in missing[:3])
-        print(f"{len(missing)} of {len(records)} videos are not on disk and are left out, the first of them:{listed}")
+        say(f"{len(missing)} of {len(records)} videos are not on disk and are left out, the first of them:{listed}")
     return len(missing)
 
 

@@ -151,7 +151,7 @@ def work(folder: str, threads: int, start_method: str) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
-    with open(Path(folder) / "output.txt", "a", encoding="utf-8") as file:
+    with open(Path(folder) / "output.txt", "a", encoding="utf-8", errors="backslashreplace") as file:
         with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
             # Videos that will not decode are counted at the end, over all folds.
             try:

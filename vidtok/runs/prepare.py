@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from vidtok.data.formats.folder import VIDEO_SUFFIXES
 from vidtok.errors import ConfigError, DataError
 from vidtok.runs.each_file import Done
 from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
+from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
+from vidtok.video.endings import VIDEO_SUFFIXES
 from vidtok.video.prepare import Prepared, part_file, prepare_video
 from vidtok.video.reader import open_video
 from vidtok.video.sample import clip_indices, span
@@ -77,7 +78,7 @@ def run_prepare(
             if not is_finished(report.rows.get(name), videos.path(name), out / target):
                 jobs[name] = (videos.path(name), out / target)
         if finished := len(targets) - len(jobs):
-            print(f"{finished} of {len(targets)} files are in {out} already")
+            say(f"{finished} of {len(targets)} files are in {out} already")
         fill(
             *(report, Prepare(settings=settings, timeout_seconds=timeout_seconds), jobs),
             lambda name, done: report_row(name, targets[name], jobs[name], done),
@@ -92,8 +93,8 @@ def run_prepare(
     good = {row["path"]: targets[row["path"]] for row in rows if row["ok"] == "yes"}
     lists = [write_list(out / one.path.name, one.renamed(good)) for one in videos.lists]
     gained = gain(videos, rows, out, settings.short_side, timeout_seconds=timeout_seconds)
-    print("\n".join([*named_bad(rows), *sizes(rows), *named_damaged(rows), *gained]))
-    print(f"report: {report.path}" + "".join(f"\nlist: {path}" for path in lists))
+    say("\n".join([*named_bad(rows), *sizes(rows), *named_damaged(rows), *gained]))
+    say(f"report: {report.path}" + "".join(f"\nlist: {path}" for path in lists))
     return len(rows) - len(good)
 
 

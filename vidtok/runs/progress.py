@@ -5,6 +5,8 @@ from time import monotonic
 
 from tqdm import tqdm
 
+from vidtok.text.console import printable, say
+
 LINE_SECONDS = 10.0
 LINES_APART, MOST_SECONDS = 1.5, 600.0
 """Without a terminal a line comes after LINE_SECONDS, and then ever more rarely: a dozen in the first half an hour."""
@@ -42,9 +44,9 @@ class Progress:
     def say(self, text: str) -> None:
         """A line for a person, above the bar."""
         if self._bar is not None:
-            self._bar.write(text)
+            self._bar.write(printable(text, encoding=sys.stdout.encoding or "utf-8"))
         else:
-            print(text, flush=True)
+            say(text)
 
     def __enter__(self) -> "Progress":
         return self

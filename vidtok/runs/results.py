@@ -205,5 +205,6 @@ def write_damaged(path: Path, predictions: Predictions) -> None:
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    # Names that are not UTF-8 are escaped, so that others can read the file.
+    with open(path, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
         csv.writer(file).writerows([head, *rows])

@@ -43,6 +43,7 @@ from vidtok.config_io import find_config, to_yaml
 from vidtok.data.lists import Records, describe
 from vidtok.data.loader import TrainBatches
 from vidtok.data.survey import crop_warning, short_warning, survey
+from vidtok.data.suspicions import list_suspicions
 from vidtok.data.transforms import flip_warning
 from vidtok.errors import ConfigError, NotFiniteError
 from vidtok.infer.evaluate import Figures
@@ -382,6 +383,7 @@ def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) ->
         warmup_warning(config.train.warmup_steps, steps=run_steps(config, len(lists.train)), lr=highest_rate(config)),
         empty_classes_warning(lists.train.labels_seen(), lists.classes, name=config.data.train),
         flip_warning(lists.classes) if config.data.flip else None,
+        *list_suspicions(lists.train, lists.val, lists.classes),
     ]
     views = train_views(config.data)
     data = config.data

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidtok.data.formats.folder import find_media
 from vidtok.data.list_file import ListFile, read_list_file
 from vidtok.errors import DataError
 
@@ -41,15 +42,7 @@ def find_videos(sources: Sequence[str | Path], *, root: str | Path | None, endin
 
 
 def _in_folder(folder: Path, endings: Sequence[str]) -> tuple[str, ...]:
-    found = sorted(
-        path.relative_to(folder)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in endings and path.is_file() and not _hidden(path.relative_to(folder))
-    )
+    found = find_media(folder, endings=endings).media
     if not found:
         raise DataError(f"{folder}: no videos in it (known endings: {' '.join(endings)})")
-    return tuple(path.as_posix() for path in found)
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    return tuple(found)

@@ -35,7 +35,7 @@ def run_visualize(
     named = None if cfg is None else str(cfg)
     opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
     views, data = eval_views(config, single=True), config.data
-    make_folder(Path(out).parent)
+    make_folder(target.parent)
     with start_parallel(config.run.device) as parallel:
         model = build_trained(config, opened, source=checkpoint).to(parallel.device)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
@@ -47,7 +47,6 @@ def run_visualize(
                 rate = reader.fps * len(frames) / len(reader)
         clip = views.crop(frames.pixels, view).to(parallel.device)
         shown = attention_clip(model, clip, heading=Path(video).name, kind=config.train.loss)
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_video(target, shown.pictures, fps=rate)
     count, _, rows, columns = shown.pictures.shape
     print(f"{Path(video).name}: {', '.join(f'{name} {score:.3f}' for name, score in shown.guesses)}")

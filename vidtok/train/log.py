@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from vidtok.errors import TrainingError
+from vidtok.text.console import printable, say
 from vidtok.train.checks import InputWatch
 
 NAME = "log.jsonl"
@@ -63,9 +64,9 @@ class Log:
     def say(self, text: str) -> None:
         """A line for a person."""
         if self._bar is not None:
-            self._bar.write(text)
+            self._bar.write(printable(text, encoding=sys.stdout.encoding or "utf-8"))
         elif self._file is not None:
-            print(text, flush=True)
+            say(text)
 
     def warn(self, text: str) -> None:
         """A line for a person about something that is probably not meant, and an event."""

@@ -1,6 +1,7 @@
 """The backend `decord`: many published protocols were run with it. Its last release is of 2021."""
 
 import importlib
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,10 +79,11 @@ class DecordReader(IndexedReader):
         self._decoder = self._last = None
 
     def _open(self) -> None:
+        name = str(self.path.absolute())
+        # A name that is not UTF-8 does not reach the library; it then reads the file from memory.
+        source = name if name.encode(errors="ignore").decode() == name else io.BytesIO(self.path.read_bytes())
         with _named(self.path, self._decord):
-            self._decoder: Any = self._decord.VideoReader(
-                str(self.path.absolute()), num_threads=1, fault_tol=RECOVERED_FRAMES
-            )
+            self._decoder: Any = self._decord.VideoReader(source, num_threads=1, fault_tol=RECOVERED_FRAMES)
         self._given = 0
 
     def _next(self) -> UInt8[Tensor, "y x c"]:

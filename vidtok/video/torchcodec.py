@@ -64,8 +64,11 @@ class TorchCodecReader(IndexedReader):
         decoder = _video_decoder()
         facts = read_facts(path, timeout_seconds=timeout_seconds)
         _refuse_wrong_seeks(path, facts)
+        name = str(path.absolute())
+        # A name that is not UTF-8 does not reach the library; it then reads the file from memory.
+        source = name if name.encode(errors="ignore").decode() == name else path.read_bytes()
         with _missing_named(), _named(path):
-            self._decoder: Any = decoder(str(path.absolute()), stream_index=facts.stream_index, num_ffmpeg_threads=1)
+            self._decoder: Any = decoder(source, stream_index=facts.stream_index, num_ffmpeg_threads=1)
         size = (self._decoder.metadata.height, self._decoder.metadata.width)
         self._upright = None
         if facts.first_picture is not None:

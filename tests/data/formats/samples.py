@@ -161,6 +161,72 @@ SAMPLES = {
         classes=None,
         detected=False,
     ),
+    "paths and names of classes": SampleList(
+        form="paths",
+        source="train.txt",
+        files={"train.txt": "# two videos\na b.mp4 playing guitar\nc.MP4 run\n"},
+        media=("a b.mp4", "c.MP4"),
+        records=lambda root: [record(root, "a b.mp4", 0), record(root, "c.MP4", 1)],
+        classes=("playing guitar", "run"),
+    ),
+    "paths and names, frame folders": SampleList(
+        form="paths",
+        source="train.tsv",
+        files={"train.tsv": "x/one\tplaying guitar\nx/two\trun\n"},
+        media=("x/one/1.jpg", "x/two/1.jpg"),
+        records=lambda root: [record(root, "x/one", 0), record(root, "x/two", 1)],
+        classes=("playing guitar", "run"),
+    ),
+    "TSV of others": SampleList(
+        form="csv",
+        source="train.tsv",
+        files={"train.tsv": "Path\tNote\tClass Name\na b.mp4\tx, y\tplaying guitar\nc.mp4\t\trun\n"},
+        media=("a b.mp4", "c.mp4"),
+        records=lambda root: [record(root, "a b.mp4", 0), record(root, "c.mp4", 1)],
+        classes=("playing guitar", "run"),
+    ),
+    "CSV of others": SampleList(
+        form="csv",
+        source="train.csv",
+        files={"train.csv": "filename;label\na b.mp4;0.0\nc.mp4;4.0\n"},
+        media=("a b.mp4", "c.mp4"),
+        records=lambda root: [record(root, "a b.mp4", 0), record(root, "c.mp4", 4)],
+        classes=None,
+    ),
+    "JSON objects": SampleList(
+        form="json",
+        source="train.json",
+        files={
+            "train.json": json.dumps(
+                [
+                    {"video": "a.mp4", "label": "run", "start": 1, "end": 2.5, "video_id": 7},
+                    {"video": "b.mp4", "label": ["jump", "run"], "start": None, "end": None, "video_id": None},
+                ]
+            )
+        },
+        media=("a.mp4", "b.mp4"),
+        records=lambda root: [
+            record(root, "a.mp4", 1, video_id="7", start_seconds=1.0, end_seconds=2.5),
+            record(root, "b.mp4", 0, 1),
+        ],
+        classes=("jump", "run"),
+    ),
+    "JSON Lines": SampleList(
+        form="json",
+        source="metadata.jsonl",
+        files={"metadata.jsonl": '{"file_name": "a.mp4", "label": 3}\n\n{"label": 0, "file_name": "b.mp4"}\n'},
+        media=("a.mp4", "b.mp4"),
+        records=lambda root: [record(root, "a.mp4", 3), record(root, "b.mp4", 0)],
+        classes=None,
+    ),
+    "JSON from files to numbers": SampleList(
+        form="json",
+        source="train.json",
+        files={"train.json": '{"a.mp4": 3, "b.mp4": "0", "c.mp4": [1, 2]}'},
+        media=("a.mp4", "b.mp4", "c.mp4"),
+        records=lambda root: [record(root, "a.mp4", 3), record(root, "b.mp4", 0), record(root, "c.mp4", 1, 2)],
+        classes=None,
+    ),
     "own CSV": SampleList(
         form="csv",
         source="list.csv",

@@ -44,6 +44,9 @@ def test_every_form_has_a_sample_and_a_name_in_the_config():
         ("a.mp4 300 4\nb.mp4 17 2\n", {"paths", "pyslowfast"}),
         ("one 300 4\ntwo 17 2\n", {"paths", "rawframes"}),
         ("one 7 300 4\ntwo 9 17 2\n", {"paths", "rawframes", "rawframes_offset"}),
+        ("imgs 5 1\nmore 5 3 5\n", {"paths", "rawframes"}),
+        ("imgs 5 1 3\nmore 5 3 5 1\n", {"paths", "rawframes", "rawframes_offset"}),
+        ("imgs 5 1\na.mp4 5 3\n", {"paths", "rawframes", "pyslowfast"}),
         ("Archery/v_Archery_g01_c01.avi 3\nArchery/v_Archery_g01_c02.avi 3\n", {"paths", "ucf101"}),
     ],
 )
@@ -66,6 +69,10 @@ def test_what_may_be_several_forms_is_not_guessed(tmp_path, text, candidates):
         ("a.mp4 3 4 1\nb.mp4 5 6 1\n", None, "paths", [(3, 4, 1), (5, 6, 1)]),  # no list of files has so many
         ("a.mp4 300 4\nb.mp4 17 2\n", 300, "pyslowfast", [(4,), (2,)]),  # no class 300
         ("one 300 4\ntwo 17 2\n", 300, "rawframes", [(4,), (2,)]),
+        ("one 300 4\ntwo 17 2 3\n", 300, "rawframes", [(4,), (2, 3)]),
+        ("one 3 4\ntwo 0 2 3\n", None, "paths", [(3, 4), (0, 2, 3)]),
+        ("one 3\ntwo 17 2 3\n", None, "paths", [(3,), (17, 2, 3)]),
+        ("a.mp4 3 4\nb.mp4 5 2 3\n", None, "paths", [(3, 4), (5, 2, 3)]),
         ("one 0 300 4\ntwo 0 17 2\n", 300, "rawframes_offset", [(4,), (2,)]),
     ],
 )
@@ -97,6 +104,33 @@ def test_other_json_is_no_list(tmp_path, content):
     path.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"test.json: no known list in JSON: AViD has .*Something-Something v2"):
         read_list(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "thing,note\na.mp4,x\nb.mp4,x\n", r"a.csv:1: .*header.*understood are path, or filename, .*label"),
+        ("a.csv", "id,meaning\nimgs1,x\nimgs2,x\n", r"a.csv:1: 'id' is neither .*understood are path, or filename"),
+        ("a.csv", "video,meaning\na.mp4,run\n", r"a.csv:1: no column 'label'; the header is 'video,meaning'; under"),
+        ("a.csv", "name\tclass\na.mp4\trun\n", r"a.csv:1: no column 'path'; the header is 'name,class'; understood"),
+        ("a.csv", "path\na.mp4\n", r"a.csv:1: no column 'label'; the header is 'path'; understood"),
+        (
+            "a.json",
+            '[{"thing": "a.mp4", "label": 1}]',
+            r"a.json: entry 0 .*no column 'path'.*understood are path, ",
+        ),
+        ("a.jsonl", '{"file": "a.mp4", "labl": 1}\n', r"a.jsonl:1: no column 'label'; .*understood are path, or"),
+        ("a.txt", "a.mp4\nb.mp4\n", r"a.txt: a list of videos without labels; .* every line needs one"),
+        ("a.txt", "imgs1\nimgs2\n", r"a.txt: a list of videos without labels"),
+        ("a.mp4", "\0\0\0\x20ftypmp42", r"a.mp4: a video or picture, not a list of them. To label one video, predict"),
+        ("a.JPG", "\xff\xd8\0\x10JFIF", r"a.JPG: a video or picture, not a list"),
+        ("a.xlsx", "PK\3\4\0\0", r"a.xlsx: no text, and so no list"),
+    ],
+)
+def test_what_is_not_understood_says_what_would_be(tmp_path, name, text, message):
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=message):
+        read_list(tmp_path / name)
 
 
 def test_broken_json_is_named(tmp_path):

@@ -41,7 +41,7 @@ LINE = re.compile(r"(.+?)((?:[ \t]+-?\d+)+)")
 def test_plain_lines_are_read_as_odd_ones_are(tmp_path, line):
     """The short way that most lines take gives what the regular expression says."""
     expected = LINE.fullmatch(line)
-    (record,) = read_paths(write(tmp_path, line), root=tmp_path)
+    (record,) = read_paths(write(tmp_path, line), root=tmp_path)[0]
     assert record.video_id == expected[1].strip('"')
     assert record.labels == tuple(map(int, expected[2].split()))
 

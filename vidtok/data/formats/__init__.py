@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidtok.choices import LIST_FORMS
-from vidtok.data.csv_list import read_csv
+from vidtok.data.classes import ClassIndex
+from vidtok.data.columns import UNDERSTOOD, is_header
+from vidtok.data.csv_list import first_cells, read_csv
 from vidtok.data.formats.avid import read_avid
 from vidtok.data.formats.charades import FRAMES_HEADER, read_charades, read_charades_frames
-from vidtok.data.formats.folder import VIDEO_SUFFIXES, read_folder
+from vidtok.data.formats.folder import read_folder
 from vidtok.data.formats.kinetics import COLUMNS, read_kinetics
-from vidtok.data.formats.paths import (
-    first_lines,
-    numbered_lines,
-    read_paths,
-    read_pyslowfast,
-    read_rawframes,
-    read_rawframes_offset,
-)
+from vidtok.data.formats.objects import is_json_lines, is_table, read_objects
+from vidtok.data.formats.paths import read_paths, read_pyslowfast, read_rawframes, read_rawframes_offset
 from vidtok.data.formats.something import read_something_v1, read_something_v2
 from vidtok.data.formats.splits import HMDB_FILE, read_hmdb51, read_ucf101
+from vidtok.data.lines import first_lines, numbered_lines
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
+from vidtok.text.classes import is_number
 from vidtok.text.file import read_json
+from vidtok.video.endings import is_video_name
 
 UCF_LINE = re.compile(r"[^/]+/v_\w+_g\d+_c\d+\.avi(\s+\d+)?")
 
@@ -49,6 +50,7 @@ class Form:
 FORMS: dict[str, Form] = {
     "paths": Form(words=LIST_FORMS["paths"], read=read_paths),
     "csv": Form(words=LIST_FORMS["csv"], read=read_csv),
+    "json": Form(words=LIST_FORMS["json"], read=read_objects),
     "folder": Form(words=LIST_FORMS["folder"], read=read_folder),
     "pyslowfast": Form(words=LIST_FORMS["pyslowfast"], read=read_pyslowfast),
     "rawframes": Form(words=LIST_FORMS["rawframes"], read=read_rawframes),
@@ -81,16 +83,18 @@ def detect(path: Path) -> str:
     lines = first_lines(path)
     if not lines:
         raise DataError(f"{path}: the list is empty; it needs one `path label` line per video")
+    if is_json_lines(path, lines):
+        return "json"
     if lines[0] == FRAMES_HEADER:
         return "charades_frames"
     if HMDB_FILE.fullmatch(path.name):
         return "hmdb51"
-    header = {cell.strip() for cell in lines[0].split(",")}
-    if header.issuperset(COLUMNS):
+    header = first_cells(path)
+    if set(header).issuperset(COLUMNS):
         return "kinetics"
-    if header.issuperset(("id", "actions")):
+    if set(header).issuperset(("id", "actions")):
         return "charades"
-    if "path" in header and header & {"label", "labels"}:
+    if is_header(header) and (len(header) > 1 or len(lines) > 1):
         return "csv"
     if all(UCF_LINE.fullmatch(line) for line in lines):
         return _detect_ucf(path)
@@ -101,13 +105,16 @@ def detect(path: Path) -> str:
 
 def _detect_json(path: Path) -> str:
     content = read_json(path)
-    if isinstance(content, dict) and content and all(isinstance(value, str) for value in content.values()):
-        return "avid"
     if isinstance(content, list) and content and isinstance(content[0], dict) and "template" in content[0]:
         return "something_v2"
+    if isinstance(content, dict) and content and all(isinstance(value, str) for value in content.values()):
+        return "json" if all(map(is_number, content.values())) else "avid"
+    if is_table(content) and (not isinstance(content, list) or is_header(list(content[0]))):
+        return "json"
     raise DataError(
         f'{path}: no known list in JSON: AViD has an object {{"FILE.mp4": "class", …}}, Something-Something v2 a list '
-        "of objects with id and template (its test list has no classes)"
+        'of objects with id and template (its test list has no classes); others are {"a.mp4": 3, …}, or objects '
+        f'[{{"video": "a.mp4", "label": "run"}}, …], of whose keys {UNDERSTOOD}'
     )
 
 
@@ -125,29 +132,39 @@ def _detect_ucf(path: Path) -> str:
 
 
 def settle(records: Records, classes: Sequence[str] | None) -> str:
-    """The form of a list that was read as `paths` without being asked for.
+    """The form of a list of numbers that was read as `paths` without being asked for.
 
-    Two or more numbers on every line can be labels, and can be a number of frames and a label. No video has 0 frames,
-    and no label is as high as the number of classes, where that is known. DataError where that leaves several forms.
+    Two or more numbers on every line can be labels, and can be a number of frames and a label or several. No video has
+    0 frames, and no label is as high as the number of classes, where that is known. DataError where that leaves several
+    forms.
     """
-    numbers = records.label_table()
-    count = 0 if numbers is None else numbers.shape[1]
-    if numbers is None or count < 2:
+    counts = records.label_counts()
+    if not len(counts) or counts.min() < 2:
         return "paths"
+    first, second = (records.label_column(place) for place in (0, 1))
     candidates = {}
-    if classes is None or (numbers < len(classes)).all():
-        candidates["paths"] = f"{count} labels per video"
-    is_video = records[0].path.suffix.lower() in VIDEO_SUFFIXES
-    has_frames = [bool(column.min() > 0) for column in numbers.T]
-    if is_video and count == 2 and has_frames[0]:
+    if classes is None or _are_labels(records, classes):
+        candidates["paths"] = f"{counts.min()} labels per video" if counts.max() == counts.min() else "several labels"
+    names = [Path(records[int(row)].video_id) for row in np.linspace(0, len(counts) - 1, min(len(counts), 200))]
+    videos = [is_video_name(name) and not (records.root / name).is_dir() for name in names]
+    if any(videos) and counts.max() == 2 and first.min() > 0:
         candidates["pyslowfast"] = "path, number of frames, label"
-    if not is_video and has_frames[0]:
-        candidates["rawframes"] = "folder, number of frames, label"
-    if not is_video and count > 2 and has_frames[1]:
+    if not all(videos) and first.min() > 0:
+        candidates["rawframes"] = "folder, number of frames, label" + (" or labels" if counts.max() > 2 else "")
+    if not all(videos) and counts.min() > 2 and second.min() > 0:
         candidates["rawframes_offset"] = "folder, first frame, number of frames, label"
     if len(candidates) > 1:
         raise _ambiguous(records.source, candidates)
     return next(iter(candidates), "paths")
+
+
+def _are_labels(records: Records, classes: Sequence[str]) -> bool:
+    """Whether every number of a list can be a label of these classes."""
+    index = ClassIndex(classes, source=records.source)
+    try:
+        return all(index.number(number) < len(classes) for number in records.labels_seen())
+    except DataError:
+        return False
 
 
 def _ambiguous(path: Path, candidates: Mapping[str, str]) -> DataError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidtok.data.csv_list import csv_header, csv_rows
 from vidtok.data.formats.disk import MediaFinder
-from vidtok.data.formats.paths import numbered_lines
+from vidtok.data.lines import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidtok.data.formats.folder import VIDEO_SUFFIXES
+from vidtok.data.records import Records
+from vidtok.text.classes import same_text
+from vidtok.video.endings import VIDEO_SUFFIXES, is_hidden
 from vidtok.video.frames import is_pattern
 
 
@@ -61,6 +63,8 @@ class MediaFinder:
             path = self.root / folder
             for entry in sorted(os.scandir(path), key=lambda each: each.name) if path.is_dir() else ():
                 stem, suffix = os.path.splitext(entry.name)
+                if is_hidden(entry.name):
+                    continue
                 if entry.is_dir():
                     listing.folders.add(entry.name)
                     listing.folders_by_plain_name.setdefault(_plain(entry.name), entry.name)
@@ -84,3 +88,42 @@ def _plain(name: str) -> str:
 def is_on_disk(path: Path) -> bool:
     """Whether a record's file or folder is there; of `folder/img_*.jpg` the folder is looked for."""
     return path.exists() or is_pattern(path)
+
+
+def near_names(records: Records, missing: Sequence[int]) -> dict[int, str]:
+    """For each of these rows, whose file is not there, its path below the root under nearly the same name, if any is.
+
+    Where none of the first twenty has one, the others are not looked for.
+    """
+    listings: dict[Path, list[str]] = {}
+    near: dict[int, str] = {}
+    for place, row in enumerate(missing):
+        if place == 20 and not near:
+            break
+        if (other := name_on_disk(records[row].path, listings=listings)) is not None:
+            near[row] = str(other.relative_to(records.root) if other.is_relative_to(records.root) else other)
+    return near
+
+
+def name_on_disk(path: Path, *, listings: dict[Path, list[str]]) -> Path | None:
+    """What is there under nearly the same name: `/` for a backslash, accents written in the other form of Unicode, or
+    letters of another case, as in `.MP4`. None where nothing is, or several are. `listings` keeps what was looked at.
+    """
+    found = Path(path.anchor)
+    for part in (part for piece in path.relative_to(path.anchor).parts for part in piece.split("\\") if part):
+        if (found / part).exists():
+            found /= part
+            continue
+        if found not in listings:
+            listings[found] = os.listdir(found) if found.is_dir() else []
+        names, near = listings[found], []
+        for same in (same_text, _folded):
+            near = near or [name for name in names if same(name) == same(part)]
+        if len(near) != 1:
+            return None
+        found /= near[0]
+    return found if found != path else None
+
+
+def _folded(name: str) -> str:
+    return same_text(name).casefold()

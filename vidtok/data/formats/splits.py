@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidtok.choices import Part
 from vidtok.data.classes import ClassIndex
-from vidtok.data.formats.paths import numbered_lines
+from vidtok.data.lines import numbered_lines
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 from vidtok.text.classes import read_classes

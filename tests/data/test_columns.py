@@ -1,0 +1,45 @@
+"""Which column is the path, and which one the label."""
+
+import pytest
+
+from vidtok.data.columns import LABEL_WORDS, PATH_WORDS, is_header, plain, table_columns
+from vidtok.errors import DataError
+
+
+def test_words_are_plain_and_apart():
+    assert not set(PATH_WORDS) & set(LABEL_WORDS)
+    assert all(plain(word) == word for word in (*PATH_WORDS, *LABEL_WORDS))
+    assert plain("File_Name ") == plain("file name") == plain("fileName") == "filename"
+
+
+def test_the_own_names_win():
+    columns = table_columns(["video", "path", "class", "label", "start", "fps"], source="x")
+    assert (columns.path, columns.label, columns.start, columns.end, columns.fps) == (
+        "path",
+        "label",
+        "start",
+        None,
+        "fps",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["clip", "video", "label"], r"x: which column is the path: 'clip' or 'video'\? Call that one path"),
+        (["clip", "Class", "category"], r"x: which column is the label: 'Class' or 'category'\?"),
+        (["thing", "label"], r"x: no column 'path'; the header is 'thing,label'; understood are path, or filename"),
+        (["path", "fps", "fps", "label"], r"x: a column name stands twice in the header"),
+    ],
+)
+def test_what_is_not_known_is_refused(names, message):
+    with pytest.raises(DataError, match=message):
+        table_columns(names, source="x")
+
+
+def test_a_header_holds_words_for_columns_and_no_numbers():
+    assert is_header(["File Name", "x"])
+    assert is_header(["x", "CLASS"])
+    assert not is_header(["video", "3"])
+    assert not is_header(["video", "-1.5"])
+    assert not is_header(["a.mp4", "run"])
