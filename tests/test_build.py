@@ -25,7 +25,6 @@ from vidtok.build import (
     config_words,
     eval_views,
     load_model,
-    model_views,
     run_steps,
     told_in_config_words,
 )
@@ -44,6 +43,7 @@ from vidtok.data.rand_augment import RandAugment
 from vidtok.data.records import Records
 from vidtok.data.views import JitteredCrop, ResizedCrop
 from vidtok.errors import CheckpointError, ConfigError, DataError, ModelError, NotFiniteError, TrainingError
+from vidtok.infer.predict import model_views
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding

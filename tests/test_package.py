@@ -1,4 +1,4 @@
-"""The package's own surface: three functions, imported when they are asked for."""
+"""The package's own surface: functions, imported when they are asked for."""
 
 import subprocess
 import sys
@@ -17,7 +17,11 @@ def test_importing_vidtok_imports_no_torch():
 
 def test_every_promised_name_is_there():
     assert {name: callable(getattr(vidtok, name)) for name in vidtok.__all__} == dict.fromkeys(vidtok.__all__, True)
-    assert set(vidtok.__all__) == {"create_model", "list_models", "load"} <= set(dir(vidtok))
+    assert (
+        set(vidtok.__all__)
+        == {"create_model", "fit", "list_models", "load", "open_video", "predict"}
+        <= set(dir(vidtok))
+    )
     assert vidtok.create_model is create_model
     assert "casvit_xs" in vidtok.list_models("casvit*")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.file_tree import HEADING, PAGE, ROOT, tree
+from tests.runs.own_clips import ENCODER, encoder_file
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -83,6 +84,10 @@ def desk(motion, tmp_path_factory) -> Path:
     shutil.copy(first, folder / "my" / "val" / "wave" / "a.mp4")
     shutil.copy(first, folder / "my" / "train" / "wave" / "b.mp4")
     shutil.copy(first, folder / "a.mp4")
+    shutil.copytree(folder / "my" / "train", folder / "my" / "clips")
+    (folder / "new").mkdir()
+    shutil.copy(first, folder / "new" / "b.mp4")
+    encoder_file(folder / "encoder.safetensors")
     (folder / "videos").mkdir()
     shutil.copy(first, folder / "videos" / "---abcdefgh_000001_000011.mp4")
     header = "label,youtube_id,time_start,time_end,split\n"
@@ -110,15 +115,22 @@ def test_every_command_runs(desk):
                 else [sys.executable, "-m", "torch.distributed.run", *words[1:]]
             )
             words = ["1" if word == "8" else word for word in words]  # one process is enough to be refused
-        trains = "train" in command.split()[:2]
-        done = subprocess.run(
-            [*words, *(SMALL if trains else [])], cwd=desk, env=env, capture_output=True, text=True, timeout=300
-        )
+        kind = command.split()[1]
+        more = {"train": SMALL, "fit": ["--encoder", f"{ENCODER}=encoder.safetensors", "--frames", "4"]}.get(kind, [])
+        done = subprocess.run([*words, *more], cwd=desk, env=env, capture_output=True, text=True, timeout=300)
         if "k400" in command and "explain" not in command:
             assert MISSING in done.stderr, (command, done.stderr)
         else:
             assert done.returncode == 0, (command, done.stdout[-1000:], done.stderr[-3000:])
         ran.append(command)
     assert len(ran) == len(COMMANDS) - len(ELSEWHERE)
-    for name in ("maps.mp4", "train.csv", "train.check.csv", "small/train.csv", "a.png", "runs/mine/test/results.json"):
+    for name in (
+        "maps.mp4",
+        "train.csv",
+        "train.check.csv",
+        "small/train.csv",
+        "a.png",
+        "runs/mine/test/results.json",
+        "labels.csv",
+    ):
         assert (desk / name).is_file(), name

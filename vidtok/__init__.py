@@ -1,6 +1,6 @@
 """vidtok: video classification with ViViT, TokenLearner and a registry of spatio-temporal token mixers.
 
-The three functions below are imported when they are first asked for, so `import vidtok` itself takes no time.
+The functions below are imported when they are first asked for, so `import vidtok` itself takes no time.
 """
 
 import importlib
@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidtok.build import load_model as load
+    from vidtok.infer.predict import predict_videos as predict
     from vidtok.models.create import create_model
     from vidtok.models.presets import list_models
+    from vidtok.runs.fit import run_fit as fit
+    from vidtok.video.reader import open_video
 
-__all__ = ["create_model", "list_models", "load"]
+__all__ = ["create_model", "fit", "list_models", "load", "open_video", "predict"]
 
 _HOMES = {
     "create_model": ("vidtok.models.create", "create_model"),
     "list_models": ("vidtok.models.presets", "list_models"),
+    "fit": ("vidtok.runs.fit", "run_fit"),
     "load": ("vidtok.build", "load_model"),
+    "open_video": ("vidtok.video.reader", "open_video"),
+    "predict": ("vidtok.infer.predict", "predict_videos"),
 }
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from vidtok.choices import Crops
 from vidtok.config import Config, DataConfig, EvalConfig, RunConfig, TrainConfig
 from vidtok.config_io import load_config_text, shipped
 from vidtok.data.augment import Augment
@@ -359,34 +358,6 @@ def build_eval_batches(
         timeout_seconds=data.timeout_seconds,
         sharing=local_processes(),
         by_video=True,
-    )
-
-
-def model_views(model: Classifier, *, clips: int = 1, crops: Crops = 1) -> TestViews:
-    """What a model that knows how it was fed is shown of a video; by default its centre.
-
-    Raises ModelError for one that does not know.
-    """
-    feeding, architecture = model.feeding, model.architecture
-    if feeding is None or architecture is None:
-        raise ModelError(
-            "how clips are taken from videos is not known of this model: make it with create_model(…, "
-            "feeding=Feeding(stride=…, short_side=…)), or load it from a run"
-        )
-    clip = ClipRule(
-        frames=architecture.frames,
-        stride=feeding.stride,
-        target_fps=feeding.target_fps,
-        sampling=feeding.sampling,
-        short=feeding.short,
-    )
-    return TestViews(
-        clip=clip,
-        size=architecture.size,
-        short_side=feeding.short_side,
-        clips=clips,
-        crops=crops,
-        fit=feeding.fit,
     )
 
 

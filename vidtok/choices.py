@@ -81,6 +81,8 @@ LearnerVersion = Literal["1.1", "1.0"]
 LearnerPooling = Literal["sum", "mean"]
 Axes = Literal["joint", "space", "time", "split"]
 
+Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
+
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
 ParallelForm = Literal["ddp", "fsdp2"]

@@ -8,6 +8,7 @@ from tests.models import test_baselines as baselines
 from tests.models.families import TINY, tiny
 from tests.models.per_colour import PerColour
 from vidtok.models import network_class
+from vidtok.models.encoder import Encoder
 from vidtok.models.network import Network
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
@@ -32,8 +33,10 @@ OWN: dict[str, Callable[[], Network]] = {
     "factorised, TokenLearner": lambda: FactorisedEncoderViViT(**SIZES, time_depth=1, token_learner=LEARNED),
     **{name: lambda name=name: tiny(name, frames=2, size=32, **SMALLER.get(name, {})).float() for name in TINY},
     "casvit, two heads": lambda: tiny("casvit", frames=2, size=32, dist_head=True).float(),
+    "encoder": lambda: Encoder(**ENCODER, classes=5),
     "a plugin's": lambda: PerColour(classes=5),
 }
+ENCODER = {"frames": 2, "size": 64, "encoder": "test_vit", "summary": "maps"}
 SMALLER = {"maxvit": {"window": (1, 1, 1)}}
 LIBRARIES: dict[str, Callable[[], Network]] = {
     name: lambda name=name: baselines.small(name) for name in baselines.SMALL
@@ -44,6 +47,7 @@ PLANS = {
     "vivit_factorised": (FactorisedEncoderViViT, SIZES),
     **{name: (cls, {"frames": 2, "size": 32, **sizes, **SMALLER.get(name, {})}) for name, (cls, sizes) in TINY.items()},
     "casvit, two heads": (TINY["casvit"][0], {"frames": 2, "size": 32, **TINY["casvit"][1], "dist_head": True}),
+    "encoder": (Encoder, ENCODER),
     **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},
 }
 """A class and its options, `classes` aside."""

@@ -11,6 +11,8 @@ from vidtok.cli import guarded
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "fit": ("fit", "a classifier from a folder of one's own clips"),
+        "predict": ("predict", "label videos by a trained model"),
         "train": ("train", "train a network, and test it at the end"),
         "test": ("test", "test a trained network with many views per video"),
         "visualize": ("visualize", "write what a network looks at as a video"),

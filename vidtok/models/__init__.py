@@ -6,6 +6,7 @@ This is the second of the two tables in which names become constructors (the fir
 from vidtok.models import baselines_pytorchvideo as baselines_pytorchvideo
 from vidtok.models import baselines_torchvision as baselines_torchvision
 from vidtok.models import casvit as casvit
+from vidtok.models import encoder as encoder
 from vidtok.models import maxvit as maxvit
 from vidtok.models import stvit as stvit
 from vidtok.models import vivit as vivit

@@ -1,0 +1,80 @@
+"""Labels for videos: the views, the order, the batches, and what happens to a model on the way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.video.clips import make_clip
+from vidtok.errors import ModelError
+from vidtok.infer.predict import Prediction, model_views, predict_videos
+from vidtok.models.classifier import Classifier
+from vidtok.models.create import create_model
+from vidtok.models.feeding import Feeding
+from vidtok.types import Failure
+from vidtok.video.reader import open_video
+
+FEEDING = Feeding(stride=2, short_side=40)
+
+
+def model(feeding: Feeding | None = FEEDING) -> Classifier:
+    made = create_model("casvit_xs", classes=["a", "b", "c"], frames=3, size=32, feeding=feeding, seed=0)
+    head: torch.nn.Linear = made.network.head
+    torch.nn.init.normal_(head.weight, generator=torch.Generator().manual_seed(0))
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("videos")
+    for k in range(5):
+        make_clip(folder / f"{k}.mp4", frames=12 + 3 * k)
+    (folder / "2.mp4").write_text("no video")
+    return [folder / f"{k}.mp4" for k in range(5)]
+
+
+def test_scores_are_those_of_the_views_by_hand_and_failures_keep_their_place(videos):
+    net = model()
+    found = list(predict_videos(net, videos, clips=2, crops=3, batch=2, max_views=4))
+    assert [each.path for each in found] == videos
+    assert [isinstance(each, Failure) for each in found] == [False, False, True, False, False]
+    views = model_views(net, clips=2, crops=3)
+    with open_video(videos[3]) as reader:
+        clips = views.cut(reader, views.views(reader.pts_seconds, np.random.default_rng(0)), np.random.default_rng(0))
+    with torch.inference_mode():
+        wanted = net(clips).mean(0).softmax(0)
+    assert isinstance(found[3], Prediction)
+    torch.testing.assert_close(found[3].scores, wanted)
+    best = found[3].top(["a", "b", "c"], 2)
+    assert [score for _, score in best] == sorted(wanted.tolist(), reverse=True)[:2]
+    assert best[0][0] == "abc"[int(wanted.argmax())]
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_batches_change_nothing_and_the_model_is_left_as_it_was(videos, batch):
+    net = model().train()
+    found = [each for each in predict_videos(net, videos, batch=batch) if isinstance(each, Prediction)]
+    assert net.training
+    for each, one in zip(found, (next(predict_videos(net, [each.path])) for each in found), strict=True):
+        assert isinstance(one, Prediction)
+        torch.testing.assert_close(each.scores, one.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_several_labels_have_scores_of_their_own(videos):
+    net = model(Feeding(stride=2, short_side=40, scores="sigmoid"))
+    (found,) = predict_videos(net, videos[:1])
+    (soft,) = predict_videos(model(), videos[:1])
+    assert isinstance(found, Prediction)
+    assert isinstance(soft, Prediction)
+    assert float(soft.scores.sum()) == pytest.approx(1.0)
+    assert float(found.scores.sum()) != pytest.approx(1.0)
+
+
+def test_no_videos_are_no_predictions():
+    assert list(predict_videos(model(), [])) == []
+
+
+def test_a_model_that_does_not_know_how_it_was_fed_says_so(videos):
+    with pytest.raises(ModelError, match="how clips are taken from videos is not known"):
+        next(predict_videos(model(None), videos))

@@ -1,0 +1,101 @@
+"""Summaries of videos: kept by content, made once, and the controls are what they are called."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.runs.own_clips import encoder_file, own_clips
+from vidtok.data.lists import open_list
+from vidtok.infer import summarise
+from vidtok.infer.predict import model_views
+from vidtok.infer.summarise import Summarised, clip_summaries, fingerprint, summarise_videos, video_key
+from vidtok.models.encoder import summaries
+from vidtok.models.encoders import find_encoder
+from vidtok.runs.fit import encoder_model
+from vidtok.types import Failure
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    own_clips(folder / "clips", each=2)
+    encoder_file(folder / "encoder.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(desk):
+    weights = find_encoder(f"test_efficientnet={desk / 'encoder.safetensors'}")
+    return encoder_model(weights, ("blue", "green", "red"), summary="mean", frames=5, kind="softmax")
+
+
+def records_of(desk):
+    return open_list(desk / "clips", root=None, classes=None, format="auto", part="train")[0]
+
+
+def test_controls_are_summaries_of_the_clip_in_another_order(model):
+    clip = torch.randint(0, 256, (5, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = clip_summaries(model, model.network, clip)
+    orders = {"plain": clip, "one": clip[[2] * 5], "reversed": clip.flip(0)}
+    for control, own in orders.items():
+        with torch.inference_mode():
+            wanted = summaries(*model.network.maps(model.normalise(own[None])))
+        for part, vector in wanted.items():
+            torch.testing.assert_close(found[f"{control}.{part}"], vector[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found["shuffled.mean"], found["plain.mean"], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(found["shuffled.motion"], found["plain.motion"])
+    assert found["layout"].shape == (4, 7, 7, 16)
+
+
+def test_what_is_kept_comes_back_bit_by_bit_and_half_a_file_is_made_again(desk, model, tmp_path, monkeypatch):
+    records, views = records_of(desk), model_views(model)
+    first = {each.index: each for each in summarise_videos(model, records, views=views, folder=tmp_path)}
+    assert sorted(first) == list(range(6))
+    files = sorted(tmp_path.iterdir())
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    calls = []
+    real = summarise.clip_summaries
+    monkeypatch.setattr(summarise, "clip_summaries", lambda *given: calls.append(1) or real(*given))
+    again = {each.index: each for each in summarise_videos(model, records, views=views, folder=tmp_path)}
+    assert len(calls) == 1
+    for index, each in first.items():
+        other = again[index]
+        assert isinstance(each, Summarised)
+        assert isinstance(other, Summarised)
+        assert all(torch.equal(other.vectors[name], vector) for name, vector in each.vectors.items())
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_the_key_follows_from_content_part_weights_and_way(desk, model):
+    record, other, *_ = records_of(desk)
+    way = fingerprint(model, model_views(model))
+    key = video_key(record, way)
+    assert video_key(dataclasses.replace(record, video_id="x"), way) == key
+    assert video_key(dataclasses.replace(record, start_seconds=0.2), way) != key
+    assert video_key(other, way) != key
+    assert fingerprint(model, model_views(model, clips=2)) != way
+    with torch.no_grad():
+        model.network.body.conv_stem.weight[0] += 1
+    try:
+        assert fingerprint(model, model_views(model)) != way
+    finally:
+        with torch.no_grad():
+            model.network.body.conv_stem.weight[0] -= 1
+
+
+def test_videos_that_are_missing_or_broken_are_failures_in_their_place(desk, model, tmp_path):
+    records = list(records_of(desk))[:3]
+    (tmp_path / "broken.mp4").write_text("no video")
+    records[0] = dataclasses.replace(records[0], path=tmp_path / "none.mp4")
+    records[1] = dataclasses.replace(records[1], path=tmp_path / "broken.mp4")
+    found = {
+        each.index: each
+        for each in summarise_videos(model, records, views=model_views(model), folder=tmp_path / "features")
+    }
+    for index, name in ((0, "none.mp4"), (1, "broken.mp4")):
+        failure = found[index]
+        assert isinstance(failure, Failure)
+        assert name in failure.cause
+    assert isinstance(found[2], Summarised)

@@ -1,0 +1,107 @@
+"""Linear probes: the optimum, the design, the choice, and that nothing leaks from what is left out."""
+
+import pytest
+import torch
+
+from vidtok.data.divide import divide
+from vidtok.train.probe import (
+    PENALTIES,
+    Choice,
+    Design,
+    balance,
+    choose,
+    figure_of,
+    fit_logistic,
+    fit_probe,
+    held_out,
+    one_hot,
+)
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(20, 7), (9, 30)])
+def test_coordinates_keep_all_that_a_linear_layer_can_use(shape):
+    x = noise(*shape) * torch.arange(1, shape[1] + 1) + 5
+    design = Design.of(x)
+    z = design(x)
+    standard = (x - x.mean(0)) / x.std(0, correction=0)
+    factor = float((standard @ standard.T).trace() / (z @ z.T).trace())
+    torch.testing.assert_close(z @ z.T * factor, standard @ standard.T)
+    assert float(z.square().sum(1).mean()) == pytest.approx(1.0)
+    assert z.shape[1] <= min(shape)
+
+
+def test_a_dimension_that_does_not_vary_is_no_trouble():
+    x = torch.cat([noise(6, 2), torch.full((6, 1), 3.0, dtype=torch.float64)], dim=1)
+    assert torch.isfinite(Design.of(x)(x)).all()
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("penalty", [1.0, 0.01])
+def test_the_fit_is_the_optimum(kind, penalty):
+    """The gradient of the stated objective, written anew, is zero there."""
+    z, targets = noise(12, 4), one_hot([(k % 3,) for k in range(12)], 3)
+    layer = fit_logistic(z, targets, penalty=penalty, kind=kind)
+    weight, bias = layer.weight.clone().requires_grad_(), layer.bias.clone().requires_grad_()
+    logits = z @ weight + bias
+    if kind == "softmax":
+        loss = -(targets * logits.log_softmax(1)).sum() / 12
+    else:
+        loss = -(targets * logits.sigmoid().log() + (1 - targets) * (1 - logits.sigmoid()).log()).mean()
+    (loss + penalty / 2 * weight.square().sum()).backward()
+    for gradient in (weight.grad, bias.grad):
+        assert gradient is not None
+        assert float(gradient.abs().max()) < 1e-5
+
+
+def test_rare_classes_weigh_more():
+    weights = balance(one_hot([(0,)] * 6 + [(1,)] * 2, 2))
+    assert float(weights[0]) * 6 == pytest.approx(float(weights[-1]) * 2)
+    assert float(weights.mean()) == pytest.approx(1.0)
+
+
+def test_a_layer_for_features_as_they_are_says_the_same():
+    x, targets = noise(15, 40) * 3 + 1, one_hot([(k % 2,) for k in range(15)], 2)
+    design = Design.of(x)
+    layer = fit_logistic(design(x), targets, penalty=0.1)
+    torch.testing.assert_close(layer.behind(design)(x), layer(design(x)))
+
+
+def test_features_that_tell_are_chosen_and_ties_go_to_the_smaller_loss_and_the_stronger_penalty():
+    labels = [(k % 2,) for k in range(24)]
+    targets = one_hot(labels, 2)
+    telling = torch.cat([targets[:, :1] * 6, noise(24, 3)], dim=1)
+    folds = divide(labels, list(range(24)), folds=4)
+    choice = choose(
+        {"noise": Design.of(noise(24, 8))(noise(24, 8)), "telling": Design.of(telling)(telling)}, targets, folds
+    )
+    assert (choice.features, choice.figure) == ("telling", 1.0)
+    assert choice.penalty == PENALTIES[-1], "it has the widest margins, and nothing to pay for them"
+    same = [Choice(features="x", penalty=penalty, figure=1.0, loss=0.5) for penalty in (0.1, 1.0, 0.01)]
+    better = Choice(features="x", penalty=0.1, figure=1.0, loss=0.4)
+    assert max(same, key=lambda each: each.worth).penalty == 1.0
+    assert max([*same, better], key=lambda each: each.worth) is better
+
+
+def test_random_labels_are_not_told():
+    """Over five seeds the figure of what was left out lies within two standard errors of chance."""
+    hits = []
+    for seed in range(5):
+        x = noise(40, 60, seed=seed)
+        labels = [(int(k),) for k in torch.randperm(40, generator=torch.Generator().manual_seed(seed)) % 2]
+        targets = one_hot(labels, 2)
+        for out in held_out(divide(labels, list(range(40)), folds=4, seed=seed)):
+            rows = (~out).nonzero().flatten().tolist()
+            inner = divide([labels[row] for row in rows], rows, folds=3)
+            _, layer = fit_probe({"x": x[~out], "y": x[~out].square()}, targets[~out], inner)
+            hits += (layer(x[out]).argmax(1) == targets[out].argmax(1)).tolist()
+    assert abs(sum(hits) / 200 - 0.5) < 2 * (0.25 / 200) ** 0.5
+
+
+def test_figures_are_accuracy_and_mean_average_precision():
+    logits, targets = torch.tensor([[0.5, 1.0], [0.0, 1.5], [3.0, 0.0]]), one_hot([(0,), (1,), (1,)], 2).float()
+    assert figure_of(logits, targets, kind="softmax") == pytest.approx(1 / 3)
+    assert figure_of(logits, targets, kind="sigmoid") == pytest.approx((1 / 2 + (1 + 2 / 3) / 2) / 2)

@@ -1,0 +1,37 @@
+"""vidtok fit DIR|LIST --out RUN: a classifier from one's own clips, by a frozen encoder and a linear probe."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from vidtok.choices import Backend, Device
+from vidtok.cli import parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    cli = parser(
+        "Fit a classifier on a folder with a sub-folder per class, or a list, and say how good it is on videos that\n"
+        "it has not seen. A picture network that was trained on millions of pictures looks at 16 frames of each;\n"
+        "a linear layer learns. Each video is encoded once; the model in RUN/model is what `vidtok predict` takes."
+    )
+    cli.add_argument("source", metavar="DIR|LIST")
+    cli.add_argument("--out", required=True, metavar="RUN", help="folder for features, figures and the model")
+    cli.add_argument("--encoder", metavar="NAME[=FILE]", help="a picture network of timm (default: what is at hand)")
+    words = "what clips belong together by (a person): a column of the list, or a pattern for paths such as '/(s\\d+)_'"
+    cli.add_argument("--group", metavar="COLUMN|PATTERN", help=words)
+    cli.add_argument("--classes", metavar="FILE", help="class names, where the list writes numbers")
+    cli.add_argument("--root", metavar="DIR", help="where relative paths of the list begin")
+    cli.add_argument("--format", default="auto", metavar="NAME", help="form of the list (default: found by itself)")
+    cli.add_argument("--folds", type=int, default=5, help="parts, each left out once to measure (default: %(default)s)")
+    cli.add_argument("--frames", type=int, default=16, help="frames over each video (default: %(default)s)")
+    cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
+    cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
+    cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
+    cli.add_argument("--seed", type=int, default=0, help="of the divisions (default: %(default)s)")
+    cli.add_argument("--allow-missing", action="store_true", help="leave out videos that cannot be decoded")
+    args = cli.parse_args(arguments)
+
+    from vidtok.runs.fit import run_fit
+
+    options = {name: value for name, value in vars(args).items() if name not in ("source", "out")}
+    run_fit(args.source, out=args.out, **options)
+    return 0

@@ -1,0 +1,53 @@
+"""vidtok predict --model RUN VIDEO|FOLDER|LIST…: label videos by a trained model."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from vidtok.choices import Backend, Device
+from vidtok.cli import parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    cli = parser(
+        "Label videos: files, all videos of a folder, or those of lists. Each is taken as the model was fed in\n"
+        "training. With --out the same command goes on where it was stopped. The exit status is 1 where videos could\n"
+        "not be decoded."
+    )
+    cli.add_argument(
+        "--model", required=True, help="a run's or a saved model's folder, a checkpoint, or an id on the hub"
+    )
+    cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST")
+    cli.add_argument("--out", metavar="FILE", help="a .csv or .jsonl file to write (default: the console)")
+    cli.add_argument("--top", type=int, default=5, help="how many of the best classes (default: %(default)s)")
+    cli.add_argument("--all-scores", action="store_true", help="the scores of all classes, with --out")
+    cli.add_argument("--root", help="where relative paths of a list begin (default: the list's folder)")
+    cli.add_argument("--clips", type=int, default=1, help="clips over each video (default: %(default)s)")
+    cli.add_argument("--crops", type=int, choices=(1, 3), default=1, help="crops of each clip (default: %(default)s)")
+    cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
+    cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
+    cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
+    cli.add_argument("--allow-plugins", action="store_true", help="let the model import the modules that it names")
+    cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos could not be decoded")
+    args = cli.parse_args(arguments)
+    if args.all_scores and args.out is None:
+        cli.error("--all-scores needs --out FILE")
+
+    from vidtok.runs.predict import run_predict
+
+    labelled = run_predict(
+        args.model,
+        args.sources,
+        out=args.out,
+        top=args.top,
+        all_scores=args.all_scores,
+        root=args.root,
+        clips=args.clips,
+        crops=args.crops,
+        workers=args.workers,
+        backend=args.backend,
+        device=args.device,
+        allow_plugins=args.allow_plugins,
+    )
+    if args.out is not None:
+        print(f"{args.out}: {labelled.done} videos labelled, {labelled.before} before, {len(labelled.failed)} failed")
+    return 1 if labelled.failed and not args.allow_missing else 0

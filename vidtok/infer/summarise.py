@@ -1,0 +1,146 @@
+"""Each video once through a frozen encoder; its summaries are kept on disk, so that no video is encoded again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vidtok.choices import Backend
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.loader import EvalBatches, make_loader
+from vidtok.data.views import TestViews
+from vidtok.models.classifier import Classifier
+from vidtok.models.encoder import Encoder, summaries
+from vidtok.types import Failure, Record
+
+CONTROLS = ("plain", "one", "shuffled", "reversed")
+"""The clip as it is, its middle frame in the place of all, its frames in another order, and backwards."""
+LAYOUT_STEPS, LAYOUT_WIDTH = 4, 16
+FORM = 1
+"""Of the files; another number when what they hold changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summarised:
+    """The summaries of one video: `control.part` -> a vector; and `layout`, see there."""
+
+    index: int
+    vectors: Mapping[str, Float[Tensor, "..."]]
+
+
+def summarise_videos(
+    model: Classifier,
+    records: Sequence[Record],
+    *,
+    views: TestViews,
+    folder: Path,
+    workers: int = 0,
+    backend: Backend = "pyav",
+) -> Iterator[Summarised | Failure]:
+    """The summaries of each record's clip as they come: those in `folder` first, the others as they are encoded.
+
+    A file belongs to a video's content, the part of it that the record is, the encoder's weights and the way in which
+    the clip is taken; it is written whole or not at all. Videos that cannot be decoded come as a Failure.
+    """
+    network = model.network
+    assert isinstance(network, Encoder)
+    folder.mkdir(parents=True, exist_ok=True)
+    way = fingerprint(model, views)
+    left = []
+    places: list[Path] = []
+    for index, record in enumerate(records):
+        try:
+            places.append(folder / f"{video_key(record, way)}.safetensors")
+        except OSError as error:
+            places.append(folder)
+            yield Failure(index=index, path=record.path, cause=f"{record.path}: {error.strerror}", key=record.key)
+            continue
+        kept = read_kept(places[-1])
+        if kept is None:
+            left.append(index)
+        else:
+            yield Summarised(index=index, vectors=kept)
+    if not left:
+        return
+    dataset = VideoDataset([records[index] for index in left], views=views, backend=backend)
+    model.eval()
+    for batch in make_loader(dataset, EvalBatches(records=len(left), batch=1), workers=workers):
+        for failure in batch.failures:
+            yield replace(failure, index=left[failure.index])
+        for row, clip in zip(batch.indices, batch.views[:, 0], strict=True):
+            vectors = clip_summaries(model, network, clip)
+            keep(places[left[row]], vectors)
+            yield Summarised(index=left[row], vectors=vectors)
+
+
+@torch.inference_mode()
+def clip_summaries(model: Classifier, network: Encoder, clip: Tensor) -> dict[str, Float[Tensor, "..."]]:
+    """All parts of one clip `f c y x` of uint8, for each control, and its layout; frames are encoded once."""
+    last, middle = network.maps(model.normalise(clip[None].to(model.mean.device)))
+    steps = clip.shape[0]
+    orders = {
+        "plain": torch.arange(steps),
+        "one": torch.full((steps,), (steps - 1) // 2),
+        "shuffled": torch.randperm(steps, generator=torch.Generator().manual_seed(0)),
+        "reversed": torch.arange(steps - 1, -1, -1),
+    }
+    found = {
+        f"{control}.{part}": vector[0].float().cpu().clone()
+        for control, order in orders.items()
+        for part, vector in summaries(last[:, order], middle[:, order]).items()
+    }
+    return {**found, "layout": layout(last)[0].float().cpu()}
+
+
+def layout(last: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t2 h w 16"]:
+    """Coarse maps by which copies are found: at most LAYOUT_STEPS means over time, 16 directions of the channels."""
+    steps, width = last.shape[1], last.shape[-1]
+    directions = torch.randn(width, LAYOUT_WIDTH, generator=torch.Generator().manual_seed(0)).to(last)
+    parts = [part.mean(dim=1) for part in last.tensor_split(min(LAYOUT_STEPS, steps), dim=1)]
+    return torch.stack(parts, dim=1) @ directions / width**0.5
+
+
+def fingerprint(model: Classifier, views: TestViews) -> str:
+    """What summaries follow from beside the video: weights of the encoder, normalisation, and how a clip is taken."""
+    network = model.network
+    assert isinstance(network, Encoder)
+    digest = hashlib.blake2b(digest_size=16)
+    told = {"form": FORM, "views": asdict(views), "normalisation": model.normalisation, "middle": network.middle}
+    digest.update(json.dumps(told, sort_keys=True, default=str).encode())
+    for name, tensor in network.body.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def video_key(record: Record, way: str) -> str:
+    """A name for the summaries of this part of this video, by its content. OSError for a file that is not there."""
+    digest = hashlib.blake2b(f"{way} {record.start_seconds} {record.end_seconds} {record.fps}".encode(), digest_size=16)
+    files = sorted(record.path.iterdir()) if record.path.is_dir() else [record.path]
+    for file in files:
+        with open(file, "rb") as content:
+            digest.update(hashlib.file_digest(content, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def read_kept(path: Path) -> dict[str, Tensor] | None:
+    """What `keep` wrote, or None where there is no whole file."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        return None
+
+
+def keep(path: Path, vectors: Mapping[str, Tensor]) -> None:
+    """Write the file whole or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    save_file({name: vector.contiguous() for name, vector in vectors.items()}, aside)
+    os.replace(aside, path)

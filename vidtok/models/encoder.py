@@ -1,0 +1,170 @@
+"""A picture network of timm, frame by frame, with a linear layer on what its maps say of the clip."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import timm
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidtok.choices import Summary
+from vidtok.errors import ModelError
+from vidtok.models.network import COLOURS, Network, meta_copy
+from vidtok.models.registry import register
+from vidtok.nn.pool import check_classes
+from vidtok.nn.summary import frame_means, map_statistics, motion_summary, time_statistics
+
+MIDDLE_STRIDES = (8, 16)
+"""In pixels, of the cells of the middle layer."""
+
+
+@register("encoder")
+class Encoder(Network):
+    """Any picture network of timm on every frame of a clip, its maps summed up as one vector, and a linear layer.
+
+    `encoder`: timm's name. `summary`: what the linear layer sees.
+
+        mean          mean over frames and cells of the last maps
+        time          mean, standard deviation and mean |difference| over time of each frame's mean
+        maps          mean and largest |difference| of a cell in time, of the last maps and of a middle layer's
+        motion        where the cells of the middle layer find themselves again in the next frame, see `motion_summary`
+        maps_motion   the two side by side
+        time_motion   the two side by side
+
+    The order of frames tells in `motion` alone. Weights start at random: `vidtok.runs.fit` brings them. Takes
+    normalised clips `b f c y x`, gives logits. Raises ModelError for a name that timm does not have, and for a network
+    that gives no maps.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        frames: int = 16,
+        size: int | tuple[int, int] = 224,
+        encoder: str = "tf_efficientnet_lite0",
+        summary: Summary = "mean",
+    ):
+        super().__init__(frames=frames, size=size)
+        check_classes(classes)
+        self.summary: Summary = summary
+        self.body = picture_network(encoder, self.clip[1:])
+        self.middle = middle_layer(self.body)
+        self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
+        with torch.no_grad():
+            last, middle = meta_copy(self).maps(torch.empty(1, 2, COLOURS, *self.clip[1:], device="meta"))
+        self.grid = (frames, last.shape[2], last.shape[3])
+        widths = {name: vector.shape[1] for name, vector in summaries(last, middle).items()}
+        self.head = nn.Linear(sum(widths[part] for part in summary.split("_")), classes)
+        start_at_zero(self.head)
+
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t h2 w2 d2"]]:
+        """The last maps of every frame, and the middle layer's."""
+        body: Any = self.body
+        pictures = rearrange(x, "b f c y x -> (b f) c y x")
+        last, (middle, outer) = body.forward_intermediates(
+            pictures, indices=[self.middle, len(body.feature_info) - 1], output_fmt="NCHW"
+        )
+        if last.ndim == 3:  # tokens, with class and register tokens among them: the last block's grid, normed like them
+            last = body.norm(outer.movedim(1, -1)).movedim(-1, 1)
+        elif self.channels_last:
+            last = last.movedim(-1, 1)
+        steps = x.shape[1]
+        return (
+            rearrange(last, "(b t) d h w -> b t h w d", t=steps),
+            rearrange(middle, "(b t) d h w -> b t h w d", t=steps),
+        )
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The stages or blocks of the picture network."""
+        for name in ("blocks", "stages", "layers"):
+            part = getattr(self.body, name, None)
+            if isinstance(part, nn.Sequential | nn.ModuleList):
+                return tuple(part)
+        return (self.body,)
+
+    def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
+        """What stands behind the last block belongs to the head; all else, such as positions, before the first."""
+        blocks = self.blocks
+        if blocks == (self.body,):
+            return []
+        held = {id(module) for block in blocks for module in block.modules()}
+        layers = list(self.body.children())
+        last = max(place for place, layer in enumerate(layers) if any(id(part) in held for part in layer.modules()))
+        return [(self.body, 0), *((layer, len(blocks) + 1) for layer in layers[last + 1 :])]
+
+    def arranged(self, output: Tensor, *, depth: int, clips: int) -> Float[Tensor, "b *axes d"]:
+        """Frames of a clip apart: `b t h w d`, or `b t n d` where tokens that are no places stand among them."""
+        if output.ndim == 3:
+            return rearrange(output, "(b t) n d -> b t n d", b=clips)
+        if self.channels_last:
+            return rearrange(output, "(b t) h w d -> b t h w d", b=clips)
+        return rearrange(output, "(b t) d h w -> b t h w d", b=clips)
+
+    def no_weight_decay(self) -> set[str]:
+        """What the picture network says of its own."""
+        said = getattr(self.body, "no_weight_decay", set)()
+        return {f"body.{name}" for name in said} & dict(self.named_parameters()).keys()
+
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+        return self.maps(x)[0]
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        found = summaries(*self.maps(x))
+        return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer of zeros."""
+        check_classes(classes)
+        weight = self.head.weight
+        self.head = nn.Linear(self.head.in_features, classes, device=weight.device, dtype=weight.dtype)
+        start_at_zero(self.head)
+
+
+def start_at_zero(layer: nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+
+
+def summaries(
+    last: Float[Tensor, "b t h w d"], middle: Float[Tensor, "b t h2 w2 d2"]
+) -> Mapping[str, Float[Tensor, "b _"]]:
+    """The parts that summaries are made of, by name."""
+    frames = frame_means(last)
+    return {
+        "mean": reduce(frames, "b t d -> b d", "mean"),
+        "time": time_statistics(frames),
+        "maps": torch.cat([map_statistics(last), map_statistics(middle)], dim=-1),
+        "motion": motion_summary(middle),
+    }
+
+
+def picture_network(name: str, size: tuple[int, int]) -> nn.Module:
+    """timm's network of this name without its last layer and without weights; ModelError where there is none."""
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.')[0]}*")[:4]
+        hint = f"; near it: {', '.join(near)}" if near else ""
+        raise ModelError(f"encoder={name!r}: timm has no network of this name{hint}")
+    options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
+    try:
+        return timm.create_model(name, img_size=size, **options)
+    except TypeError:  # convolutions take any size, and no option of it
+        return timm.create_model(name, **options)
+
+
+def middle_layer(body: nn.Module) -> int:
+    """The index, among the maps that timm gives, of the middle layer: the last of stride 16, or of stride 8 where the
+    network ends with that; halfway where all layers have one stride. ModelError for a network without maps."""
+    told = getattr(body, "feature_info", None)
+    if told is None or not hasattr(body, "forward_intermediates"):
+        raise ModelError(f"{type(body).__name__}: timm gives no maps of this network; take another encoder")
+    strides = [layer["reduction"] for layer in told]
+    if len(set(strides)) == 1:
+        return max(0, len(strides) // 2 - 1)
+    fitting = [index for index, stride in enumerate(strides) if stride in MIDDLE_STRIDES and stride < strides[-1]]
+    if not fitting:
+        raise ModelError(f"{type(body).__name__}: has no layer of stride 8 or 16; its strides are {strides}")
+    return fitting[-1]

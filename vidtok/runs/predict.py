@@ -1,0 +1,205 @@
+"""Label videos by a trained model: a row for each, written as it comes, so that a stopped command goes on."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from vidtok.build import load_model
+from vidtok.choices import Backend, Crops, Device
+from vidtok.errors import ConfigError, DataError
+from vidtok.infer.predict import Prediction, model_views, predict_videos
+from vidtok.models.classifier import Classifier
+from vidtok.runs.progress import Progress
+from vidtok.runs.video_set import find_videos
+from vidtok.text.console import say
+from vidtok.train.parallel import start_parallel
+from vidtok.types import Failure
+from vidtok.video.endings import VIDEO_SUFFIXES
+from vidtok.video.frames import PICTURE_SUFFIXES
+
+ENDINGS = (".csv", ".jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """What a call did: videos that got their label now, those that had it before, and those that failed."""
+
+    done: int
+    before: int
+    failed: tuple[Failure, ...]
+
+
+def run_predict(
+    model: str | Path | Classifier,
+    sources: Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    top: int = 5,
+    all_scores: bool = False,
+    root: str | Path | None = None,
+    clips: int = 1,
+    crops: Crops = 1,
+    workers: int = 0,
+    backend: Backend = "pyav",
+    device: Device = "auto",
+    allow_plugins: bool = False,
+) -> Labelled:
+    """Label files, all videos of a folder, or those of lists, with the `top` best classes of each.
+
+    `model`: a run, a checkpoint, a saved folder, an id on the hub, or a model. Rows go to `out`, a .csv or .jsonl file,
+    each when it is known: the same call goes on behind what is there, and tries those again that had failed. Without
+    `out` they are printed. `all_scores`: of every class, not of the best. Raises VidtokError for what cannot be used.
+    """
+    if top < 1 or clips < 1:
+        raise ConfigError(f"--top and --clips count from 1, got {top} and {clips}")
+    if out is not None and Path(out).suffix not in ENDINGS:
+        raise ConfigError(f"--out {out}: predictions are written as .csv or .jsonl; give it one of these endings")
+    names = list_videos(sources, root=root)
+    with start_parallel(device) as parallel:
+        loaded = model if isinstance(model, Classifier) else load_model(model, allow_plugins=allow_plugins)
+        loaded = loaded.to(parallel.device)
+        model_views(loaded, clips=clips, crops=crops)  # what cannot be is told before anything is opened
+        count = len(loaded.classes) if all_scores else min(top, len(loaded.classes))
+        rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores)
+        with closing(rows):
+            left = [path for path in names if str(path) not in rows.known]
+            results = predict_videos(loaded, left, clips=clips, crops=crops, workers=workers, backend=backend)
+            failed = write_all(rows, results, total=len(names), before=len(names) - len(left))
+    return Labelled(done=len(left) - len(failed), before=len(names) - len(left), failed=tuple(failed))
+
+
+def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> list[Path]:
+    """Every video once, in the order of the sources. DataError for what is not there."""
+    found: dict[Path, None] = {}
+    for source in map(Path, sources):
+        if source.is_file() and source.suffix.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
+            found[source] = None
+            continue
+        if not source.exists():
+            raise DataError(f"{source}: no such file or folder")
+        videos = find_videos([source], root=None if source.is_dir() else root, endings=VIDEO_SUFFIXES)
+        found |= {videos.path(name): None for name in videos.names}
+    return list(found)
+
+
+def write_all(
+    rows: "Rows", results: Generator[Prediction | Failure, None, None], *, total: int, before: int
+) -> list[Failure]:
+    """Each result into its place as it comes; the failures."""
+    failed = []
+    shown = rows.path is not None
+    with closing(results), Progress(total, done=before) as progress:
+        for result in results:
+            if isinstance(result, Failure):
+                failed.append(result)
+                progress.say(f"failed: {result.cause}")
+            else:
+                rows.add(result)
+            if shown:
+                progress.add(bad=isinstance(result, Failure))
+    return failed
+
+
+class Rows:
+    """Where predictions go: a file that is added to, or the console. `known` are the videos that it has already.
+
+    Raises ConfigError for a file of other classes or columns.
+    """
+
+    def __init__(self, out: str | Path | None, *, classes: Sequence[str], count: int, all_scores: bool):
+        self.path = None if out is None else Path(out)
+        self.classes, self.count = classes, count
+        heads = [f"{what}_{place}" for place in range(1, count + 1) for what in ("class", "score")]
+        self.columns = ["video", *classes] if all_scores else ["video", *heads]
+        self.all_scores = all_scores
+        self.known: set[str] = set()
+        self._file: TextIO = sys.stdout
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = self._read(self.path) if self.path.exists() else []
+        aside = self.path.with_name(f".{self.path.name}.part")
+        with open(aside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file:
+            self._begin(file)
+            file.writelines(kept)  # a row that was cut off when the command was killed is not among them
+        os.replace(aside, self.path)
+        self._file = open(self.path, "a", encoding="utf-8", newline="", errors="surrogateescape")  # noqa: SIM115
+
+    def add(self, result: Prediction) -> None:
+        """Into the file at once."""
+        if self.path is None:
+            best = "   ".join(f"{name} {score:.3f}" for name, score in result.top(self.classes, self.count))
+            say(f"{result.path}   {best}")
+            return
+        self._file.write(self._line(result))
+        self._file.flush()
+
+    def close(self) -> None:
+        if self.path is not None:
+            self._file.close()
+
+    def _begin(self, file: TextIO) -> None:
+        if self._is_csv:
+            csv.writer(file, lineterminator="\n").writerow(self.columns)
+
+    @property
+    def _is_csv(self) -> bool:
+        return self.path is not None and self.path.suffix == ".csv"
+
+    def _line(self, result: Prediction) -> str:
+        if not self._is_csv:
+            best = [{"class": name, "score": round(score, 6)} for name, score in result.top(self.classes, self.count)]
+            return json.dumps({"video": str(result.path), "predictions": best}, ensure_ascii=False) + "\n"
+        if self.all_scores:
+            cells: list[str] = [f"{score:.6f}" for score in result.scores.tolist()]
+        else:
+            best = result.top(self.classes, self.count)
+            cells = [cell for name, score in best for cell in (name, f"{score:.6f}")]
+        return _csv_line([str(result.path), *cells])
+
+    def _read(self, path: Path) -> list[str]:
+        """The whole rows that are there, as they will be written again."""
+        with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
+            if not self._is_csv:
+                return self._read_json(path, file.read())
+            found = list(csv.reader(file))
+        if found and found[0] != self.columns:
+            raise ConfigError(
+                f"{path}: has other columns than these predictions, {', '.join(self.columns[:4])} …; "
+                "name another file, or remove it"
+            )
+        whole = [row for row in found[1:] if len(row) == len(self.columns) and row[-1]]
+        self.known = {row[0] for row in whole}
+        return [_csv_line(row) for row in whole]
+
+    def _read_json(self, path: Path, text: str) -> list[str]:
+        kept = []
+        lines = text.split("\n")
+        for number, line in enumerate(lines[:-1], start=1):  # what stands behind the last line break was cut off
+            try:
+                row: Mapping[str, Any] = json.loads(line)
+                video, best = row["video"], row["predictions"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ConfigError(f"{path}:{number}: not a prediction; name another file, or remove it") from error
+            if len(best) != self.count or not {each["class"] for each in best} <= set(self.classes):
+                raise ConfigError(
+                    f"{path}:{number}: a prediction of another model or of another --top; name another file"
+                )
+            self.known.add(video)
+            kept.append(line + "\n")
+        return kept
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    class Line(list[str]):
+        write = list.append
+
+    line = Line()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line[0]
