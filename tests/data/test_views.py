@@ -35,6 +35,8 @@ class Pictures:
     pts_seconds: torch.Tensor = field(default_factory=lambda: PTS)
     fps: float = 25.0
     size: tuple[int, int] = (24, 36)
+    start_seconds: float = 0.0
+    damaged: frozenset[int] | None = frozenset()
 
     def __len__(self):
         return len(self.pts_seconds)

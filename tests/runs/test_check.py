@@ -97,7 +97,7 @@ def test_a_folder(videos: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_file_that_kills_or_stops_the_decoder(videos: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(check_videos, "check_video", checking.deadly)
+    monkeypatch.setattr("vidtok.runs.check.check_video", checking.deadly)
     monkeypatch.setattr("vidtok.runs.report.GRACE_SECONDS", 0.0)
     (videos / "list.csv").write_text("a/1.mp4 0\nkills.mp4 0\nhangs.mp4 0\nb.mp4 0\n")
     assert check_videos.run([str(videos / "list.csv"), "--workers", "2", "--timeout", "1"]) == 1

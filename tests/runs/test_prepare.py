@@ -116,7 +116,7 @@ def test_other_settings_are_refused(videos: Path, tmp_path: Path):
 
 
 def test_broken_files_are_left_out_of_the_lists(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(prepare_videos, "prepare_video", checking.deadly_to_write)
+    monkeypatch.setattr("vidtok.runs.prepare.prepare_video", checking.deadly_to_write)
     monkeypatch.setattr("vidtok.runs.report.GRACE_SECONDS", 0.0)
     (videos / "text.avi").write_text("no video")
     lines = "none.mp4 0\na/1.mkv 1\ntext.avi 2\nkills.mp4 3\nhangs.mp4 4\nb 2.mp4 5\n"

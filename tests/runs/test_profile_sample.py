@@ -39,14 +39,14 @@ def test_the_parts_are_the_whole(batches):
 
 def test_a_slow_part_is_found(batches, monkeypatch):
     def slow(pixels, rng):
-        time.sleep(0.02)
+        time.sleep(0.1)  # more than anything else takes on a busy machine
         return pixels
 
     monkeypatch.setattr(augment, "color_jitter", slow)
-    times = time_samples(batches("data.augment.color_jitter_prob=1.0"), most_seconds=0.2)
+    times = time_samples(batches("data.augment.color_jitter_prob=1.0"), most_seconds=1.0)
     assert times is not None
     assert max(times.parts, key=times.parts.__getitem__) == "augment"
-    assert times.parts["augment"] > 0.02
+    assert times.parts["augment"] > 0.1
     assert times.clips < 11 * 4  # it ends when the time is over
 
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import nn
 
 from tests.conftest import ROOT, small_run, tool, tool_command, tool_options
 from vidtok.build import build_lists
@@ -21,6 +20,7 @@ from vidtok.cli import train
 from vidtok.config_io import load_config
 from vidtok.errors import VidtokError
 from vidtok.models.classifier import Classifier
+from vidtok.models.network import Network
 from vidtok.runs import train as runs_train
 from vidtok.runs.train import compare_geometries, start_warnings
 from vidtok.train.checkpoint import load_checkpoint
@@ -251,7 +251,7 @@ def test_videos_with_several_labels(motion, tmp_path, monkeypatch, capsys):
     assert re.search(r" val n=18 failed=1 \| 2x3 views, max score \| " + figures, line)
     results = json.loads((tmp_path / "run" / "test" / "results.json").read_text())
     assert 0 < results["figures"]["mAP"] < results["figures"]["mAP_readable"] <= 1
-    assert results["figures"].keys() <= {"n", "failed", "mAP", "mAP_readable", "empty_classes"}
+    assert results["figures"].keys() <= {"n", "failed", "damaged", "mAP", "mAP_readable", "empty_classes"}
     rows = (tmp_path / "run" / "test" / "predictions.csv").read_text().splitlines()
     assert len(rows) == 18
     assert all(row.split(",")[1].split(";")[1] in ("turns or grows", "moves along") for row in rows[1:])
@@ -486,12 +486,24 @@ def test_names_that_are_not_utf8_on_a_narrow_console(motion, tmp_path):
     assert any("\\udce9 3.mp4" in event for event in events)
 
 
-class Edges(nn.Module):
+class Edges(Network):
     """A network that goes by the first columns of the picture: bright ones are class 1."""
 
-    def forward(self, x):
+    grid = (4, 20, 20)
+    blocks = ()
+
+    def beside_blocks(self):
+        return []
+
+    def tokens(self, x):
+        return x.movedim(2, -1)
+
+    def logits(self, x):
         edge = x[..., :2].mean((1, 2, 3, 4))
         return torch.stack([-edge, edge], dim=1)
+
+    def reset_classifier(self, classes):
+        raise AssertionError("nobody asks for it")
 
 
 @pytest.mark.parametrize(("fit", "tested"), [("crop", 0.5), ("squeeze", 1.0), ("pad", 1.0)])
@@ -515,10 +527,10 @@ def test_testing_views_that_miss_what_training_saw_are_told(tmp_path, fit, teste
         cfg, [*overrides, *lists, *views, *wide, "eval.clips=1", "data.workers=0", "eval.opposites=[]"]
     )
     lists = build_lists(config)
-    model = Classifier(Edges(), mean=[0.3] * 3, std=[0.5] * 3, classes=lists.classes)
+    model = Classifier(Edges(frames=4, size=20), mean=[0.3] * 3, std=[0.5] * 3, classes=lists.classes)
     log = Log(tmp_path / "run", steps=1)
     if fit == "pad":  # bars above and below: the edge is a quarter as bright
-        model = Classifier(Edges(), mean=[0.1] * 3, std=[0.5] * 3, classes=lists.classes)
+        model = Classifier(Edges(frames=4, size=20), mean=[0.1] * 3, std=[0.5] * 3, classes=lists.classes)
     with start_parallel("cpu") as parallel:
         found = compare_geometries(config, model, lists.train, parallel, log)
     log.close()

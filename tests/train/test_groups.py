@@ -92,7 +92,7 @@ def test_patterns_and_new_layers_multiply():
 
 def test_names_are_those_of_the_network_within_a_classifier():
     network = small()
-    model = Classifier(network, mean=(0.5,) * 3, std=(0.5,) * 3, classes="abc")
+    model = Classifier(network, mean=(0.5,) * 3, std=(0.5,) * 3, classes=tuple("abc"))
     groups = parameter_groups(model, weight_decay=0.1, lr_scale={"head.*": 2.0})
     assert {name for group in groups for name in group["names"]} == dict(network.named_parameters()).keys()
 

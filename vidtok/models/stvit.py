@@ -199,7 +199,7 @@ class STViT(StagedNetwork):
         block = stage[-1]
         ((seen,),) = inputs_of([block.mixer], self.tokens, x)
         found = look_on_grid(block.mixer, seen, place=f"block {len(stage)} of stage 4, super_token")
-        return (in_time_steps(found, clips=len(x)) if block.per_time_step else found,)
+        return (in_time_steps(found, clips=x.shape[0]) if block.per_time_step else found,)
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(reduce(self.tokens(x), "b t h w d -> b d", "mean"))

@@ -153,7 +153,7 @@ class FactorisedEncoderViViT(Network):
         """
         tokens = self.tokenizer(x)
         found = self.space.attention(rearrange(tokens, "b t h w d -> (b t) 1 h w d"))
-        found = (in_time_steps(each, clips=len(x)) for each in found)
+        found = (in_time_steps(each, clips=x.shape[0]) for each in found)
         return tuple(replace(each, place=f"space encoder, {each.place}") for each in found)
 
     def reset_classifier(self, classes: int) -> None:

@@ -21,7 +21,7 @@ def read_results(part: Part) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Name of the figure that counts, all figures with all views, and with a single one."""
     content = json.loads(part.results.read_text(encoding="utf-8"))
     figures, single = content["figures"], content["single_view"]
-    return next(name for name in figures if name not in ("n", "failed")), figures, single
+    return next(name for name in figures if name not in ("n", "failed", "damaged")), figures, single
 
 
 def finish(

@@ -41,7 +41,7 @@ def test_averaged_weights_come_first_and_give_the_recorded_output(name, golden_f
     cls, sizes, load = NETWORKS[name]
     images = case.inputs()[0].unsqueeze(1)
     for names, output in ((("model", "model_ema"), "output_model_ema"), (("model",), "output")):
-        network = cls(classes=10, **sizes).eval()
+        network = cls(classes=10, **{**sizes, "size": tuple(images.shape[-2:])}).eval()
         load(network, read_pth(wrapped(case, tmp_path, *names)))
         with torch.no_grad():
             torch.testing.assert_close(network(images), torch.from_numpy(case.want[output]), rtol=1e-5, atol=2e-5)
