@@ -57,6 +57,47 @@ def test_imports_go_down():
     assert not wrong, "\n".join(wrong)
 
 
+def module_of(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def find_cycle(arrows: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a ring, or nothing."""
+    done: set[str] = set()
+
+    def walk(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        for target in sorted(arrows.get(module, ())):
+            if found := walk(target, [*path, module]):
+                return found
+        done.add(module)
+        return []
+
+    return next((found for module in sorted(arrows) if (found := walk(module, []))), [])
+
+
+def test_no_modules_import_each_other_in_a_ring():
+    """Not even inside a room, nor in a function: what two modules need of each other belongs below both."""
+    files = {module_of(file): file for file in PACKAGE.rglob("*.py")}
+    arrows: dict[str, set[str]] = {}
+    for module, file in files.items():
+        for _, name in imports_of(file):
+            target = name if name in files else name.rpartition(".")[0]
+            # A package that lists its modules is no reason for one of them to know it.
+            if target in files and target != module and not module.startswith(f"{target}."):
+                arrows.setdefault(module, set()).add(target)
+    assert find_cycle(arrows) == []
+
+
+def test_the_checker_finds_a_ring():
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
 def test_the_checker_sees_a_wrong_import():
     assert not allowed("nn", "data")
     assert not allowed("infer", "train")

@@ -9,7 +9,8 @@ from PIL import Image
 from tests.conftest import ROOT
 from vidtok.cli import train
 from vidtok.config_io import load_config
-from vidtok.train.checkpoint import find_checkpoint, load_checkpoint
+from vidtok.train.checkpoint import find_checkpoint
+from vidtok.train.opening import load_checkpoint
 
 SMALL_VIT = ["model.width=24", "model.depth=2", "model.heads=2", "model.tubelet=[1, 8, 8]"]
 RECIPES = {

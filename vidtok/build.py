@@ -35,8 +35,9 @@ from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
 from vidtok.models.weights.files import Weights
 from vidtok.models.weights.origin import colours
-from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint, load_weights
+from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_weights
 from vidtok.train.checks import input_remedy
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.parallel import Parallel, usable_cores
 from vidtok.types import Batch, Record
 from vidtok.video.protocols import ClipRule

@@ -21,11 +21,12 @@ from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.origin import Origin, colours, of_description
 from vidtok.models.weights.report import Report
 from vidtok.nn.position import Grid
-from vidtok.train.checkpoint import check_finite, find_checkpoint, load_checkpoint
+from vidtok.train.checkpoint import check_finite, find_checkpoint
 from vidtok.train.groups import freeze, parameter_groups
 from vidtok.train.loss import ClassLoss, balanced_weights
 from vidtok.train.memory import checkpoint_blocks
 from vidtok.train.norms import synchronise_norms
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.data.motion_render import MOTIONS, TILE, Path, draw_path, draw_tile, render_clip, tile_places
+from vidtok.data.motion_render import MOTIONS, TILE, Track, draw_path, draw_tile, render_clip, tile_places
 
 ZERO = torch.zeros(2, dtype=torch.float64)
 
@@ -19,7 +19,7 @@ def rng(*seed):
 def path_of(*, shift=(0.0, 0.0), angle=0.0, octave=0.0, pivot=(15.0, 15.0)):
     """Two frames; the second has moved by these amounts. It starts in mid-canvas."""
     step = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    return Path(
+    return Track(
         shift=step[:, None] * torch.tensor(shift, dtype=torch.float64),
         angle=0.3 + step * angle,
         octave=0.4 + step * octave,

@@ -10,11 +10,12 @@ import torch
 
 import vidtok
 from tests.runs.own_clips import COLOURS, ENCODER, encoder_file, own_clips
-from vidtok.cli import fit, predict
+from vidtok.cli import fit, predict, visualize
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import predict_videos
 from vidtok.runs.fit import run_fit
 from vidtok.runs.predict import run_predict
+from vidtok.video.reader import open_video
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +166,14 @@ def test_the_model_is_in_evaluation_state_and_needs_no_config(desk):
     assert model.feeding is not None
     assert (model.feeding.sampling, model.feeding.fit) == ("segments", "pad")
     assert model(torch.zeros(1, 4, 3, 224, 224, dtype=torch.uint8)).shape == (1, 3)
+
+
+def test_a_saved_model_is_shown_what_it_was_made_for(desk, tmp_path, capsys):
+    video = desk / "clips" / "red" / "p0_0.mp4"
+    arguments = ["--checkpoint", str(desk / "run" / "model"), str(video), "--out", str(tmp_path / "maps.mp4")]
+    assert visualize.run(arguments) == 0
+    assert capsys.readouterr().out.startswith("p0_0.mp4: red ")
+    with open_video(tmp_path / "maps.mp4") as shown:
+        assert len(shown) == 4
+    with pytest.raises(ConfigError, match=r"data\.stride=2: .* is a saved model"):
+        visualize.run([*arguments, "data.stride=2"])

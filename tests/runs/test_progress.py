@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from vidtok.runs import progress
-from vidtok.runs.progress import Progress
+from vidtok.runs.progress import FileProgress
 
 
 def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
     monkeypatch.setattr(progress, "monotonic", lambda: now[0])
-    with Progress(100, done=40) as shown:
+    with FileProgress(100, done=40) as shown:
         for count in range(30):
             now[0] += 1.0
             shown.add(bad=count % 10 == 0)
@@ -26,7 +26,7 @@ def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_a_long_command_is_told_ever_more_rarely(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
     monkeypatch.setattr(progress, "monotonic", lambda: now[0])
-    with Progress(1800) as shown:
+    with FileProgress(1800) as shown:
         for _ in range(1800):
             now[0] += 1.0
             shown.add(bad=False)
@@ -38,7 +38,7 @@ def test_a_long_command_is_told_ever_more_rarely(capsys: pytest.CaptureFixture[s
 def test_a_bar_on_a_terminal_without_a_thread(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     threads = threading.active_count()
-    with Progress(3) as shown:
+    with FileProgress(3) as shown:
         for bad in (False, True, False):
             shown.add(bad=bad)
         shown.say("a line")

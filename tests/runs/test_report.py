@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vidtok.errors import DataError
-from vidtok.runs.report import Report, named_bad, size_of
+from vidtok.runs.report import FileReport, named_bad, size_of
 
 COLUMNS = ("path", "ok", "cause")
 
@@ -16,27 +16,27 @@ def row(path: str, ok: str = "yes", cause: str = "") -> dict[str, str]:
 
 def test_rows_are_there_at_once_and_in_the_next_run(tmp_path: Path):
     path = tmp_path / "new" / "report.csv"
-    with Report(path, COLUMNS) as report:
+    with FileReport(path, COLUMNS) as report:
         report.add(row("a, b.mp4"))
         report.add(row("c.mp4", "no", 'it said "no"\ntwice'))
         assert path.read_text().count("\n") == 4
         report.add(row("a, b.mp4", "no", "changed"))
-    with Report(path, COLUMNS) as report:
+    with FileReport(path, COLUMNS) as report:
         assert report.rows == {
             "a, b.mp4": row("a, b.mp4", "no", "changed"),
             "c.mp4": row("c.mp4", "no", 'it said "no"\ntwice'),
         }
-    with Report(path, COLUMNS, fresh=True) as report:
+    with FileReport(path, COLUMNS, fresh=True) as report:
         assert report.rows == {}
 
 
 def test_a_row_that_was_cut_off_does_not_count(tmp_path: Path):
     path = tmp_path / "report.csv"
-    with Report(path, COLUMNS) as report:
+    with FileReport(path, COLUMNS) as report:
         report.add(row("a.mp4"))
         report.add(row("b.mp4"))
     path.write_text(path.read_text()[:-6])
-    with Report(path, COLUMNS) as report:
+    with FileReport(path, COLUMNS) as report:
         assert [*report.rows] == ["a.mp4"]
         report.add(row("c.mp4"))
     assert path.read_text() == "path,ok,cause\na.mp4,yes,\nc.mp4,yes,\n"
@@ -47,7 +47,7 @@ def test_another_file_is_not_overwritten(tmp_path: Path):
     path.write_text("path,labels\na.mp4,0\n")
     for fresh in (False, True):
         with pytest.raises(DataError, match="is in the way"):
-            Report(path, COLUMNS, fresh=fresh)
+            FileReport(path, COLUMNS, fresh=fresh)
     assert path.read_text() == "path,labels\na.mp4,0\n"
 
 
@@ -62,4 +62,4 @@ def test_words(tmp_path: Path):
 def test_a_folder_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"report.csv: cannot be written: .*; name another folder"):
-        Report(tmp_path / "file" / "report.csv", COLUMNS)
+        FileReport(tmp_path / "file" / "report.csv", COLUMNS)

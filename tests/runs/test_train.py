@@ -23,9 +23,9 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.network import Network
 from vidtok.runs import train as runs_train
 from vidtok.runs.train import compare_geometries, start_warnings
-from vidtok.train.checkpoint import load_checkpoint
 from vidtok.train.lock import locked
 from vidtok.train.log import Log
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.parallel import start_parallel
 from vidtok.video.write import write_video
 

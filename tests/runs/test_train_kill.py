@@ -17,7 +17,8 @@ import torch
 
 from tests.conftest import small_run, tool_options
 from tests.runs.test_train import assert_same
-from vidtok.train.checkpoint import list_checkpoints, load_checkpoint
+from vidtok.train.checkpoint import list_checkpoints
+from vidtok.train.opening import load_checkpoint
 
 pytestmark = [
     pytest.mark.slow,

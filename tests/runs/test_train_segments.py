@@ -13,7 +13,8 @@ from vidtok.cli import train
 from vidtok.config_io import load_config
 from vidtok.errors import CheckpointError, ConfigError, NotFiniteError, TrainingError
 from vidtok.runs import train as runs_train
-from vidtok.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from vidtok.train.checkpoint import list_checkpoints, save_checkpoint
+from vidtok.train.opening import load_checkpoint
 
 WILD = ["train.lr=1e38", "train.clip_norm=null", "train.save_every=1"]
 

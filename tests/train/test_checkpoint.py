@@ -15,13 +15,13 @@ from vidtok.train.checkpoint import (
     Checkpoint,
     find_checkpoint,
     list_checkpoints,
-    load_checkpoint,
     load_weights,
     pack,
     remove_unfinished,
     save_checkpoint,
     verify_file,
 )
+from vidtok.train.opening import load_checkpoint
 
 
 class Net(nn.Module):

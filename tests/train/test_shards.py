@@ -8,7 +8,7 @@ import torch
 
 from tests.train.test_store import ALONE, flip, state
 from vidtok.errors import CheckpointError
-from vidtok.train.checkpoint import load_checkpoint
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.shards import SafeReader, load_shards, save_shards, shards_path, verify_shards
 from vidtok.train.store import Store
 

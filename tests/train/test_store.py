@@ -8,7 +8,8 @@ from torch import nn
 
 from vidtok.errors import CheckpointError
 from vidtok.train import store as store_module
-from vidtok.train.checkpoint import list_checkpoints, load_checkpoint
+from vidtok.train.checkpoint import list_checkpoints
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import RunState
 from vidtok.train.store import Start, Store

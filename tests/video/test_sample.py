@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.video.sample import centre_start, clip_indices, linspace_starts, random_start, resample, span, spread
+from vidtok.video.sample import clip_indices, linspace_starts, random_start, resample, span, spread
 
 
 def test_span():
@@ -27,7 +27,7 @@ def test_starts_lie_between_the_first_and_the_last_possible(length, clip):
         starts = linspace_starts(length, clip, clips)
         assert len(starts) == clips
         if clips == 1:
-            assert starts == [centre_start(length, clip)] == [last // 2]
+            assert starts == [last // 2]
         else:
             assert starts == [int(x + 1e-9) for x in np.linspace(0, last, clips)]
 
@@ -60,8 +60,6 @@ def test_a_start_outside_the_video_is_an_error():
     for start in (-1, 10):
         with pytest.raises(ValueError, match=f"0 to 9, got {start}"):
             clip_indices(10, frames=2, stride=1, start=start)
-    with pytest.raises(ValueError, match="length and span"):
-        centre_start(0, 4)
     with pytest.raises(ValueError, match="clips"):
         linspace_starts(10, 4, 0)
 

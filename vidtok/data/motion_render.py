@@ -40,7 +40,7 @@ CONTRAST = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class Track:
     """The camera's transform at every frame of a clip."""
 
     shift: Float64[Tensor, "f 2"]
@@ -53,7 +53,7 @@ class Path:
     """Column and row of the point about which the canvas turns and grows."""
 
 
-def draw_path(rng: Generator, motion: str, *, frames: int, size: tuple[int, int]) -> Path:
+def draw_path(rng: Generator, motion: str, *, frames: int, size: tuple[int, int]) -> Track:
     """A path of constant, random speed for pictures of `size` (rows, columns).
 
     In the middle of the clip, angle and octave are uniform over one period of the canvas, and each layer's content has
@@ -71,7 +71,7 @@ def draw_path(rng: Generator, motion: str, *, frames: int, size: tuple[int, int]
     rows, columns = (((n - 1) / 2 + rng.uniform(-PIVOT_SPREAD, PIVOT_SPREAD) * n) for n in size)
     time = (torch.arange(frames, dtype=torch.float64) - (frames - 1) / 2) * (1 - 2 * backwards)
     across, down, turn, zoom = (time * (kind == place) for place in range(4))
-    return Path(
+    return Track(
         shift=torch.stack([across * pixels, down * pixels], dim=-1),
         angle=angle + turn * radians,
         octave=octave + zoom * octaves,
@@ -112,7 +112,7 @@ def draw_shape(rng: Generator, tile: np.ndarray) -> None:
 
 
 def tile_places(
-    path: Path, layer: int, corner: Float64[Tensor, "2"], *, size: tuple[int, int]
+    path: Track, layer: int, corner: Float64[Tensor, "2"], *, size: tuple[int, int]
 ) -> Float32[Tensor, "f y x 2"]:
     """Where each pixel of each frame lies in the layer's tile, in periods of the tile, 0 to 1.
 
@@ -130,7 +130,7 @@ def tile_places(
 
 
 def render_clip(
-    rng: Generator, path: Path, *, size: tuple[int, int], shapes: int, noise: int
+    rng: Generator, path: Track, *, size: tuple[int, int], shapes: int, noise: int
 ) -> UInt8[Tensor, "f c y x"]:
     """The pictures of a path: two layers of the Shepard tone at any time, and uniform noise of `noise` grey levels."""
     grain = rng.integers(-noise, noise + 1, (len(path.angle), 3, *size), dtype=np.int8)
@@ -140,7 +140,7 @@ def render_clip(
         tile, corner = draw_tile(rng, shapes=shapes), torch.from_numpy(rng.uniform(0, 1, 2))
         phase = path.octave - layer + 1  # 0: fading in, 1: full, 2: gone
         seen = (phase > 0) & (phase < 2)
-        part = Path(shift=path.shift[seen], angle=path.angle[seen], octave=path.octave[seen], pivot=path.pivot)
+        part = Track(shift=path.shift[seen], angle=path.angle[seen], octave=path.octave[seen], pivot=path.pivot)
         places = tile_places(part, layer, corner, size=size).mul_(2).sub_(1)
         wrapped = F.pad(tile[None], (0, 1, 0, 1), mode="circular").expand(len(places), -1, -1, -1)
         sampled = F.grid_sample(wrapped, places, mode="bilinear", align_corners=True)

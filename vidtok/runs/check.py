@@ -8,7 +8,7 @@ from pathlib import Path
 from vidtok.choices import Backend
 from vidtok.data.classes import ClassIndex
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
+from vidtok.runs.report import FileReport, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.classes import class_order
 from vidtok.text.console import say
@@ -48,7 +48,7 @@ def run_check(
     out = Path(out) if out else source if source.is_dir() else source.parent
     stem = "" if source.is_dir() else f"{source.stem}."
     work = Check(backend=backend, timeout_seconds=timeout_seconds)
-    with Report(out / f"{stem}check.csv", COLUMNS, fresh=fresh) as report:
+    with FileReport(out / f"{stem}check.csv", COLUMNS, fresh=fresh) as report:
         jobs = {
             name: videos.path(name)
             for name in videos.names

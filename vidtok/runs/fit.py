@@ -24,7 +24,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.encoder import Encoder
 from vidtok.models.encoders import EncoderWeights, find_encoder
 from vidtok.models.feeding import Feeding
-from vidtok.runs.progress import Progress
+from vidtok.runs.progress import FileProgress
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
 from vidtok.train.parallel import start_parallel
@@ -200,7 +200,7 @@ def encode(
     results = summarise_videos(
         model, records, views=model_views(model), folder=folder, workers=workers, backend=backend
     )
-    with Progress(len(records)) as progress:
+    with FileProgress(len(records)) as progress:
         for each in results:
             if isinstance(each, Failure):
                 failed.append(each)

@@ -15,7 +15,7 @@ from vidtok.choices import Backend, Crops, Device
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import Prediction, model_views, predict_videos
 from vidtok.models.classifier import Classifier
-from vidtok.runs.progress import Progress
+from vidtok.runs.progress import FileProgress
 from vidtok.runs.video_set import find_videos
 from vidtok.text.console import say
 from vidtok.train.parallel import start_parallel
@@ -94,7 +94,7 @@ def write_all(
     """Each result into its place as it comes; the failures."""
     failed = []
     shown = rows.path is not None
-    with closing(results), Progress(total, done=before) as progress:
+    with closing(results), FileProgress(total, done=before) as progress:
         for result in results:
             if isinstance(result, Failure):
                 failed.append(result)

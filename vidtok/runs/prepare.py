@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vidtok.errors import ConfigError, DataError
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import Report, Row, fill, named_bad, named_damaged, size_of
+from vidtok.runs.report import FileReport, Row, fill, named_bad, named_damaged, size_of
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
@@ -72,7 +72,7 @@ def run_prepare(
     check_out(videos, out)
     targets = target_names(videos)
     keep_settings(out / "prepare.json", settings)
-    with Report(out / "prepare.csv", COLUMNS) as report:
+    with FileReport(out / "prepare.csv", COLUMNS) as report:
         jobs = {}
         for name, target in targets.items():
             if not is_finished(report.rows.get(name), videos.path(name), out / target):

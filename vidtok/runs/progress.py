@@ -16,7 +16,7 @@ class _Bar(tqdm):
     monitor_interval = 0  # no thread of its own: processes are forked beside it
 
 
-class Progress:
+class FileProgress:
     """Counts files; use it as a context manager. `bad` ones are counted apart, and named by `say`."""
 
     def __init__(self, total: int, *, done: int = 0):
@@ -48,7 +48,7 @@ class Progress:
         else:
             say(text)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "FileProgress":
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from vidtok.errors import DataError
 from vidtok.runs.each_file import Done, Work, each_file
-from vidtok.runs.progress import Progress
+from vidtok.runs.progress import FileProgress
 
 Row = Mapping[str, str]
 GRACE_SECONDS = 10.0  # a reader that is too slow may say so itself
 
 
-class Report:
+class FileReport:
     """Rows of these columns; `path` names the file, `ok` is yes or no. `rows` has those of an earlier run, too.
 
     A row that was cut off when a run was killed does not count. Use it as a context manager: within, rows are added.
@@ -61,7 +61,7 @@ class Report:
             writer.writerows(rows)
         os.replace(aside, self.path)
 
-    def __enter__(self) -> "Report":
+    def __enter__(self) -> "FileReport":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -69,7 +69,7 @@ class Report:
 
 
 def fill(
-    report: Report,
+    report: FileReport,
     work: Work,
     jobs: Mapping[str, Any],
     to_row: Callable[[str, Done], Row],
@@ -86,7 +86,7 @@ def fill(
     """
     names = tuple(jobs)
     results = each_file(work, list(jobs.values()), workers=workers, timeout_seconds=timeout_seconds + GRACE_SECONDS)
-    with closing(results), Progress(total, done=total - len(jobs)) as progress:
+    with closing(results), FileProgress(total, done=total - len(jobs)) as progress:
         try:
             for done in results:
                 row = to_row(names[done.job], done)

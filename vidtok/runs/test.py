@@ -28,8 +28,9 @@ from vidtok.runs.results import (
     write_results,
     write_scores,
 )
-from vidtok.train.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from vidtok.train.checkpoint import Checkpoint, find_checkpoint
 from vidtok.train.checks import majority_warning
+from vidtok.train.opening import load_checkpoint
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.viz.confusion import scores_confusion
 

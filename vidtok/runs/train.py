@@ -115,6 +115,7 @@ def run_training(
     config: Config, lists: Lists, parallel: Parallel, *, resume: str | None, new_segment: bool = False
 ) -> Trained:
     """The whole run on this process."""
+    # ---- the plan, and where checkpoints lie
     folder = Path(str(config.run.dir))
     settings, steps = config.train, run_steps(config, len(lists.train))
     plan = build_train_plan(config, lists.train, parallel, first_step=0)
@@ -127,7 +128,8 @@ def run_training(
     )
     model = build_model(config, lists.classes)
 
-    # Where the weights come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
+    # ---- weights
+    # Where they come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
     checkpoint, resumption, new, origin, colours = None, None, None, "from scratch", None
     if (start := store.find_start(resume)) is not None:
         checkpoint = store.open(start)
@@ -141,6 +143,7 @@ def run_training(
     if checkpoint is None and settings.head_bias is not None:
         set_head_bias(model, settings.head_bias, new=new)
 
+    # ---- optimizer, schedule and state
     broken = try_kernels(model.to(parallel.device), parallel, precision=settings.precision, backward=True)
     prepare_training(config, model, parallel.device)
     if parallel.sharded:
@@ -169,6 +172,7 @@ def run_training(
     if over and start is not None:
         origin = f"finished before, at step {progress.step}: {start.path}"
 
+    # ---- what the run says of itself
     log = Log(
         folder if parallel.is_main else None,
         steps=steps,
@@ -208,6 +212,7 @@ def run_training(
     for text in (*(() if start is None else start.notes), *(() if over else map(config_words, warnings))):
         log.warn(text)
 
+    # ---- what the loop calls
     newest = None if start is None else start.path
 
     def save(at: Progress) -> None:
@@ -238,6 +243,7 @@ def run_training(
             titles = [target_words(target, lists.classes) for target in targets[:SHOWN].tolist()]
             log.picture("train/examples", progress.step, clip_rows(views[:SHOWN], titles))
 
+    # ---- training, and the test at its end
     try:
         ended = train(
             model,

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.build import build_trained, eval_views, told_in_config_words
+from vidtok.build import build_trained, eval_views, load_model, told_in_config_words
 from vidtok.errors import ConfigError
 from vidtok.infer.attention import attention_clip
+from vidtok.infer.predict import model_views
+from vidtok.models.classifier import is_pretrained
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
 from vidtok.train.parallel import start_parallel
@@ -28,25 +30,34 @@ def run_visualize(
 ) -> Path:
     """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`; say what it is.
 
-    Folders of `out` that are missing are made. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the
-    user can mend.
+    `checkpoint`: a run, a checkpoint, or the folder of a saved model, which knows how it is fed. Folders of `out` that
+    are missing are made. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the user can mend.
     """
     target = writable(out)
-    named = None if cfg is None else str(cfg)
-    opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
-    views, data = eval_views(config, single=True), config.data
+    if is_pretrained(checkpoint) and cfg is None:
+        if overrides:
+            raise ConfigError(f"{overrides[0]}: {checkpoint} is a saved model, which is shown what it is made for")
+        model = load_model(checkpoint)
+        views = model_views(model)
+        kind, device, reading = (model.feeding.scores if model.feeding else "softmax"), "auto", {}
+    else:
+        named = None if cfg is None else str(cfg)
+        opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
+        model, views = build_trained(config, opened, source=checkpoint), eval_views(config, single=True)
+        kind, device = config.train.loss, config.run.device
+        reading = {"backend": config.data.backend, "timeout_seconds": config.data.timeout_seconds}
     make_folder(target.parent)
-    with start_parallel(config.run.device) as parallel:
-        model = build_trained(config, opened, source=checkpoint).to(parallel.device)
+    with start_parallel(device) as parallel:
+        model = model.to(parallel.device)
         rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(video, backend=data.backend, timeout_seconds=data.timeout_seconds) as reader:
+        with open_video(video, **reading) as reader:
             (view,) = views.views(reader.pts_seconds, rng)
             frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
-            rate = (config.data.target_fps or reader.fps) / config.data.stride
-            if config.data.sampling == "segments":  # the clip is as long as the video
+            rate = (views.clip.target_fps or reader.fps) / views.clip.stride
+            if views.clip.sampling == "segments":  # the clip is as long as the video
                 rate = reader.fps * len(frames) / len(reader)
         clip = views.crop(frames.pixels, view).to(parallel.device)
-        shown = attention_clip(model, clip, heading=Path(video).name, kind=config.train.loss)
+        shown = attention_clip(model, clip, heading=Path(video).name, kind=kind)
         write_video(target, shown.pictures, fps=rate)
     count, _, rows, columns = shown.pictures.shape
     print(f"{Path(video).name}: {', '.join(f'{name} {score:.3f}' for name, score in shown.guesses)}")

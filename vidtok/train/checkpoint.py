@@ -202,16 +202,8 @@ def verify_file(path: Path) -> None:
         raise CheckpointError(f"{path}: damaged: the checksum of its part {wrong} is wrong")
 
 
-def load_checkpoint(path: str | Path, *, device: torch.device | str = "cpu") -> Checkpoint:
-    """Read a checkpoint into the memory of the CPU, a sharded one too; CheckpointError where it is damaged.
-
-    It is read with `weights_only=True`, so that a file from elsewhere cannot run code.
-    """
-    path = Path(path)
-    if path.is_dir():
-        from vidtok.train.shards import load_whole  # only where there are shards: the import takes a second
-
-        return load_whole(path)
+def load_file(path: Path) -> Checkpoint:
+    """Read a checkpoint of one file; CheckpointError where it is missing or damaged."""
     if not path.is_file():
         found = list_checkpoints(path.parent)
         hint = f"; found there: {', '.join(str(f) for f in found)}" if found else ""

@@ -43,11 +43,6 @@ def random_start(length: int, span: int, generator: np.random.Generator) -> int:
     return int(generator.integers(_last_start(length, span) + 1))
 
 
-def centre_start(length: int, span: int) -> int:
-    """The start of the middle clip, rounded down."""
-    return _last_start(length, span) // 2
-
-
 def linspace_starts(length: int, span: int, clips: int) -> list[int]:
     """Starts of `clips` clips, evenly from 0 to the last possible one, rounded down; a single clip is the middle one.
 

@@ -39,7 +39,7 @@ from vidtok.models.weights.report import Report
 from vidtok.models.weights.schemes import Scheme, Tokens, find_scheme, is_transformers, unknown_scheme
 from vidtok.models.weights.transfer import Transfer
 from vidtok.models.weights.transformers_config import read_transformers_config
-from vidtok.models.weights.videomae import WRAPPERS
+from vidtok.models.weights.videomae import PREFIXES
 from vidtok.models.weights.vit_parts import UnknownGrid, words
 from vidtok.nn.position import Grid, resize_table
 
@@ -220,7 +220,7 @@ def read_weights(path: str | Path) -> Weights:
         state, names, description = unwrap(content, where=str(path)), content.get("classes"), content.get("description")
     bare = {_bare(key): tensor for key, tensor in state.items()}
     if len(bare) < len(state):
-        raise CheckpointError(f"{path}: two keys have the same name once {', '.join(WRAPPERS)} are taken off")
+        raise CheckpointError(f"{path}: two keys have the same name once {', '.join(PREFIXES)} are taken off")
     if isinstance(description, Mapping) and description:
         origin = of_description(description, source=str(path))
     else:
@@ -272,7 +272,7 @@ def _weight_of(bias: str) -> str:
 
 
 def _bare(key: str) -> str:
-    while key.startswith(WRAPPERS):
+    while key.startswith(PREFIXES):
         key = key.split(".", 1)[1]
     return key
 

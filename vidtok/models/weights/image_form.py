@@ -101,12 +101,12 @@ def load_image_form(network: nn.Module, state: Mapping[str, Tensor]) -> Report:
 
 
 # Where training code of the field keeps the weights, averaged ones first.
-WRAPPERS = ("ema", "model_ema", "state_dict_ema", "model", "module", "state_dict", "model_state")
+TRAINING_KEYS = ("ema", "model_ema", "state_dict_ema", "model", "module", "state_dict", "model_state")
 
 
 def unwrap(state: Mapping[str, object], *, where: str) -> dict[str, Tensor]:
-    """The tensors of a training checkpoint: those under the first of `WRAPPERS` that holds any, else its own."""
-    while wrapped := [inner for name in WRAPPERS if isinstance(inner := state.get(name), Mapping) and inner]:
+    """The tensors of a training checkpoint: those under the first of `TRAINING_KEYS` that holds any, else its own."""
+    while wrapped := [inner for name in TRAINING_KEYS if isinstance(inner := state.get(name), Mapping) and inner]:
         state = wrapped[0]
     wrong = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if wrong:

@@ -35,7 +35,7 @@ TRANSFORMERS = BlockKeys(
     contract="output.dense",
 )
 # Beginnings of names that wrappers of training code leave; taken off in this order, again and again.
-WRAPPERS = ("module.", "backbone.", "_orig_mod.")
+PREFIXES = ("module.", "backbone.", "_orig_mod.")
 ONLY_IN_PRETRAINING = ("decoder.", "encoder_to_decoder.", "mask_token")
 
 
@@ -100,7 +100,7 @@ def load_videomae(
 
 
 def _bare(key: str) -> str:
-    while key.startswith(WRAPPERS):
+    while key.startswith(PREFIXES):
         key = key.split(".", 1)[1]
     # Pretraining files of the originals hold the encoder under `encoder.`, transformers' under `videomae.encoder.`.
     return key.removeprefix("encoder.")
