@@ -54,7 +54,12 @@ UPRIGHT = Orientation()
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """What the metadata of a decoded frame ask for."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV refuses all side data of a frame where one piece is of a kind newer than itself, as stereo video has; its
+        # own angle is read past that table. Of a mirrored picture it tells the turn alone.
+        return Orientation(turns=round(frame.rotation / 90) % 4)
     return UPRIGHT if data is None else matrix_orientation(np.frombuffer(bytes(data), np.int32))
 
 
