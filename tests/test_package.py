@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 import vidtok
+from tests.conftest import ROOT
 from vidtok.models.create import create_model
 
 
@@ -29,3 +31,9 @@ def test_every_promised_name_is_there():
 def test_other_names_are_not_there():
     with pytest.raises(AttributeError, match="module 'vidtok' has no attribute 'creat_model'"):
         vidtok.creat_model  # noqa: B018
+
+
+def test_every_folder_of_the_package_is_in_the_wheel_s_list():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "vidtok").rglob("*.py")}
+    assert set(told) == there | {"vidtok.configs", "vidtok.data_lists"}

@@ -85,6 +85,8 @@ def desk(motion, tmp_path_factory) -> Path:
     shutil.copy(first, folder / "my" / "train" / "wave" / "b.mp4")
     shutil.copy(first, folder / "a.mp4")
     shutil.copytree(folder / "my" / "train", folder / "my" / "clips")
+    second = [*(folder / "my" / "val").rglob("*.mp4")][1]
+    shutil.copy(second, folder / "my" / "clips" / "wave" / "c.mp4")  # a class of one video cannot be measured
     (folder / "new").mkdir()
     shutil.copy(first, folder / "new" / "b.mp4")
     encoder_file(folder / "encoder.safetensors")

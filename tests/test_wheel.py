@@ -1,6 +1,7 @@
 """The package as a wheel in an empty environment, away from the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -16,11 +17,19 @@ from vidtok.models.create import create_model
 SMALL = ["data.train", "data.val", "data.classes"]
 
 
+WITHOUT_CHECKOUT = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, timeout=300)
+    """Built from a copy of what is needed, so that nothing is left in the checkout."""
+    folder, copy = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
+    for name in ("vidtok", "configs", "data_lists"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(copy)]
+    subprocess.run(command, check=True, timeout=300, env=WITHOUT_CHECKOUT)
     (file,) = folder.glob("vidtok-*.whl")
     return file
 
@@ -32,26 +41,17 @@ def python(wheel, tmp_path_factory) -> Path:
     venv.create(folder, with_pip=True)
     binary = folder / "bin" / "python"
     install = [binary, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
-    subprocess.run(install, check=True, timeout=300)
+    subprocess.run(install, check=True, timeout=300, env=WITHOUT_CHECKOUT)
     (site,) = folder.glob("lib/python*/site-packages")
-    here = next(
-        Path(entry) for entry in sys.path if Path(entry).name == "site-packages" and Path(entry, "torch").is_dir()
-    )
+    here = Path(torch.__file__).parents[1]
     # Packages alone: the .pth file of this environment's editable install is not read from a folder added so.
     (site / "packages.pth").write_text(f"{here}\n")
     return binary
 
 
 def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(
-        [str(python.parent / arguments[0]), *arguments[1:]],
-        cwd=cwd,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    command = [str(python.parent / arguments[0]), *arguments[1:]]
+    return subprocess.run(command, cwd=cwd, env=WITHOUT_CHECKOUT, capture_output=True, text=True, timeout=900)
 
 
 @pytest.mark.slow
