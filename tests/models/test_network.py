@@ -95,7 +95,7 @@ def test_an_empty_batch_gives_every_parameter_a_gradient_of_zero_and_changes_not
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_empty_batch_of_a_test_loses_no_video(name):
-    model = Classifier(filled(name), mean=(0.5,) * 3, std=(0.5,) * 3, classes=tuple("abcde"))
+    model = Classifier(filled(name), mean=(0.5,) * 3, std=(0.5,) * 3, classes=tuple("abcde")).eval()
     views = (clip_of(model.network, 3) * 40 + 128).clamp(0, 255).to(torch.uint8)[:, None]
     batches = [
         Batch(
