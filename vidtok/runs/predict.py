@@ -15,6 +15,7 @@ from vidtok.choices import Backend, Crops, Device
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import Prediction, model_views, predict_videos
 from vidtok.models.classifier import Classifier
+from vidtok.runs.folders import make_folder
 from vidtok.runs.progress import FileProgress
 from vidtok.runs.video_set import find_videos
 from vidtok.text.console import say
@@ -122,7 +123,7 @@ class Rows:
         self._file: TextIO = sys.stdout
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         kept = self._read(self.path) if self.path.exists() else []
         aside = self.path.with_name(f".{self.path.name}.part")
         with open(aside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file:
