@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidtok.data.groups import groups_by_pattern, join_copies
+from vidtok.data.groups import groups_by_pattern, join_copies, join_same_files
 from vidtok.errors import DataError
 
 PATHS = [Path("wave/s1_a.mp4"), Path("wave/s12_b.mp4"), Path("bend/s1_c.mp4")]
@@ -65,3 +65,16 @@ def test_a_class_never_becomes_one_group():
         assert len(set(joined.groups)) == 6 - copies
     near[1] = x[1]
     assert join_copies(list("abcdef"), [(0,), (0,), (0,), (1,), (1,), (2,)], near).copies == ()
+
+
+def test_files_of_the_same_bytes_join_and_of_the_same_size_alone_do_not(tmp_path):
+    for name, content in {"a": b"one", "b": b"two", "c": b"one", "d": b"three"}.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("e", "f"):  # folders of pictures
+        (tmp_path / name).mkdir()
+    paths = [tmp_path / name for name in "abcdefe"]
+    joined = join_same_files(list("tuvwxyz"), paths)
+    assert joined.copies == ((0, 2), (4, 6))
+    assert joined.groups == ("t", "u", "t", "w", "x", "y", "x")
+    with pytest.raises(FileNotFoundError):
+        join_same_files([0], [tmp_path / "none"])

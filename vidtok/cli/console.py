@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "cross-validate": ("cross_validate", "train and test over the folds of a data set"),
         "explain": ("explain", "say which frames and crops training and testing see"),
         "profile": ("profile", "show where the time of a training step goes"),
+        "folds": ("folds", "divide one's own clips into folds, or into training and validation"),
         "check": ("check", "decode every video of a list or folder, and name the bad ones"),
         "prepare": ("prepare", "write videos anew so that random clips are cheap to decode"),
         "lists": ("lists", "turn a list of any form into vidtok's own CSV"),

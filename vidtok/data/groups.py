@@ -1,5 +1,6 @@
 """Videos that belong together: by a column of the list, by their paths, or because one is a copy of the other."""
 
+import hashlib
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from vidtok.data.csv_list import read_column
+from vidtok.data.records import Records
 from vidtok.errors import DataError
 
 COPY = (0.75, 0.9, 0.97)
@@ -23,6 +26,16 @@ class Joined:
 
     groups: tuple[Hashable, ...]
     copies: tuple[tuple[int, int], ...]
+
+
+def read_groups(records: Records, rows: Sequence[int], group: str | None) -> list[Hashable]:
+    """The group of each row: by a column of the list, by what a pattern's brackets take from its path, or its own."""
+    if group is None:
+        return list(rows)
+    if "(" in group:
+        return list(groups_by_pattern([records[row].path for row in rows], group))
+    column = read_column(records.source, group)
+    return [column[row] for row in rows]
 
 
 def groups_by_pattern(paths: Sequence[Path], pattern: str) -> list[str]:
@@ -69,6 +82,29 @@ def join_copies(
         if all(len({joined[row] for row in rows}) > 1 for rows in _rows_by_label(labels).values()):
             return Joined(groups=tuple(joined), copies=tuple(pairs))
     return Joined(groups=tuple(groups), copies=())
+
+
+def join_same_files(groups: Sequence[Hashable], paths: Sequence[Path]) -> Joined:
+    """Join the groups of records whose files hold the same bytes, or are one file. OSError for one that is not there.
+
+    Only files of the same size are read; folders of pictures are told apart by their place alone.
+    """
+    by_size: dict[Hashable, list[int]] = {}
+    for row, path in enumerate(paths):
+        by_size.setdefault(path.resolve() if path.is_dir() else path.stat().st_size, []).append(row)
+    first: dict[Hashable, int] = {}
+    pairs = []
+    for size, rows in by_size.items():
+        for row in rows if len(rows) > 1 else ():
+            one = first.setdefault((size, paths[row].is_dir() or _digest(paths[row])), row)
+            if one != row:
+                pairs.append((one, row))
+    return Joined(groups=tuple(_joined(groups, pairs)), copies=tuple(pairs))
+
+
+def _digest(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _joined(groups: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[Hashable]:

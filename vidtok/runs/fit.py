@@ -12,9 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vidtok.choices import Backend, Device, ScoreKind, Summary
-from vidtok.data.csv_list import read_column
 from vidtok.data.divide import divide
-from vidtok.data.groups import groups_by_pattern, join_copies
+from vidtok.data.groups import join_copies, read_groups
 from vidtok.data.lists import Records, check_labels, describe, open_list
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import model_views
@@ -216,16 +215,6 @@ def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, 
     parts = {part for name in SUMMARIES for part in name.split("_")}
     columns = {part: torch.stack([own[f"{control}.{part}"] for own in vectors]).double() for part in parts}
     return {name: torch.cat([columns[part] for part in name.split("_")], dim=1) for name in SUMMARIES}
-
-
-def read_groups(records: Records, rows: Sequence[int], group: str | None) -> list[Hashable]:
-    """The group of each row: by a column of the list, by what a pattern's brackets take from its path, or its own."""
-    if group is None:
-        return list(rows)
-    if "(" in group:
-        return list(groups_by_pattern([records[row].path for row in rows], group))
-    column = read_column(records.source, group)
-    return [column[row] for row in rows]
 
 
 def set_words(
