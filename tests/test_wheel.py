@@ -1,9 +1,11 @@
 """The package as a wheel in an empty environment, away from the checkout."""
 
+import csv
 import os
 import shutil
 import subprocess
 import sys
+import time
 import venv
 import zipfile
 from pathlib import Path
@@ -12,12 +14,14 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
+from tests.runs.own_clips import own_clips
 from vidtok.models.create import create_model
 
-SMALL = ["data.train", "data.val", "data.classes"]
-
-
 WITHOUT_CHECKOUT = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+NEWCOMER_SECONDS = 180
+"""From the installed command to labelled videos, for 18 small clips, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +105,26 @@ def test_the_demo_begins_by_the_installed_command(python, tmp_path):
     assert done.returncode == 2
     assert "demo missed its marks" in done.stderr, done.stderr
     assert (tmp_path / "runs" / "demo" / "maps.mp4").is_file()
+
+
+@pytest.mark.slow
+def test_a_newcomer_labels_videos_with_two_commands(python, tmp_path, record_property):
+    """No config and no edit: the installed command, a folder with a sub-folder per class, weights from a package."""
+    own_clips(tmp_path / "my" / "clips")
+    began = time.monotonic()
+    done = run(python, "vidtok", "fit", "my/clips", "--out", "runs/own", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("fit ok: top1 1.00 ± 0.00 (5 folds, 18 videos) | one frame 1.00"), done.stdout
+    assert "| tf_efficientnet_lite0, " in last
+    done = run(
+        python, "vidtok", "predict", "--model", "runs/own/model", "my/clips", "--out", "labels.csv", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    seconds = time.monotonic() - began
+    record_property("seconds", seconds)
+    with open(tmp_path / "labels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 18
+    assert all(row["class_1"] == Path(row["video"]).parent.name for row in rows)
+    assert seconds < NEWCOMER_SECONDS

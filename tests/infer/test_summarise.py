@@ -10,7 +10,7 @@ from tests.runs.own_clips import encoder_file, own_clips
 from vidtok.data.lists import open_list
 from vidtok.infer import summarise
 from vidtok.infer.predict import model_views
-from vidtok.infer.summarise import Summarised, clip_summaries, fingerprint, summarise_videos, video_key
+from vidtok.infer.summarise import Summarised, clip_summaries, fingerprint, summarise_videos, thumbnails, video_key
 from vidtok.models.encoder import summaries
 from vidtok.models.encoders import find_encoder
 from vidtok.runs.fit import encoder_model
@@ -46,7 +46,6 @@ def test_controls_are_summaries_of_the_clip_in_another_order(model):
             torch.testing.assert_close(found[f"{control}.{part}"], vector[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found["shuffled.mean"], found["plain.mean"], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(found["shuffled.motion"], found["plain.motion"])
-    assert found["layout"].shape == (4, 7, 7, 16)
 
 
 def test_what_is_kept_comes_back_bit_by_bit_and_half_a_file_is_made_again(desk, model, tmp_path, monkeypatch):
@@ -99,3 +98,13 @@ def test_videos_that_are_missing_or_broken_are_failures_in_their_place(desk, mod
         assert isinstance(failure, Failure)
         assert name in failure.cause
     assert isinstance(found[2], Summarised)
+
+
+@pytest.mark.parametrize(("frames", "steps"), [(1, 1), (5, 5), (16, 16), (33, 16)])
+def test_thumbnails_are_grey_means_of_places(frames, steps):
+    clip = torch.randint(256, (frames, 3, 32, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = thumbnails(clip)
+    assert found.shape == (steps, 16, 16)
+    kept = clip[:3] if frames == 33 else clip[:1]  # 33 frames are 3 and 15 pairs
+    torch.testing.assert_close(found[0, 2, 5], kept[:, :, 4:6, 20:24].float().mean())
+    torch.testing.assert_close(thumbnails(clip.flip(3)), found.flip(2))

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from einops import reduce
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,14 +25,15 @@ from vidtok.types import Failure, Record
 
 CONTROLS = ("plain", "one", "shuffled", "reversed")
 """The clip as it is, its middle frame in the place of all, its frames in another order, and backwards."""
-LAYOUT_STEPS, LAYOUT_WIDTH = 4, 16
-FORM = 1
+THUMBNAILS, THUMBNAIL = 16, 16
+"""How many small pictures a clip has at most, and rows and columns of each."""
+FORM = 2
 """Of the files; another number when what they hold changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summarised:
-    """The summaries of one video: `control.part` -> a vector; and `layout`, see there."""
+    """The summaries of one video: `control.part` -> a vector; and `thumbnails`, see there."""
 
     index: int
     vectors: Mapping[str, Float[Tensor, "..."]]
@@ -83,7 +86,7 @@ def summarise_videos(
 
 @torch.inference_mode()
 def clip_summaries(model: Classifier, network: Encoder, clip: Tensor) -> dict[str, Float[Tensor, "..."]]:
-    """All parts of one clip `f c y x` of uint8, for each control, and its layout; frames are encoded once."""
+    """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails; frames are encoded once."""
     last, middle = network.maps(model.normalise(clip[None].to(model.mean.device)))
     steps = clip.shape[0]
     orders = {
@@ -97,15 +100,14 @@ def clip_summaries(model: Classifier, network: Encoder, clip: Tensor) -> dict[st
         for control, order in orders.items()
         for part, vector in summaries(last[:, order], middle[:, order]).items()
     }
-    return {**found, "layout": layout(last)[0].float().cpu()}
+    return {**found, "thumbnails": thumbnails(clip)}
 
 
-def layout(last: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t2 h w 16"]:
-    """Coarse maps by which copies are found: at most LAYOUT_STEPS means over time, 16 directions of the channels."""
-    steps, width = last.shape[1], last.shape[-1]
-    directions = torch.randn(width, LAYOUT_WIDTH, generator=torch.Generator().manual_seed(0)).to(last)
-    parts = [part.mean(dim=1) for part in last.tensor_split(min(LAYOUT_STEPS, steps), dim=1)]
-    return torch.stack(parts, dim=1) @ directions / width**0.5
+def thumbnails(clip: UInt8[Tensor, "f c y x"]) -> Float[Tensor, "t 16 16"]:
+    """Small grey pictures, 0 to 255, by which copies are found: of each frame, or means over time of many."""
+    grey = reduce(clip.cpu().float(), "f c y x -> f y x", "mean")
+    parts = [part.mean(dim=0) for part in grey.tensor_split(min(THUMBNAILS, len(grey)))]
+    return F.adaptive_avg_pool2d(torch.stack(parts), THUMBNAIL)
 
 
 def fingerprint(model: Classifier, views: TestViews) -> str:

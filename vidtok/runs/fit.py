@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidtok.choices import Backend, Device, ScoreKind, Summary
 from vidtok.data.divide import divide
-from vidtok.data.groups import join_copies, read_groups
+from vidtok.data.groups import Joined, join_copies, read_groups
 from vidtok.data.lists import Records, check_labels, describe, open_list
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import model_views
@@ -101,9 +101,9 @@ def run_fit(
     one_frame = {"mean": torch.stack([vectors[row]["one.mean"] for row in rows]).double()}
     own = read_groups(records, rows, group)
     labels = [records[row].labels for row in rows]
-    groups = join_copies(own, labels, torch.stack([vectors[row]["layout"] for row in rows]))
+    groups = join_copies(own, labels, torch.stack([vectors[row]["thumbnails"] for row in rows]))
     counted = Counter(label for each in labels for label in each)
-    print("\n".join(set_words(counted, told, own, groups.groups, groups.copies, paths)), flush=True)
+    print("\n".join(set_words(counted, told, own, groups, labels, paths)), flush=True)
     parts = count_folds(folds, counted, told, groups.groups, source=source)
     division = divide(labels, groups.groups, folds=parts, seed=seed)
     videos = Videos(labels=labels, groups=groups.groups, folds=division, classes=len(told))
@@ -221,21 +221,33 @@ def set_words(
     counted: Mapping[int, int],
     classes: Sequence[str],
     own: Sequence[Hashable],
-    joined: Sequence[Hashable],
-    copies: Sequence[tuple[int, int]],
+    joined: Joined,
+    labels: Sequence[tuple[int, ...]],
     paths: Sequence[Path],
 ) -> list[str]:
-    """The set in words: how many videos each class has, and what stays together."""
+    """The set in words: how many videos each class has, what stays together, and what is odd about it."""
     lines = ["classes: " + ", ".join(f"{name} {counted.get(k, 0)}" for k, name in enumerate(classes))]
-    apart = [(one, other) for one, other in copies if own[one] != own[other]]
+    apart = [(one, other) for one, other in joined.copies if own[one] != own[other]]
     if apart:
         one, other = apart[0]
         lines.append(
             f"note: {len(apart)} pairs of clips look like copies or mirrored copies, such as {paths[one]} and "
             f"{paths[other]}; they stay on one side of every division"
         )
-    if len(set(joined)) < len(joined):
-        lines.append(f"{len(set(joined))} groups of videos stay together")
+    for one, other in joined.contradictions[:3]:
+        words = [" ".join(classes[k] for k in labels[row]) or "no label" for row in (one, other)]
+        lines.append(
+            f"note: {paths[one]} ({words[0]}) and {paths[other]} ({words[1]}) look the same, but for their labels"
+        )
+    if len(set(joined.groups)) < len(paths):
+        lines.append(f"{len(set(joined.groups))} groups of videos stay together")
+    for k, name in enumerate(classes):
+        held = {group for group, each in zip(joined.groups, labels, strict=True) if k in each}
+        if len(held) == 1 and counted.get(k, 0) > 1:
+            lines.append(
+                f"note: all {counted[k]} videos of {name} belong to one group: while they are left out nothing shows "
+                f"{name}, so that they count as wrong; add some of another group"
+            )
     return lines
 
 
