@@ -12,7 +12,7 @@ FLOORS = [
     ["text", "video", "nn", "metrics"],
     ["data", "models", "viz"],
     ["infer", "train"],
-    ["config", "config_io", "build", "build_train", "build_resume"],
+    ["config", "config_io", "build_words", "build_data", "build", "build_train", "build_resume", "loading"],
     ["runs"],
     ["cli", "__init__", "__main__"],
 ]

@@ -9,12 +9,8 @@ from tempfile import TemporaryDirectory
 from torch.autograd.profiler_util import EventList
 from torch.profiler import ProfilerActivity, profile
 
-from vidtok.build import (
-    Lists,
-    build_model,
-    build_train_batches,
-    run_steps,
-)
+from vidtok.build import Lists, build_model
+from vidtok.build_data import build_train_batches, run_steps
 from vidtok.build_train import (
     build_loss,
     build_mixing,

@@ -9,18 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vidtok.build import (
-    Lists,
+from vidtok.build import Lists, build_lists, build_model, follow_checkpoint
+from vidtok.build_data import (
     build_input_remedy,
-    build_lists,
-    build_model,
     build_train_batches,
     build_train_plan,
-    config_words,
     eval_views,
-    follow_checkpoint,
     run_steps,
-    told_in_config_words,
     train_views,
     unspoilt_train_views,
 )
@@ -38,6 +33,7 @@ from vidtok.build_train import (
     set_head_bias,
     start_weights,
 )
+from vidtok.build_words import config_words, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, to_yaml
 from vidtok.data.lists import Records, describe
