@@ -10,10 +10,7 @@ from tests.building import config, described_run
 from tests.conftest import ROOT
 from tests.data.formats.samples import SAMPLES
 from vidtok.build import build_lists, build_model, build_trained
-from vidtok.build_train import (
-    normalisation_warning,
-    start_weights,
-)
+from vidtok.build_train import normalisation_warning, start_weights
 from vidtok.config_io import load_config, to_yaml
 from vidtok.errors import CheckpointError, ConfigError, DataError
 from vidtok.train.state import RunState

@@ -16,9 +16,7 @@ from vidtok.build_data import (
     eval_views,
     run_steps,
 )
-from vidtok.build_train import (
-    build_mixing,
-)
+from vidtok.build_train import build_mixing
 from vidtok.data import buffers
 from vidtok.data.augment import Augment
 from vidtok.data.mixing import Mixing

@@ -10,9 +10,7 @@ from safetensors.torch import save_file
 
 from tests.building import config, described_run, same_weights, saved_run
 from vidtok.build import build_model
-from vidtok.build_train import (
-    init_weights,
-)
+from vidtok.build_train import init_weights
 from vidtok.cli.convert import run as convert
 from vidtok.config_io import to_yaml
 from vidtok.errors import CheckpointError, ConfigError, ModelError

@@ -6,18 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from vidtok.build_words import config_words
-from vidtok.config import Config, DataConfig
+from vidtok.config import Config
+from vidtok.config_data import DataConfig
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import Records
-from vidtok.data.loader import (
-    EvalBatches,
-    TrainBatches,
-    fitting_videos,
-    make_loader,
-    steps_of_epochs,
-    view_bytes,
-)
+from vidtok.data.loader import EvalBatches, TrainBatches, fitting_videos, make_loader, steps_of_epochs, view_bytes
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import ConfigError

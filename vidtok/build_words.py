@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vidtok.config import DataConfig, EvalConfig, RunConfig, TrainConfig
+from vidtok.config import EvalConfig, RunConfig
+from vidtok.config_data import DataConfig
+from vidtok.config_train import TrainConfig
 from vidtok.errors import VidtokError
 
 SECTIONS = {"eval": EvalConfig, "run": RunConfig, "data": DataConfig, "train": TrainConfig}
