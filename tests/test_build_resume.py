@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_build import config
+from tests.building import config
 from vidtok.build import Lists
 from vidtok.build_resume import FREE_KEYS, fingerprints, kept_bad, plan_resumption
 from vidtok.config_io import to_yaml

@@ -8,7 +8,7 @@ import timm
 import torch
 from transformers import VivitConfig, VivitForVideoClassification
 
-from tests.test_build import config, same_weights, saved_run
+from tests.building import config, same_weights, saved_run
 from vidtok.build import Lists, build_model
 from vidtok.build_train import (
     build_loss,

@@ -1,118 +1,21 @@
-"""Rules between keys; what a file looks like is tested beside the reader."""
-
-from typing import get_args
+"""Rules between sections; what a file looks like is tested beside the reader."""
 
 import pytest
 
-from vidtok.config import AugmentConfig, Config, DataConfig, EvalConfig, RandAugmentConfig, TrainConfig
-from vidtok.video.protocols import Sampling
+from tests.test_config_data import data
+from tests.test_config_train import TRAIN
+from vidtok.config import Config, EvalConfig
+from vidtok.config_train import TrainConfig
 
 
-def test_label_smoothing_belongs_to_softmax():
-    settings = {"steps": 1, "batch": 1, "lr": 0.1}
-    assert TrainConfig(**settings, label_smoothing=0.1).loss == "softmax"
-    assert TrainConfig(**settings, loss="sigmoid").label_smoothing == 0.0
-    with pytest.raises(ValueError, match=r"label_smoothing 0.1 belongs to loss softmax; set it to 0 for sigmoid"):
-        TrainConfig(**settings, loss="sigmoid", label_smoothing=0.1)
-
-
-TRAIN = {"steps": 10, "batch": 1, "lr": 0.1}
-
-
-def test_settings_that_do_not_go_together_are_refused():
-    for settings, message in (
-        ({"over_classes": "sum"}, "over_classes=sum belongs to loss sigmoid"),
-        ({"schedule": "step"}, "schedule step needs lr_steps"),
-        ({"lr_steps": (3,)}, "schedule step needs lr_steps"),
-        ({"schedule": "step", "lr_steps": (5, 3)}, "lr_steps rise, and begin behind the warm-up"),
-        ({"schedule": "step", "lr_steps": (3,), "warmup_steps": 4}, "lr_steps rise, and begin behind the warm-up"),
-        ({"schedule": "step", "lr_steps": (3,), "min_lr": 0.01}, "min_lr 0.01 belongs to schedule cosine or linear"),
-        ({"min_lr": 0.2}, "min_lr 0.2 is above the highest rate, 0.1 for this batch"),
-        ({"min_lr": 0.05, "lr_batch": 4}, "min_lr 0.05 is above the highest rate, 0.025 for this batch"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            TrainConfig(**TRAIN, **settings)
-    assert TrainConfig(**TRAIN, schedule="step", lr_steps=(3, 5), warmup_steps=2).lr_steps == (3, 5)
-
-
-def data(**settings):
-    return DataConfig(
-        **{"train": "a", "val": "b", "frames": 8, "stride": 1, "size": 224, "short_side": 256, "flip": True, **settings}
-    )
-
-
-def test_scale_jitter_replaces_the_resized_crop():
-    assert data(scale_jitter=(256.0, 320.0)).scale is None
-    assert data(scale_jitter=(224.0, 224.0), scale_jitter_independent=True).ratio is None
-    for name, interval in (("scale", (0.25, 1.0)), ("ratio", (0.75, 1.3333))):
-        with pytest.raises(ValueError, match=f"{name} belongs to the resized crop, which scale_jitter replaces"):
-            data(scale_jitter=(256.0, 320.0), **{name: interval})
-    with pytest.raises(ValueError, match=r"at least size 224, the crop cut from it, got \[200.0, 320.0\]"):
-        data(scale_jitter=(200.0, 320.0))
-    with pytest.raises(ValueError, match="range from low to high"):
-        data(scale_jitter=(320.0, 256.0))
-    with pytest.raises(ValueError, match="scale_jitter_independent needs scale_jitter"):
-        data(scale_jitter_independent=True)
-
-
-def test_one_policy_for_a_clip():
-    with pytest.raises(ValueError, match="auto_augment and rand_augment are two policies"):
-        AugmentConfig(auto_augment=True, rand_augment=RandAugmentConfig(magnitude=9.0))
-    with pytest.raises(ValueError, match="erase_prob"):
-        AugmentConfig(erase_prob=1.5)
-
-
-def test_sampling_rules_bring_their_own_rule_for_short_videos():
-    assert data(short="repeat").short == "repeat"
-    assert data(sampling="scenic").short is None
-    with pytest.raises(
-        ValueError, match="short belongs to sampling vidtok and torchcodec; scenic has a rule of its own"
-    ):
-        data(sampling="scenic", short="loop")
-    assert data(sampling="segments").sampling == "segments"
-    with pytest.raises(ValueError, match="without a stride: 1, not 2"):
-        data(sampling="segments", stride=2)
-    with pytest.raises(ValueError, match="leave target_fps out"):
-        data(sampling="segments", target_fps=25.0)
-
-
-def test_how_a_picture_becomes_the_networks():
-    assert data(size=(224, 320)).shorter == 224
-    assert data(size=[224, 320]).size == (224, 320)
-    for size in ("a", 0, (3, 0), (96,), (1, 2, 3), True, 2.5, None):
-        with pytest.raises(ValueError, match=r"size\n.*a number of pixels from 1 on, or \[rows, columns\], got"):
-            data(size=size)
-    whole = {"fit": "squeeze", "short_side": None}
-    assert data(**whole).fit == "squeeze"
-    for keys, words in (
-        ({"short_side": None}, "short_side is missing: with fit crop"),
-        ({"size": (300, 400)}, "short_side 256 must be at least size 300"),
-        ({"fit": "pad"}, "short_side 256 belongs to fit crop; with fit pad all of a picture is seen"),
-        ({**whole, "scale_jitter": (256, 320)}, "scale_jitter belongs to fit crop; with fit squeeze"),
-        ({**whole, "fit": "pad", "crop_in": "yuv"}, "for fit pad, which adds bars to it, take rgb"),
-        ({"size": (224, 256), "sizes": (224, 256)}, r"sizes are for square crops; size is \[224, 256\]"),
-        ({"short": "wrap"}, "short wrap is not known to sampling vidtok: repeat or loop"),
-        ({"sampling": "torchcodec", "short": "loop"}, "short loop is not known to sampling torchcodec"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            data(**keys)
-    assert data(sampling="torchcodec", short="wrap").short == "wrap"
+def test_a_picture_that_is_seen_whole_is_one_view():
+    whole = {"data": data(fit="squeeze", short_side=None), "model": {"name": "vivit"}, "train": TrainConfig(**TRAIN)}
     with pytest.raises(ValueError, match=r"eval\.crops 3: with data\.fit squeeze all of a picture is one view"):
-        Config(data=data(**whole), model={"name": "vivit"}, train=TrainConfig(**TRAIN))
-    one = EvalConfig(crops=1)
-    assert Config(data=data(**whole), model={"name": "vivit"}, train=TrainConfig(**TRAIN), eval=one).eval.crops == 1
+        Config(**whole)
+    assert Config(**whole, eval=EvalConfig(crops=1)).eval.crops == 1
 
 
-def test_the_config_names_every_sampling_rule():
-    assert get_args(DataConfig.model_fields["sampling"].annotation) == get_args(Sampling)
-
-
-def test_ways_of_loading_that_do_not_go_together_are_refused():
-    with pytest.raises(ValueError, match="crop_in yuv needs the backend pyav, whose decoder can crop, not decord"):
-        data(crop_in="yuv", backend="decord")
-    for sizes in ((), (224, 224), (0, 224)):
-        with pytest.raises(ValueError, match="sizes are different numbers of pixels"):
-            data(sizes=sizes)
+def test_a_step_has_whole_videos():
     whole = {"data": data(repeats=3), "model": {"name": "vivit"}}
     assert Config(**whole, train=TrainConfig(**{**TRAIN, "batch": 6})).data.repeats == 3
     with pytest.raises(ValueError, match=r"data\.repeats 3 must divide train\.batch 8"):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vidtok.build import build_model
-from vidtok.config import TrainConfig
 from vidtok.config_io import load_config, load_config_text, to_yaml
+from vidtok.config_train import TrainConfig
 from vidtok.data.lists import read_classes
 from vidtok.models.cost import Cost, count_cost
 

@@ -7,8 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidtok.build import load_model as load
     from vidtok.infer.predict import predict_videos as predict
+    from vidtok.loading import load_model as load
     from vidtok.models.create import create_model
     from vidtok.models.presets import list_models
     from vidtok.runs.fit import run_fit as fit
@@ -20,7 +20,7 @@ _HOMES = {
     "create_model": ("vidtok.models.create", "create_model"),
     "list_models": ("vidtok.models.presets", "list_models"),
     "fit": ("vidtok.runs.fit", "run_fit"),
-    "load": ("vidtok.build", "load_model"),
+    "load": ("vidtok.loading", "load_model"),
     "open_video": ("vidtok.video.reader", "open_video"),
     "predict": ("vidtok.infer.predict", "predict_videos"),
 }

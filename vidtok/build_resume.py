@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidtok.build import Lists, run_steps
+from vidtok.build import Lists
+from vidtok.build_data import run_steps
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config_text
 from vidtok.errors import CheckpointError

@@ -10,7 +10,7 @@ from torchvision.models import video
 from vidtok.errors import ModelError
 from vidtok.models import NETWORKS, network_class
 from vidtok.models.baselines import BASELINES
-from vidtok.models.baselines_pytorchvideo import StageTokens
+from vidtok.models.baselines_x3d import StageTokens
 from vidtok.models.cost import count_cost
 from vidtok.models.kernels import avoid_broken_kernels
 

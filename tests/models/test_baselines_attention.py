@@ -7,7 +7,7 @@ from torchvision.models.video.mvit import MultiscaleAttention
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 from vidtok.models.baselines_attention import class_token_look, last_softmax, window_look
-from vidtok.models.baselines_pytorchvideo import library
+from vidtok.models.pytorchvideo_parts import library
 
 
 def carries_channel_0(qkv, projection, *, width, heads):

@@ -3,7 +3,7 @@ import torch
 from torchvision.models import video
 
 from vidtok.errors import ModelError
-from vidtok.models.baselines_pytorchvideo import MViTv1
+from vidtok.models.baselines_mvit_v1 import MViTv1
 from vidtok.models.baselines_torchvision import S3D, MViTv2, Swin3D
 from vidtok.models.cost import count_cost
 

@@ -12,9 +12,9 @@ import tests.golden
 from tests.conftest import tool
 from tests.golden.case import Case
 from tests.models.weights.test_flax_file import tree_of
-from vidtok.build import load_model
 from vidtok.cli.convert import run
 from vidtok.errors import CheckpointError, ConfigError
+from vidtok.loading import load_model
 from vidtok.models.create import create_model
 from vidtok.models.weights.casvit import load_casvit
 from vidtok.models.weights.files import Weights, read_weights

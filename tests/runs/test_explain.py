@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from tests.conftest import ROOT, small_run, tool
-from vidtok.build import build_lists, eval_views, train_views
+from vidtok.build import build_lists
+from vidtok.build_data import eval_views, train_views
 from vidtok.cli import explain
 from vidtok.config_io import load_config
 from vidtok.data.dataset import VideoDataset

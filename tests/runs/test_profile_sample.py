@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.conftest import small_run
-from vidtok.build import build_lists, build_train_batches
+from vidtok.build import build_lists
+from vidtok.build_data import build_train_batches
 from vidtok.config_io import load_config
 from vidtok.data import augment
 from vidtok.runs.profile_sample import time_samples

@@ -18,7 +18,7 @@ def words(means, *changes, sample=SAMPLE, on_gpu=False):
 
 def test_words_for_waiting(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("vidtok.build.usable_cores", lambda: 4)
+    monkeypatch.setattr("vidtok.build_data.usable_cores", lambda: 4)
     told = words({"wait for data": 0.6, "forward": 0.2, "backward": 0.2})
     assert told == (
         "bottleneck: the data: a step waits for it 60% of its time; 1 worker makes 8.0 clips/s, the rest of a step "

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.conftest import small_run, tool
-from vidtok.build import load_model
 from vidtok.config_io import load_config
 from vidtok.errors import ConfigError
+from vidtok.loading import load_model
 from vidtok.runs.test import results_folder, run_test
 
 

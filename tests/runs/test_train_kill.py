@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tests.conftest import small_run, tool_options
-from tests.runs.test_train import assert_same
+from tests.runs.training import assert_same
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.opening import load_checkpoint
 

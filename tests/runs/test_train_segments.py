@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, small_run
-from tests.runs.test_train import final, interrupted_at, losses, write_pictures
+from tests.runs.test_train import interrupted_at
+from tests.runs.test_train_lists import write_pictures
+from tests.runs.training import final, losses
 from vidtok.cli import test as test_tool
 from vidtok.cli import train
 from vidtok.config_io import load_config

@@ -1,77 +1,24 @@
 """The loop itself, with a network so small that every number can be followed."""
 
-import json
 import math
-import os
-import signal
-import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import nn
 
+from tests.train.looping import ALONE, LOSS, Colour, batch, events, run
 from tests.train.terminal import terminal
 from vidtok.data.mixing import Mixing
 from vidtok.errors import NotFiniteError, TrainingError
 from vidtok.train.ema import Averages
 from vidtok.train.log import Log
-from vidtok.train.loop import check_failures, seed_dropout, step_seeds, stop_requests, train
-from vidtok.train.loss import ClassLoss
+from vidtok.train.loop import train
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import Progress
-from vidtok.types import Batch, Damaged, Failure
-
-ALONE = Parallel(device=torch.device("cpu"))
-LOSS = ClassLoss(classes=2)
-
-
-class Colour(nn.Module):
-    """A linear layer on the mean colour."""
-
-    def __init__(self, dropout=0.0):
-        super().__init__()
-        self.linear = nn.Linear(3, 2)
-        self.dropout = nn.Dropout(dropout)
-        nn.init.zeros_(self.linear.weight)
-
-    def forward(self, x):
-        return self.linear(self.dropout(x.to(self.linear.weight.dtype).mean((1, 3, 4)) / 255))
-
-
-def batch(step, size=4, failures=()):
-    generator = torch.Generator().manual_seed(step)
-    views = torch.randint(0, 256, (size, 1, 2, 3, 4, 4), generator=generator, dtype=torch.uint8)
-    views[: size // 2, :, :, 0] //= 4  # class 0 has little red
-    labels = tuple((int(i >= size // 2),) for i in range(size))
-    return Batch(views=views, labels=labels, indices=tuple(range(size)), video_ids=("",) * size, failures=failures)
-
-
-def run(folder, batches, *, model=None, progress=None, rate=0.5, **options):
-    model = model or Colour()
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-    schedule = CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False)
-    log = Log(folder, steps=len(batches), remedy="raise `workers`")
-    progress = progress or Progress()
-    settings = {"loss": LOSS, "records": 10, "steps": len(batches), "save": lambda at: None, **options}
-    try:
-        ended = train(
-            model, optimizer, schedule, batches=batches, progress=progress, parallel=ALONE, log=log, **settings
-        )
-    finally:
-        log.close()
-    return model, progress, ended
-
-
-def events(folder, kind):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["event"] == kind]
 
 
 def test_it_learns_and_says_so(tmp_path):
@@ -220,15 +167,6 @@ def test_a_batch_norm_with_a_single_value_is_told_in_words(tmp_path, accumulate)
     assert "`batch`" in str(e.value)
 
 
-def test_training_in_a_thread_leaves_the_signals_alone(tmp_path):
-    before, found = signal.getsignal(signal.SIGINT), []
-    thread = threading.Thread(target=lambda: found.append(run(tmp_path, [batch(step) for step in range(3)])))
-    thread.start()
-    thread.join()
-    assert found[0][1].step == 3
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_training_ends_early_when_no_validation_is_better(tmp_path, capsys):
     def stopped(name, figures, *, progress=None, **options):
         stream, saved = iter(figures), []
@@ -253,128 +191,6 @@ def test_training_ends_early_when_no_validation_is_better(tmp_path, capsys):
     assert stopped("c", [0.1 * step for step in range(10)], patience=1) == (20, [20])
     ended = Progress(step=14, best={"step": 8, "top1": 0.6}, stale=3)
     assert stopped("d", [], progress=ended, patience=3) == (14, [])  # the same command again
-
-
-def failures(*indices):
-    return tuple(
-        Failure(index=i, path=Path(f"v{i}.mp4"), cause=f"v{i}.mp4: cut off", key=f"video {i}") for i in indices
-    )
-
-
-def test_failed_videos_are_skipped_counted_once_and_named(tmp_path, capsys):
-    batches = [batch(0, size=3, failures=failures(7)), batch(1, size=0, failures=failures(7, 2)), batch(2)]
-    model, progress, ended = run(tmp_path, batches, max_bad_fraction=0.2)
-    assert ended
-    assert progress.bad == {"video 7": "v7.mp4: cut off", "video 2": "v2.mp4: cut off"}
-    assert len(events(tmp_path, "bad_video")) == 2
-    assert "v2.mp4: cut off" in capsys.readouterr().out
-    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
-
-
-def test_damaged_videos_are_used_and_named_once(tmp_path, capsys):
-    def spoiled(*indices):
-        return tuple(Damaged(index=i, path=Path(f"v{i}.mp4"), frames=9 * i) for i in indices)
-
-    batches = [replace(batch(0), damaged=spoiled(2, 1)), batch(1), replace(batch(2), damaged=spoiled(1, 3))]
-    _, progress, ended = run(tmp_path, batches, max_bad_fraction=0.0)
-    assert ended
-    assert not progress.bad
-    named = [(event["step"], event["path"], event["frames"]) for event in events(tmp_path, "damaged_video")]
-    assert named == [(0, "v1.mp4", 9), (0, "v2.mp4", 18), (2, "v3.mp4", 27)]
-    assert "damaged, used as it is (3 so far): v3.mp4: 27 frames of a sample" in capsys.readouterr().out
-
-
-def test_too_many_failed_videos_stop_the_run(tmp_path):
-    batches = [batch(0, size=3, failures=failures(7)), batch(1, size=2, failures=failures(1, 2))]
-    with pytest.raises(
-        TrainingError, match=r"3 of 10 videos cannot be decoded, and 2 may fail \(`max_bad_fraction`=0.2"
-    ):
-        run(tmp_path, batches, max_bad_fraction=0.2)
-
-
-@pytest.mark.parametrize("first_pass", [4, 100])
-def test_all_that_fail_in_the_first_pass_are_named(tmp_path, first_pass):
-    # Too many from step 1 on; the pass over the list, or the run, ends with step 3.
-    bad = {1: (7, 4), 3: (2,), 4: (9,)}
-    batches = [batch(step, failures=failures(*bad.get(step, ()))) for step in range(4 if first_pass > 4 else 8)]
-    with pytest.raises(TrainingError, match="3 of 10 videos cannot be decoded, and 1 may fail") as error:
-        run(tmp_path, batches, first_pass=first_pass)
-    assert [line.strip() for line in str(error.value).splitlines()[1:]] == [f"v{i}.mp4: cut off" for i in (4, 7, 2)]
-
-
-def test_a_list_with_nothing_but_broken_videos_is_not_read_to_its_end():
-    bad = {f"v{i}": f"v{i}: cut off" for i in range(101)}
-    with pytest.raises(TrainingError, match=r"101 of 900 .*\n(  v\d+: cut off\n){100}  … and 1 more, which the log"):
-        check_failures(bad, 900, max_bad_fraction=0.01, may_wait=True)
-    bad.popitem()
-    check_failures(bad, 900, max_bad_fraction=0.01, may_wait=True)
-
-
-@pytest.mark.parametrize(
-    ("records", "fraction", "allowed"),
-    [
-        (20, 0.01, 1),
-        (20, 0.1, 2),
-        (100, 0.07, 7),
-        (100, 0.29, 29),
-        (10, 0.0, 0),
-        (1, 0.5, 0),
-        (3, 1.0, 2),
-        (199, 0.01, 1),
-    ],
-)
-def test_one_video_at_least_may_fail_and_never_all(records, fraction, allowed):
-    bad = {str(i): "cut off" for i in range(allowed)}
-    check_failures(bad, records, max_bad_fraction=fraction)
-    with pytest.raises(TrainingError, match=f"{allowed + 1} of {records} videos cannot be decoded, and {allowed} may"):
-        check_failures({**bad, "one more": "cut off"}, records, max_bad_fraction=fraction)
-
-
-def test_a_signal_stops_after_the_step_with_a_checkpoint(tmp_path):
-    saved = []
-
-    def batches():
-        for step in range(100):
-            if step == 7:
-                os.kill(os.getpid(), signal.SIGINT)
-            yield batch(step)
-
-    handler = signal.getsignal(signal.SIGINT)
-    stream = batches()
-    model = Colour()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    schedule = CosineLRScheduler(optimizer, t_initial=1000, t_in_epochs=False)
-    log = Log(tmp_path, steps=100)
-    progress = Progress()
-    ended = train(
-        model,
-        optimizer,
-        schedule,
-        loss=LOSS,
-        batches=stream,
-        records=10,
-        progress=progress,
-        steps=100,
-        parallel=ALONE,
-        log=log,
-        save=lambda at: saved.append(at.step),
-    )
-    log.close()
-    assert not ended
-    assert progress.step == 8
-    assert saved == [8]
-    assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_a_second_sigterm_does_nothing_and_an_interrupt_acts_at_once():
-    with stop_requests() as asked_to_stop:
-        assert not asked_to_stop()
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.01)
-        assert asked_to_stop()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_what_is_validated_is_saved_after_it_and_the_best_is_kept(tmp_path):
@@ -411,142 +227,6 @@ def test_validation_comes_when_it_is_due(tmp_path):
     run(tmp_path, [batch(s) for s in range(10)], validate=validate, eval_every=4)
     assert [e["step"] for e in events(tmp_path, "val")] == [4, 8, 10]
     assert not torch.equal(seen[0], seen[1])
-
-
-def test_dropout_follows_from_seed_step_rank_and_part():
-    def draw(*key):
-        seed_dropout(step_seeds(*key))
-        return torch.rand(4)
-
-    assert torch.equal(draw(1, 2, 0), draw(1, 2, 0))
-    assert torch.equal(draw(1, 2, 0), draw(1, 2, 0, 0))
-    keys = [(1, 2, 0), (1, 3, 0), (1, 2, 1), (2, 2, 0), (1, 2, 0, 1)]
-    assert len({tuple(draw(*key).tolist()) for key in keys}) == 5
-
-
-@pytest.mark.parametrize("accumulate", [2, 3, 4, 7])
-def test_parts_of_a_step_are_one_step(tmp_path, accumulate):
-    # 7 parts of a batch of 5 clips: two of them are empty.
-    torch.manual_seed(0)
-    whole, parts = Colour().double(), Colour().double()
-    parts.load_state_dict(whole.state_dict())
-    for name, model, count in (("whole", whole, 1), ("parts", parts, accumulate)):
-        run(tmp_path / name, [batch(step, size=5) for step in range(8)], model=model, accumulate=count, log_every=1)
-    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.allclose(one, other, rtol=0, atol=1e-12)
-    losses = [[e["loss"] for e in events(tmp_path / name, "train")] for name in ("whole", "parts")]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-
-
-def test_each_part_draws_its_own_dropout(tmp_path):
-    seen = []
-
-    class Seeing(Colour):
-        def forward(self, x):
-            seen.append(torch.rand(3).tolist())
-            return super().forward(x)
-
-    run(tmp_path, [batch(0), batch(1)], model=Seeing(), accumulate=2)
-    assert len({tuple(draw) for draw in seen}) == 4
-
-
-def test_averages_are_kept_step_by_step_and_validated(tmp_path):
-    torch.manual_seed(0)
-    model = Colour()
-    averages = Averages(model, decay=0.3)
-    expected, trace, seen = model.linear.weight.detach().clone(), [], []
-
-    def validate(trained):
-        seen.append(trained.linear.weight.detach().clone())
-        return {"top1": 0.5}
-
-    run(
-        tmp_path,
-        [batch(s) for s in range(6)],
-        model=model,
-        averages=averages,
-        validate=validate,
-        eval_every=3,
-        save_every=1,
-        save=lambda at: trace.append(model.linear.weight.detach().clone()),
-    )
-    for n, weight in enumerate(trace, start=1):
-        decay = min(0.3, (1 + n) / (10 + n))
-        expected = decay * expected + (1 - decay) * weight
-        if n == 3:
-            assert torch.allclose(seen[0], expected, atol=1e-6)
-    assert torch.allclose(seen[1], expected, atol=1e-6)
-    assert not torch.allclose(expected, model.linear.weight)
-
-
-def test_mixing_follows_from_the_step_and_changes_what_is_learned(tmp_path):
-    def weights(name, **options):
-        torch.manual_seed(0)
-        return run(tmp_path / name, [batch(s) for s in range(4)], **options)[0].linear.weight
-
-    mixing = Mixing(mixup_alpha=0.8)
-    mixed, again, other = (weights(n, mixing=mixing, seed=seed) for n, seed in (("a", 1), ("b", 1), ("c", 2)))
-    assert torch.equal(mixed, again)
-    assert not torch.equal(mixed, other)
-    assert not torch.equal(mixed, weights("plain", seed=1))
-
-
-def test_a_mixed_step_is_the_gradient_of_the_mixed_loss(tmp_path):
-    first, model, twin = batch(3), Colour(), Colour()
-    twin.load_state_dict(model.state_dict())
-    mixing = Mixing(mixup_alpha=0.8)
-    run(tmp_path, [first], model=model, clip_norm=None, mixing=mixing, seed=4)
-    rng = np.random.default_rng(step_seeds(4, 0, 0).spawn(1)[0])
-    views, targets = mixing(first.views[:, 0], LOSS.targets(first.labels, device="cpu"), rng)
-    assert 0.02 < float(targets[0, 1]) < 0.98
-    nn.functional.cross_entropy(twin(views), targets).backward()
-    assert torch.allclose(model.linear.weight, -0.5 * twin.linear.weight.grad, atol=1e-7)
-
-
-def test_a_scaled_loss_gives_the_same_step(tmp_path):
-    torch.manual_seed(0)
-    plain, scaled = Colour(), Colour()
-    scaled.load_state_dict(plain.state_dict())
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=3)
-    batches = [batch(step) for step in range(5)]
-    run(tmp_path / "plain", batches, model=plain)
-    run(tmp_path / "scaled", batches, model=scaled, scaler=scaler)
-    assert torch.allclose(plain.linear.weight, scaled.linear.weight, rtol=0, atol=1e-7)
-    assert scaler.get_scale() == 2048.0
-
-
-def test_a_step_whose_scaled_gradient_overflows_is_left_out(tmp_path):
-    model = Colour()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.linear.bias.register_hook(lambda gradient: gradient * float("inf"))
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    _, progress, _ = run(tmp_path, [batch(0)], model=model, scaler=scaler)
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert scaler.get_scale() == 512.0
-    assert progress.step == 1
-
-
-def test_frozen_statistics_stay_even_behind_a_validation(tmp_path):
-    class Normed(Colour):
-        def __init__(self):
-            super().__init__()
-            self.norm = nn.BatchNorm1d(3)
-
-        def forward(self, x):
-            return self.linear(self.norm(x.float().mean((1, 3, 4)) / 255))
-
-    def validate(model):
-        model.eval()
-        model.train()  # as a test does that leaves a model as it was
-        return {"top1": 0.5}
-
-    def statistics(name, **options):
-        model = Normed()
-        run(tmp_path / name, [batch(s) for s in range(4)], model=model, validate=validate, eval_every=1, **options)
-        return model.norm.running_mean
-
-    assert torch.equal(statistics("frozen", frozen_statistics=True), torch.zeros(3))
-    assert not torch.equal(statistics("moving"), torch.zeros(3))
 
 
 def test_a_loss_that_rises_far_above_chance_is_told_once(tmp_path, capsys):

@@ -26,7 +26,7 @@ from PIL import Image
 
 from tests.video.clips import GROUPS, RATES, make_clip, numbered_picture, read_numbers, remux
 from tests.video.test_real_files import DECODABLE, REAL, VIDEOS, needs_videos
-from vidtok.config import DataConfig
+from vidtok.config_data import DataConfig
 from vidtok.errors import ConfigError, DecodeError
 from vidtok.video.reader import BACKENDS, check_backend, open_video
 

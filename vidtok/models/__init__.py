@@ -3,8 +3,10 @@
 This is the second of the two tables in which names become constructors (the first is vidtok.nn.mixers).
 """
 
-from vidtok.models import baselines_pytorchvideo as baselines_pytorchvideo
+from vidtok.models import baselines_mvit_v1 as baselines_mvit_v1
+from vidtok.models import baselines_slowfast as baselines_slowfast
 from vidtok.models import baselines_torchvision as baselines_torchvision
+from vidtok.models import baselines_x3d as baselines_x3d
 from vidtok.models import casvit as casvit
 from vidtok.models import encoder as encoder
 from vidtok.models import maxvit as maxvit

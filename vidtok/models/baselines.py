@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from vidtok.models.baselines_pytorchvideo import StageTokens
+from vidtok.models.baselines_x3d import StageTokens
 
 Facts = Mapping[str, Any]
 Colours = tuple[float, float, float]

@@ -12,7 +12,7 @@ from torchvision.models.video.s3d import SepInceptionBlock3D
 
 from vidtok.errors import ModelError
 from vidtok.models.baselines_attention import class_token_look, window_look
-from vidtok.models.baselines_pytorchvideo import mvit_clip
+from vidtok.models.baselines_mvit_v1 import mvit_clip
 from vidtok.models.library import LibraryNetwork
 from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, stage_grids, start_head

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidtok.build import loader_workers
+from vidtok.build_data import loader_workers
 from vidtok.config import Config
 from vidtok.config_io import check, find_config
 from vidtok.data.folds import FoldTable, read_folds

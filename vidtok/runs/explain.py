@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from vidtok.build import build_dataset, class_file, eval_views, train_views
+from vidtok.build import class_file
+from vidtok.build_data import build_dataset, eval_views, train_views
 from vidtok.choices import Part
 from vidtok.config import Config
 from vidtok.config_io import find_config

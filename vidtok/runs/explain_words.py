@@ -3,8 +3,9 @@
 from jaxtyping import Float64, Int64
 from torch import Tensor, arange
 
-from vidtok.build import build_crop, clip_rule
-from vidtok.config import Config, DataConfig
+from vidtok.build_data import build_crop, clip_rule
+from vidtok.config import Config
+from vidtok.config_data import DataConfig
 from vidtok.data.geometry import size_words
 from vidtok.data.transforms import BoxReach
 from vidtok.data.views import JitteredCrop

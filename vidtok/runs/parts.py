@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from vidtok.build import build_lists, run_steps
+from vidtok.build import build_lists
+from vidtok.build_data import run_steps
 from vidtok.build_resume import FREE_KEYS
 from vidtok.config import Config
 from vidtok.config_io import difference, load_config_text, to_yaml

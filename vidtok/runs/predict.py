@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vidtok.build import load_model
 from vidtok.choices import Backend, Crops, Device
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import Prediction, model_views, predict_videos
+from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.folders import make_folder
 from vidtok.runs.progress import FileProgress

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidtok.build import build_lists, told_in_config_words
+from vidtok.build import build_lists
+from vidtok.build_words import told_in_config_words
 from vidtok.config_io import find_config
 from vidtok.errors import ConfigError
 from vidtok.runs.folders import make_folder

@@ -9,20 +9,9 @@ from tempfile import TemporaryDirectory
 from torch.autograd.profiler_util import EventList
 from torch.profiler import ProfilerActivity, profile
 
-from vidtok.build import (
-    Lists,
-    build_model,
-    build_train_batches,
-    run_steps,
-)
-from vidtok.build_train import (
-    build_loss,
-    build_mixing,
-    build_optimizer,
-    build_scaler,
-    build_schedule,
-    prepare_training,
-)
+from vidtok.build import Lists, build_model
+from vidtok.build_data import build_train_batches, run_steps
+from vidtok.build_train import build_loss, build_mixing, build_optimizer, build_scaler, build_schedule, prepare_training
 from vidtok.config import Config
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from statistics import median
 
-from vidtok.build import build_input_remedy, loader_workers
+from vidtok.build_data import build_input_remedy, loader_workers
 from vidtok.config import Config
 from vidtok.runs.profile_sample import SampleTimes
 from vidtok.runs.profile_steps import TRACED, StepTimes, operators

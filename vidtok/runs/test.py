@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidtok.build import build_eval_batches, build_trained, build_val, class_file, eval_views, told_in_config_words
+from vidtok.build import build_trained, build_val, class_file
+from vidtok.build_data import build_eval_batches, eval_views
+from vidtok.build_words import told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.geometry import rows_columns, size_words

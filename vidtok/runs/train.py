@@ -1,29 +1,16 @@
 """Train a network, and test it at the end: one function, from its config to its figures."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vidtok.build import (
-    Lists,
-    build_input_remedy,
-    build_lists,
-    build_model,
-    build_train_batches,
-    build_train_plan,
-    config_words,
-    eval_views,
-    follow_checkpoint,
-    run_steps,
-    told_in_config_words,
-    train_views,
-    unspoilt_train_views,
-)
+from vidtok.build import Lists, build_lists, build_model, follow_checkpoint
+from vidtok.build_data import build_input_remedy, build_train_batches, build_train_plan, eval_views, run_steps
 from vidtok.build_resume import fingerprints, kept_bad, plan_resumption
 from vidtok.build_train import (
     build_loss,
@@ -32,30 +19,26 @@ from vidtok.build_train import (
     build_scaler,
     build_schedule,
     describe_start,
-    highest_rate,
     normalisation_warning,
     prepare_training,
     set_head_bias,
     start_weights,
 )
+from vidtok.build_words import config_words, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, to_yaml
-from vidtok.data.lists import Records, describe
-from vidtok.data.loader import TrainBatches
-from vidtok.data.survey import crop_warning, short_warning, survey
-from vidtok.data.suspicions import list_suspicions
-from vidtok.data.transforms import flip_warning
-from vidtok.errors import ConfigError, NotFiniteError
+from vidtok.data.lists import describe
+from vidtok.errors import NotFiniteError
 from vidtok.infer.evaluate import Figures
 from vidtok.models.classifier import Classifier
+from vidtok.runs.geometries import compare_geometries
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.test import CONFUSION, measure_predictions, predict, test
-from vidtok.train.checks import empty_classes_warning, geometry_warning, rate_warning, warmup_warning
+from vidtok.runs.train_words import TEST_MEMORY, TRAIN_MEMORY, check_mixing, remedy, start_notes, start_warnings
 from vidtok.train.curves import plot_curves
 from vidtok.train.determinism import deterministic
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model, whole_weights
-from vidtok.train.groups import NEW
 from vidtok.train.lock import locked_by_first
 from vidtok.train.log import Log
 from vidtok.train.loop import out_of_patience, train
@@ -63,18 +46,11 @@ from vidtok.train.memory import memory_told
 from vidtok.train.parallel import Parallel, start_parallel
 from vidtok.train.state import Progress, RunState, new_layers
 from vidtok.train.store import Store
-from vidtok.video.sample import spread
 from vidtok.viz.clip_rows import clip_rows, target_words
 from vidtok.viz.confusion import scores_confusion
 
 SHOWN = 6
 """Clips of the first step that TensorBoard shows."""
-TRAIN_MEMORY = (
-    "lower train.batch, or keep it and raise train.accumulate, which takes a step in parts; set "
-    "train.checkpoint_blocks=true, which computes again instead of keeping, or train.precision=bf16; or take smaller "
-    "clips (data.frames, data.size) or a smaller network. A run that has begun takes the first four with --new-segment"
-)
-TEST_MEMORY = "lower eval.max_views, the views that go through the network at once, or eval.batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,96 +281,3 @@ def run_training(
     finally:
         log.close()
     return Trained(folder=folder, finished=True, figures=figures)
-
-
-def remedy(newest: Path | None) -> str:
-    """What can be done about a run whose numbers are not finite any more, by where its newest checkpoint is."""
-    change = "Lower train.lr, lengthen train.warmup_steps, set train.clip_norm=1.0, or train.precision=float32"
-    if newest is None:
-        return f"No checkpoint has been saved yet: the same command begins anew. {change}."
-    return (
-        f"Nothing of that was saved: the newest checkpoint, {newest}, is from before and whole. {change}; to go on "
-        "from that checkpoint with the change add --new-segment (from an earlier one: move the newer ones away), to "
-        "begin anew set run.dir to another folder."
-    )
-
-
-def check_mixing(config: Config, plan: TrainBatches) -> str | None:
-    """A warning where mixup or CutMix reaches some processes alone; ConfigError where it would do nothing at all.
-
-    Clips are mixed with those of the same process.
-    """
-    settings = config.train
-    if not (settings.mixup_alpha or settings.cutmix_alpha):
-        return None
-    most, least = (max(share) for share in zip(*((most, least) for most, least, _ in plan.shares), strict=True))
-    mixing = (
-        f"train.mixup_alpha={settings.mixup_alpha:g} and train.cutmix_alpha={settings.cutmix_alpha:g} mix the clips "
-        "that a process has in a step"
-    )
-    remedy = f"raise train.batch (now {settings.batch}), or take fewer processes than {plan.world}"
-    if most < 2:
-        raise ConfigError(f"{mixing}, and each has one: nothing would be mixed. Set both to 0, {remedy}.")
-    return f"{mixing}, and some have one, which stays as it is: {remedy}" if least < 2 else None
-
-
-def compare_geometries(
-    config: Config, model: Classifier, train: Records, parallel: Parallel, log: Log
-) -> dict[str, float | int] | None:
-    """Test a sample of the training videos by the testing views and by the crops of training, and say what they make.
-
-    Without mirroring, augmentation and controls: what differs is where the pictures lie. None where nothing could be
-    read, or no sample is wanted.
-    """
-    plain = config.model_copy(update={"eval": config.eval.model_copy(update={"control": "none"})})
-    sample = train.subset(spread(len(train), config.eval.train_sample))
-    if not len(sample):
-        return None
-    found = []
-    for views in (eval_views(plain), unspoilt_train_views(plain)):
-        predictions = predict(plain, model, sample, parallel, views=views)
-        own = replace(predictions, labels=tuple(sample[index].labels for index in predictions.indices))
-        if not len(own):
-            return None
-        figures = measure_predictions(plain, own, sample, aggregate=plain.eval.aggregate)
-        found.append(next(iter(figures.readable.items())))
-    (name, tested), (_, trained) = found
-    log.say(f"{len(own)} training videos | by the testing views {name} {tested:.3f} | as trained {name} {trained:.3f}")
-    if text := geometry_warning(name, tested=tested, trained=trained, n=len(own)):
-        log.warn(text)
-    return {"n": len(own), f"{name}_testing_views": tested, f"{name}_training_crops": trained}
-
-
-def start_notes(config: Config, model: Classifier, new: Collection[str] | None) -> list[str]:
-    """What the settings came to: the scaled rate, what is frozen, which layers are new."""
-    settings, notes = config.train, []
-    if settings.lr_batch is not None:
-        notes.append(
-            f"learning rate: {settings.lr:g} for {settings.lr_batch} clips per step is "
-            f"{highest_rate(config):g} for {settings.batch}"
-        )
-    if settings.freeze:
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-        trained = sum(size for size, trains in sizes if trains)
-        notes.append(f"frozen: all but {trained / 1e6:.3f} of {sum(size for size, _ in sizes) / 1e6:.3f} M parameters")
-    if NEW in settings.lr_scale and new:
-        notes.append(f"{len(new)} new parameters have {settings.lr_scale[NEW]:g} times the rate of the others")
-    return notes
-
-
-def start_warnings(config: Config, lists: Lists, new: Collection[str] | None) -> list[str]:
-    """What is probably not meant."""
-    warnings = [
-        rate_warning(config.train.optimizer, highest_rate(config)),
-        warmup_warning(config.train.warmup_steps, steps=run_steps(config, len(lists.train)), lr=highest_rate(config)),
-        empty_classes_warning(lists.train.labels_seen(), lists.classes, name=config.data.train),
-        flip_warning(lists.classes) if config.data.flip else None,
-        *list_suspicions(lists.train, lists.val, lists.classes),
-    ]
-    views = train_views(config.data)
-    data = config.data
-    seen = survey(lists.train, views, backend=data.backend, timeout_seconds=data.timeout_seconds)
-    warnings += [crop_warning(seen, views), short_warning(seen, views, which="training")]
-    if NEW in config.train.lr_scale and new is None:
-        warnings.append(f"train.lr_scale.{NEW} has no effect without train.init: all parameters are new")
-    return [text for text in warnings if text is not None]

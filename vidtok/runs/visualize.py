@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vidtok.build import build_trained, eval_views, load_model, told_in_config_words
+from vidtok.build import build_trained
+from vidtok.build_data import eval_views
+from vidtok.build_words import told_in_config_words
 from vidtok.errors import ConfigError
 from vidtok.infer.attention import attention_clip
 from vidtok.infer.predict import model_views
+from vidtok.loading import load_model
 from vidtok.models.classifier import is_pretrained
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint

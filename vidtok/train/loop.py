@@ -1,8 +1,5 @@
 """The training loop: one function, read from top to bottom."""
 
-import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,46 +16,17 @@ from vidtok.errors import NotFiniteError, TrainingError
 from vidtok.infer.evaluate import Precision, autocast
 from vidtok.train.checks import high_loss_warning
 from vidtok.train.ema import Averages
+from vidtok.train.failures import check_failures, count_failures, name_damaged
 from vidtok.train.gradients import gradient_norms, group_rates
 from vidtok.train.log import Log
 from vidtok.train.loss import ClassLoss
 from vidtok.train.norms import training_mode
 from vidtok.train.parallel import Parallel
+from vidtok.train.signals import stop_requests
 from vidtok.train.state import Progress, check_run_finite
 from vidtok.train.timing import DeviceClock
-from vidtok.types import Batch, Damaged, Failure
+from vidtok.types import Batch
 
-
-@contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop after this step; a second Ctrl-C acts at once.
-
-    A second SIGTERM does nothing: Slurm sends one to every process, and torchrun passes on the one that it got itself.
-    Only the main thread may set handlers, and gets the signals: in any other one (a notebook's, a tuner's) the caller
-    has them, and nothing is asked for.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked = False
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-NAMED = 100
-"""So many failed videos are named in a message; with more the rest of a first pass is not waited for."""
 LEAST_SCALE = 2.0**-24
 """Loss scales of fp16 are far above: at this one, which takes 40 overflows in a row, hardly a gradient is left."""
 
@@ -263,17 +231,6 @@ def keep_gradients_here(wrapped: nn.Module) -> AbstractContextManager[None]:
     return wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) else nullcontext()
 
 
-def name_damaged(
-    damaged: tuple[Damaged, ...], known: set[int], progress: Progress, parallel: Parallel, log: Log
-) -> None:
-    """Name every video of which damaged frames are used, once; `known` are the rows of those that were named."""
-    for video in sorted((d for part in parallel.gather(damaged) for d in part), key=lambda video: video.index):
-        if video.index not in known:
-            known.add(video.index)
-            log.event("damaged_video", step=progress.step, path=str(video.path), frames=video.frames)
-            log.say(f"damaged, used as it is ({len(known)} so far): {video.path}: {video.frames} frames of a sample")
-
-
 def out_of_patience(progress: Progress, patience: int | None) -> bool:
     """Whether as many validations as that have come since the best one."""
     return patience is not None and progress.stale >= patience
@@ -305,32 +262,3 @@ def batch_norms_told(views: Tensor) -> Iterator[None]:
             "clips per step and process (`batch`, fewer parts by `accumulate`), larger pictures, or the statistics "
             "that the initial weights brought (`batch_norm`=frozen)."
         ) from error
-
-
-def count_failures(
-    failures: tuple[Failure, ...], progress: Progress, parallel: Parallel, log: Log, records: int
-) -> None:
-    """Note every record that failed, once, on all processes."""
-    for failure in sorted((f for part in parallel.gather(failures) for f in part), key=lambda failure: failure.index):
-        if failure.key not in progress.bad:
-            progress.bad[failure.key] = failure.cause
-            log.event("bad_video", step=progress.step, path=str(failure.path), cause=failure.cause)
-            log.say(f"cannot decode, skipped ({len(progress.bad)} of {records} so far): {failure.cause}")
-
-
-def check_failures(bad: Mapping[str, str], records: int, *, max_bad_fraction: float, may_wait: bool = False) -> None:
-    """Raise TrainingError that names the records that failed, where they are too many.
-
-    A share of the list may fail, one record at least where that share is not 0, and never all. With `may_wait` the
-    verdict comes later, unless there are more than NAMED already.
-    """
-    share = math.floor(max_bad_fraction * records + 1e-9)
-    allowed = min(max(share, int(max_bad_fraction > 0)), records - 1)
-    if len(bad) <= allowed or (may_wait and len(bad) <= NAMED):
-        return
-    listed = "".join(f"\n  {cause}" for cause in list(bad.values())[:NAMED])
-    more = f"\n  … and {len(bad) - NAMED} more, which the log names" if len(bad) > NAMED else ""
-    raise TrainingError(
-        f"{len(bad)} of {records} videos cannot be decoded, and {allowed} may fail (`max_bad_fraction`="
-        f"{max_bad_fraction:g}). Mend them or take them out of the list, or raise that limit:{listed}{more}"
-    )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.data.formats.samples import SAMPLES
-from vidtok.config import ListForm
+from vidtok.choices import ListForm
 from vidtok.data.formats import FORMS, detect, find_form
 from vidtok.data.lists import describe, open_list, read_list
 from vidtok.errors import ConfigError, DataError

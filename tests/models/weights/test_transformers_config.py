@@ -17,8 +17,8 @@ from transformers import (
     VivitImageProcessor,
 )
 
-from vidtok.build import load_model
 from vidtok.errors import CheckpointError
+from vidtok.loading import load_model
 from vidtok.models.create import create_model
 from vidtok.models.weights.files import read_weights
 from vidtok.models.weights.transformers_config import ACTIVATIONS, read_transformers_config

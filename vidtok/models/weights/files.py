@@ -10,21 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Shaped
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidtok.errors import CheckpointError
 from vidtok.models import network_class
-from vidtok.models.architecture import Architecture
 from vidtok.models.class_names import numbered
 from vidtok.models.classifier import WEIGHTS, Classifier, read_description
-from vidtok.models.options import ONLY_TRAINING, every_option
 from vidtok.models.presets import PRESETS
 from vidtok.models.weights.flax_file import read_flax, read_vit_npz
-from vidtok.models.weights.image_form import fit, unwrap
+from vidtok.models.weights.image_form import unwrap
 from vidtok.models.weights.origin import (
     Clip,
     Normalisation,
@@ -34,23 +30,19 @@ from vidtok.models.weights.origin import (
     of_description,
     same_normalisation,
 )
+from vidtok.models.weights.own import load_own, own_names
 from vidtok.models.weights.pth import read_pickle
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.schemes import Scheme, Tokens, find_scheme, is_transformers, unknown_scheme
-from vidtok.models.weights.transfer import Transfer
 from vidtok.models.weights.transformers_config import read_transformers_config
 from vidtok.models.weights.videomae import PREFIXES
 from vidtok.models.weights.vit_parts import UnknownGrid, words
-from vidtok.nn.position import Grid, resize_table
+from vidtok.nn.position import Grid
 
 UNKNOWN_GRID = (
     "on which grid the weights were made is not known; their positions are made anew for {grid}. "
     "source_grid=(t, h, w) says so"
 )
-FLATTENED = ("pos_embed_spatial",)
-"""Ends of the keys under which pytorchvideo's networks keep the places of a picture as one row."""
-HEADS = ("heads", "time_heads")
-"""Options that no shape shows, and without which the weights mean nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +112,7 @@ class Weights:
         Raises CheckpointError, naming the keys, for everything else that does not fit, and where the grid is not known.
         """
         network, scheme = model.network, self.scheme
-        own = _own_names(self.state, network)
+        own = own_names(self.state, network)
         named = self.classes is not None and model.classes != numbered(len(model.classes))
         other_classes = named and self.classes != model.classes
         try:
@@ -129,7 +121,7 @@ class Weights:
                     f"source_grid={source_grid}: no grid of these weights' positions is in question; leave it out"
                 )
             if own is not None:
-                return _load_own(model, own, origin=self.origin, other_classes=other_classes)
+                return load_own(model, own, origin=self.origin, other_classes=other_classes)
             if scheme is None:
                 raise unknown_scheme(self.state)
             if not isinstance(network, scheme.networks):
@@ -218,7 +210,7 @@ def read_weights(path: str | Path) -> Weights:
     else:
         content = read_pickle(path)
         state, names, description = unwrap(content, where=str(path)), content.get("classes"), content.get("description")
-    bare = {_bare(key): tensor for key, tensor in state.items()}
+    bare = {bare_key(key): tensor for key, tensor in state.items()}
     if len(bare) < len(state):
         raise CheckpointError(f"{path}: two keys have the same name once {', '.join(PREFIXES)} are taken off")
     if isinstance(description, Mapping) and description:
@@ -271,74 +263,7 @@ def _weight_of(bias: str) -> str:
     return bias.removesuffix("bias") + ("kernel" if "/" in bias else "weight")
 
 
-def _bare(key: str) -> str:
+def bare_key(key: str) -> str:
     while key.startswith(PREFIXES):
         key = key.split(".", 1)[1]
     return key
-
-
-def _own_names(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor] | None:
-    """The state under the network's own names, where most of its keys are that: of a whole Classifier, of its network
-    alone, or of the library's network within it."""
-    names = network.state_dict().keys()
-    for old, new in (("network.", ""), ("", ""), ("", "body.")):
-        renamed = {new + key.removeprefix(old): tensor for key, tensor in state.items()}
-        if len(renamed.keys() & names) > len(state) / 2:
-            return renamed
-    return None
-
-
-def _load_own(model: Classifier, state: Mapping[str, Tensor], *, origin: Origin | None, other_classes: bool) -> Report:
-    transfer, last = Transfer(model.network, state), frozenset[str]()
-    if model.architecture is not None:
-        last = model.architecture.last_layers(model.network.state_dict(), classes=len(model.classes))
-        if origin is not None and origin.network == model.architecture.network:
-            _compare(transfer, origin, model.architecture)
-            _check_flattened(state, origin, model.architecture)
-    for key, tensor in state.items():
-        shape = transfer.wants(key)
-        if shape is None:
-            if ".class_token." in key:
-                transfer.skip(key, "the network has no class token")
-            continue  # `finish` names all others at once
-        if key in last and (other_classes or tuple(tensor.shape) != shape):
-            transfer.skip(key, f"of a last layer for other classes; the network's is {shape}")
-        elif key.endswith("position.table") and tuple(tensor.shape) != shape:
-            transfer.note_resized(key, f"{_times(tensor.shape[:3])} -> {_times(shape[:3])}")
-            transfer.put(key, _resized(transfer.take(key), shape), source=key)
-        else:
-            transfer.put(key, fit(transfer, transfer.take(key), shape, source=key), source=key)
-    learners = (f"{encoder}.{part}." for encoder in ("encoder", "space") for part in ("token_learners", "token_fusers"))
-    return transfer.finish(may_miss=(*last, *learners))
-
-
-def _compare(transfer: Transfer, origin: Origin, architecture: Architecture) -> None:
-    """Note the options in which the network is not the one that the weights were made in, as shapes may not show it."""
-    theirs = every_option(architecture.network, origin.options)
-    ours = every_option(architecture.network, architecture.options)
-    for key, value in theirs.items():
-        if key in ONLY_TRAINING or value == ours[key]:
-            continue
-        said = f"the weights were made with {key}={value}, the network has {ours[key]}"
-        if key in HEADS:
-            raise CheckpointError(f"{said}: set {key}={value}")
-        transfer.note(said)
-
-
-def _check_flattened(state: Mapping[str, Tensor], origin: Origin, architecture: Architecture) -> None:
-    """Raise CheckpointError where a library's network keeps positions by number alone, and those of another picture."""
-    found = [key for key in state if key.endswith(FLATTENED)]
-    ours = clip_of(architecture.frames, architecture.size)
-    if found and origin.clip is not None and origin.clip[1:] != ours[1:]:
-        raise CheckpointError(
-            f"{found[0]}: positions of a picture of {origin.clip[1]} x {origin.clip[2]} pixels, in one row; the model "
-            f"takes {ours[1]} x {ours[2]}, and they are not resized here: set size={origin.clip[1:]}"
-        )
-
-
-def _resized(table: Shaped[Tensor, "t h w d"], shape: tuple[int, ...]) -> Shaped[Tensor, "t2 h2 w2 d"]:
-    return resize_table(table, (shape[0], shape[1], shape[2]))
-
-
-def _times(sizes: tuple[int, ...] | torch.Size) -> str:
-    return " x ".join(map(str, sizes))

@@ -1,0 +1,92 @@
+"""A trained model from wherever it lies: a run, a checkpoint, a saved folder, a file, the hub."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidtok.build import build_trained
+from vidtok.config_io import load_config_text
+from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.class_names import class_names
+from vidtok.models.classifier import Classifier, is_pretrained, read_description
+from vidtok.models.generators import untouched_generators
+from vidtok.models.weights.files import Weights
+from vidtok.train.checkpoint import find_checkpoint, load_weights
+from vidtok.train.opening import load_checkpoint
+
+HUB_ID = r"[\w.-]+/[\w-][\w.-]*(?<!\.pt)(?<!\.pth)(?<!\.safetensors)(?<!\.shards)"
+"""A user or organisation, and a model of theirs."""
+
+
+def load_model(
+    source: str | Path,
+    *,
+    classes: object = None,
+    allow_plugins: bool = False,
+    revision: str | None = None,
+) -> Classifier:
+    """A trained model in evaluation mode.
+
+        load("runs/mine")                    the newest checkpoint of a run
+        load("runs/mine/checkpoints/best.pt")    a checkpoint
+        load("saved")                        the folder, or the .safetensors file, of a saved model
+        load("someone/model", revision="v1") a model on the Hugging Face hub
+
+    With `classes` (see `class_names`) that are not the model's own, its last layer is a new one for them; all other
+    weights stay. A checkpoint may name modules of plugins, whose code runs when they are imported: that happens only
+    with `allow_plugins`, or where they are imported already. Random generators stay as they were.
+    Raises CheckpointError for anything that is no model of vidtok, ConfigError for plugins that are not allowed.
+    """
+    with untouched_generators():
+        model = _load(source, allow_plugins=allow_plugins, revision=revision)
+        if classes is not None and classes != len(model.classes):
+            names = class_names(classes)
+            model = model if names == model.classes else with_classes(model, names, source=source)
+    return model.eval()
+
+
+def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:
+    """The same model with a new last layer for these classes."""
+    other = Classifier.from_description({**model.describe(), "class_names": list(names)}, source=source)
+    other.to(model.mean.dtype)
+    weights = Weights(path=Path(source), format="model", state=model.state_dict(), classes=model.classes)
+    weights.load_into(other)
+    return other
+
+
+def _load(source: str | Path, *, allow_plugins: bool, revision: str | None) -> Classifier:
+    path = Path(source)
+    on_hub = not path.exists() and re.fullmatch(HUB_ID, str(source)) is not None
+    if revision is not None and not on_hub:
+        raise CheckpointError(f"{source}: revision={revision!r} is of a model on the hub; this is a path")
+    if on_hub:
+        return Classifier.from_pretrained(str(source), revision=revision)
+    if is_pretrained(path):
+        return Classifier.from_pretrained(path)
+    if path.suffix == ".safetensors" and path.is_file():
+        return _load_file(path)
+    file = find_checkpoint(path)
+    checkpoint = load_checkpoint(file)
+    if checkpoint.description and not allow_plugins:
+        try:
+            model = Classifier.from_description(checkpoint.description, source=file)
+        except ModelError:  # of a part that a plugin would bring: the config says of which
+            model = None
+        if model is not None:
+            load_weights(model, checkpoint.weights, source=file)
+            return model
+    config = load_config_text(checkpoint.config, source=f"config in {file}", allow_plugins=allow_plugins)
+    return build_trained(config, checkpoint, source=file)
+
+
+def _load_file(path: Path) -> Classifier:
+    """A .safetensors file that vidtok wrote, whose header describes the model."""
+    description = read_description(path)
+    if description is None:
+        raise CheckpointError(
+            f"{path}: weights that do not say which model they are of; "
+            f"vidtok.create_model(NAME, weights={str(path)!r}) brings them into one"
+        )
+    model = Classifier.from_description(description, source=path)
+    model.read_weights(path)
+    return model
