@@ -36,10 +36,11 @@ print("same", len(networks))
 @pytest.mark.parametrize(
     "how",
     [
-        "got = torch.export.export(network, (x,)).module()(x)",
-        'got = torch.compile(network, fullgraph=True, backend="eager")(x)',
+        pytest.param("got = torch.export.export(network, (x,)).module()(x)", id="export"),
+        pytest.param(
+            'got = torch.compile(network, fullgraph=True, backend="eager")(x)', id="compile", marks=pytest.mark.slow
+        ),
     ],
-    ids=["export", "compile"],
 )
 def test_exported_and_compiled_networks_give_the_same(how):
     done = subprocess.run(

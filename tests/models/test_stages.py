@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
+from tests.models.costs import COSTS
 from tests.models.families import OVER_TIME, TINY, clips, tiny
 from vidtok.errors import ModelError
 from vidtok.models import casvit, maxvit, stvit
 from vidtok.models.casvit import CASViT
-from vidtok.models.cost import count_cost
 from vidtok.models.maxvit import MaxViT
 from vidtok.models.stages import drop_path_rates, stage_grids
 from vidtok.models.stvit import STViT
@@ -57,11 +57,10 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_published_sizes_cost_what_they_should(name):
-    network, sizes = SIZES[name]
-    with torch.device("meta"):
-        built = network(classes=1000, **sizes)
-    assert sum(p.numel() for p in built.parameters()) == PARAMETERS[name]
-    assert count_cost(built, frames=1, size=224)[""].macs == pytest.approx(GMACS[name] * 1e9, rel=0.01)
+    """What test_cost counts of the models of these names is what is written of them."""
+    parameters, macs = COSTS[name]
+    assert parameters == PARAMETERS[name]
+    assert macs == pytest.approx(GMACS[name] * 1e9, rel=0.01)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -197,7 +196,7 @@ for family in TINY:
     [
         pytest.param(EXPORTED, id="export"),
         pytest.param(EXPORTED_WHOLE, id="export-published", marks=pytest.mark.slow),
-        pytest.param(COMPILED, id="compile"),
+        pytest.param(COMPILED, id="compile", marks=pytest.mark.slow),
     ],
 )
 def test_torch_can_trace_the_networks(program):

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from transformers import VivitConfig, VivitForVideoClassification
 
 import tests.golden
-from tests.conftest import tool
+from tests.conftest import called, tool
 from tests.golden.case import Case
 from tests.models.weights.test_flax_file import tree_of
 from vidtok.cli.convert import run
@@ -40,7 +40,7 @@ def casvit(golden_folder, tmp_path):
 
 def test_a_file_is_recognised_converted_and_read_again(casvit, golden_folder, tmp_path):
     out = tmp_path / "made" / "casvit.safetensors"
-    done = tool("convert_weights", casvit, "--to", out)
+    done = called("convert", casvit, "--to", out)
     assert done.returncode == 0, done.stderr
     first, *report = done.stdout.splitlines()
     assert first == f"{casvit}: pickle, CAS-ViT's authors -> casvit_xs, 1000 classes"

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from tests.conftest import small_run, tool
+from tests.conftest import called, small_run, tool
 from vidtok.config_io import load_config
 from vidtok.errors import ConfigError
 from vidtok.loading import load_model
@@ -21,7 +21,7 @@ def rows_of(path):
 @pytest.fixture(scope="module")
 def trained(motion, tmp_path_factory):
     run = tmp_path_factory.mktemp("trained") / "run"
-    done = tool("train_net", *small_run(motion, run), "eval.after_train=true", "eval.clips=2", "eval.crops=3")
+    done = called("train", *small_run(motion, run), "eval.after_train=true", "eval.clips=2", "eval.crops=3")
     assert done.returncode == 0, done.stderr
     return run, done.stdout
 
@@ -42,7 +42,7 @@ def test_training_ends_with_a_test(trained):
 
 def test_the_checkpoint_alone_is_enough(trained, tmp_path):
     run, said = trained
-    done = tool("test_net", "--checkpoint", run, "--out", tmp_path)
+    done = called("test", "--checkpoint", run, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == said.splitlines()[-1]
     rows = rows_of(tmp_path / "predictions.csv")
@@ -63,10 +63,10 @@ def test_the_form_of_the_lists_is_said(trained, motion, tmp_path):
     assert done.stdout.count(words[1]) == 1
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     run, _ = trained
-    alone = tool("test_net", "--checkpoint", run, "--out", tmp_path / "1", "eval.batch=1")
+    alone = called("test", "--checkpoint", run, "--out", tmp_path / "1", "eval.batch=1")
     many = tool("test_net", "--checkpoint", run, "--out", tmp_path / "n", "eval.batch=1", processes=processes)
     assert (alone.returncode, many.returncode) == (0, 0), many.stderr
     assert (tmp_path / "1" / "predictions.csv").read_text() == (tmp_path / "n" / "predictions.csv").read_text()
@@ -77,7 +77,7 @@ def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
 def test_aggregation_and_control_stand_in_the_line(trained, tmp_path, aggregate):
     run, _ = trained
     settings = [f"eval.aggregate={aggregate}", "eval.control=reverse"]
-    done = tool("test_net", "--checkpoint", run, "--out", tmp_path, *settings)
+    done = called("test", "--checkpoint", run, "--out", tmp_path, *settings)
     words = {"scores": "mean scores", "max": "max score"}[aggregate]
     assert f"| 2x3 views, {words}, control reverse |" in done.stdout
     assert "| opposite " in done.stdout
@@ -90,14 +90,14 @@ def test_failed_videos_are_counted_listed_and_decide_the_exit(motion, trained, t
     good = [f"{motion / 'val' / f'{i:05d}.mp4'} {i}" for i in range(3)]
     (tmp_path / "list.csv").write_text("\n".join([good[0], "text.mp4 1", good[1], "empty.mp4 0", good[2]]) + "\n")
     arguments = ["--checkpoint", run, "--out", tmp_path / "out", f"data.val={tmp_path / 'list.csv'}"]
-    done = tool("test_net", *arguments)
+    done = called("test", *arguments)
     assert done.returncode == 1
     assert "n=5 failed=2" in done.stdout
     assert "readable only top1 " in done.stdout
     listed = rows_of(tmp_path / "out" / "failed.csv")
     assert [row["path"].rsplit("/", 1)[1] for row in listed] == ["text.mp4", "empty.mp4"]
     assert all(row["path"] in row["cause"] for row in listed)
-    assert tool("test_net", *arguments, "--allow-missing").returncode == 0
+    assert called("test", *arguments, "--allow-missing").returncode == 0
 
 
 def test_results_land_beside_what_was_named(trained, tmp_path):
@@ -146,7 +146,7 @@ def test_a_saved_model_is_tested_with_a_config(motion, trained, tmp_path):
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):
-    done = tool("test_net", "--cfg", "configs/motion_vivit_tl8.yaml", "--checkpoint", tmp_path / "none.pt")
+    done = called("test", "--cfg", "configs/motion_vivit_tl8.yaml", "--checkpoint", tmp_path / "none.pt")
     assert done.returncode == 2
     assert "none.pt: no such checkpoint file" in done.stderr
 
@@ -154,7 +154,7 @@ def test_a_missing_checkpoint_is_told(tmp_path):
 def test_a_checkpoint_of_another_model_is_told(motion, trained):
     run, _ = trained
     arguments = [*small_run(motion, run), "model.width=48"]
-    done = tool("test_net", "--checkpoint", run, *arguments)
+    done = called("test", "--checkpoint", run, *arguments)
     assert done.returncode == 2
     assert "belongs to another model" in done.stderr
     assert "in the file" in done.stderr
@@ -164,7 +164,7 @@ def test_a_checkpoint_of_another_model_is_told(motion, trained):
 def test_other_classes_than_the_checkpoint_s_are_told(motion, trained, tmp_path):
     run, _ = trained
     (tmp_path / "classes.txt").write_text("\n".join("abcdefgh") + "\n")
-    done = tool("test_net", "--checkpoint", run, *small_run(motion, run), f"data.classes={tmp_path / 'classes.txt'}")
+    done = called("test", "--checkpoint", run, *small_run(motion, run), f"data.classes={tmp_path / 'classes.txt'}")
     assert done.returncode == 2
     assert "trained for 8 classes" in done.stderr
 
@@ -172,8 +172,8 @@ def test_other_classes_than_the_checkpoint_s_are_told(motion, trained, tmp_path)
 def test_weights_alone_start_another_run(motion, trained, tmp_path):
     run, _ = trained
     source = run / "checkpoints" / "step_00000012.pt"
-    done = tool(
-        "train_net", *small_run(motion, tmp_path / "run"), f"train.init={source}", "train.steps=1", "train.lr=1e-12"
+    done = called(
+        "train", *small_run(motion, tmp_path / "run"), f"train.init={source}", "train.steps=1", "train.lr=1e-12"
     )
     assert done.returncode == 0, done.stderr
     assert "all weights" in done.stdout

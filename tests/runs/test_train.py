@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import ROOT, small_run, tool
+from tests.conftest import ROOT, called, small_run, tool
 from tests.runs.training import assert_same, final, losses, start_tool, wait_for
 from vidtok.cli import test as test_tool
 from vidtok.cli import train
@@ -25,7 +25,7 @@ from vidtok.train.opening import load_checkpoint
 def whole(motion, tmp_path_factory):
     """An uninterrupted run of 12 steps, two loader workers."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done = tool("train_net", *small_run(motion, run), "data.workers=2")
+    done = called("train", *small_run(motion, run), "data.workers=2")
     assert done.returncode == 0, done.stderr
     return run
 
@@ -49,14 +49,14 @@ def test_interrupted_at_step_7_and_resumed_is_bitwise_the_same(motion, whole, tm
     assert len(stopped) == 1
     at = int(stopped[0].stem.removeprefix("step_"))
     assert 7 <= at < 12
-    again = tool("train_net", *arguments, "--resume")
+    again = called("train", *arguments, "--resume")
     assert again.returncode == 0, again.stderr
     assert f"going on from {stopped[0]}" in again.stdout
     assert_same(final(tmp_path / "run")["model"], final(whole)["model"])
     assert_same(final(tmp_path / "run")["optimizer"], final(whole)["optimizer"])
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, processes):
     # One batch of 4 on 3 processes: shares of 2, 1 and 1. Dropout draws differently on each process, so it is off.
     runs = {}
@@ -82,7 +82,7 @@ def test_two_runs_in_one_folder_are_refused(motion, tmp_path, processes):
 
 
 def test_a_changed_config_is_refused_with_the_difference(motion, whole):
-    changed = tool("train_net", *small_run(motion, whole), "train.lr=0.5", "model.heads=4")
+    changed = called("train", *small_run(motion, whole), "train.lr=0.5", "model.heads=4")
     assert changed.returncode == 2
     assert "train.lr: 0.5 | 0.001" in changed.stderr
     assert "model.heads: 4 | 2" in changed.stderr
@@ -91,13 +91,13 @@ def test_a_changed_config_is_refused_with_the_difference(motion, whole):
 
 def test_a_finished_run_is_not_trained_again(motion, whole):
     before = final(whole)
-    done = tool("train_net", *small_run(motion, whole), "data.workers=2")
+    done = called("train", *small_run(motion, whole), "data.workers=2")
     assert done.returncode == 0, done.stderr
     assert_same(final(whole), before)
 
 
 def test_resume_insists_on_a_checkpoint(motion, tmp_path):
-    done = tool("train_net", *small_run(motion, tmp_path / "run"), "--resume")
+    done = called("train", *small_run(motion, tmp_path / "run"), "--resume")
     assert done.returncode == 2
     assert "--resume, but there is no checkpoint" in done.stderr
 
@@ -125,7 +125,7 @@ def test_what_a_user_can_mend_is_said_in_one_message(motion, tmp_path, monkeypat
 
 
 def test_without_the_data_the_tool_names_the_list_and_how_to_make_it():
-    done = tool("train_net", "--cfg", "configs/k400_vivit_tl8.yaml")
+    done = called("train", "--cfg", "configs/k400_vivit_tl8.yaml")
     assert done.returncode == 2
     assert done.stderr.startswith("error: data/k400/train.csv: no such list.\nWrite one line per video")
     assert done.stdout == ""

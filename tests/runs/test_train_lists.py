@@ -8,7 +8,7 @@ import re
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, small_run, tool
+from tests.conftest import ROOT, called, small_run, tool
 from tests.runs.training import final, losses
 from vidtok.cli import train
 from vidtok.errors import VidtokError
@@ -28,7 +28,7 @@ def bad_list(motion, tmp_path_factory):
 
 def test_broken_videos_are_skipped_counted_and_named(motion, bad_list, tmp_path):
     arguments = [*small_run(motion, tmp_path / "run"), f"data.train={bad_list}", "data.max_bad_fraction=0.5"]
-    done = tool("train_net", *arguments)
+    done = called("train", *arguments)
     assert done.returncode == 0, done.stderr
     assert "(1 of 5 so far)" in done.stdout
     assert "(2 of 5 so far)" in done.stdout
@@ -39,7 +39,7 @@ def test_broken_videos_are_skipped_counted_and_named(motion, bad_list, tmp_path)
 
 def test_too_many_broken_videos_stop_the_run(motion, bad_list, tmp_path):
     arguments = [*small_run(motion, tmp_path / "run"), f"data.train={bad_list}", "data.max_bad_fraction=0.3"]
-    done = tool("train_net", *arguments)
+    done = called("train", *arguments)
     assert done.returncode == 2
     assert "2 of 5 videos cannot be decoded, and 1 may fail (data.max_bad_fraction=0.3)" in done.stderr
     assert "Traceback" not in done.stderr
