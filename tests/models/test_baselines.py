@@ -41,7 +41,7 @@ IDLE = {
     "mvit_v1": {"body.blocks.4.attn.pool_q.weight"},
     "mvit_v2": {f"body.blocks.4.attn.{name}" for name in ("rel_pos_h", "rel_pos_w", "rel_pos_t", "pool_q.pool.weight")},
 }
-# Convolutions in half precision take many seconds on a processor; S3D's are the shapes that were seen to fail in bfloat16.
+# Convolutions in half precision take many seconds on a processor; S3D's are of the shapes that were seen to fail.
 HEAVY = {(name, torch.float16) for name in ("slow", "slowfast", "s3d")}
 HEAVY |= {(name, torch.bfloat16) for name in ("slow", "slowfast")}
 # Millions of parameters, and G multiply-adds where the clip of the published figure is that of the table
