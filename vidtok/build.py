@@ -12,11 +12,11 @@ from vidtok.data.lists import Records, check_files, check_labels, open_list, rea
 from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
+from vidtok.models.colours import colours
 from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
 from vidtok.models.network import Network
 from vidtok.models.presets import network_and_options
-from vidtok.models.weights.origin import colours
 from vidtok.train.checkpoint import Checkpoint, load_weights
 
 UNKNOWN = (float("nan"),) * 3

@@ -16,9 +16,10 @@ from vidtok.config import Config
 from vidtok.data.mixing import Mixing
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.models.classifier import WEIGHTS, Classifier, is_pretrained
+from vidtok.models.colours import colours
 from vidtok.models.generators import untouched_generators
 from vidtok.models.weights.files import Weights, read_weights
-from vidtok.models.weights.origin import Origin, colours, of_description
+from vidtok.models.weights.origin import Origin, of_description
 from vidtok.models.weights.report import Report
 from vidtok.nn.position import Grid
 from vidtok.train.checkpoint import check_finite, find_checkpoint

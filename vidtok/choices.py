@@ -10,6 +10,8 @@ EncoderPreset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", 
 """x264's names for trading its time against bytes."""
 Part = Literal["train", "val"]
 """Which of a data set's lists."""
+NoLabels = Literal["class", "drop"]
+"""Videos without a label in AViD: a class of their own, or left out."""
 ListForm = Literal[
     "auto",
     "paths",
@@ -61,6 +63,8 @@ Sampling = Literal[
     "pytorchvideo_uniform",
 ]
 Short = Literal["repeat", "loop", "wrap"]
+OwnShort = Literal["repeat", "loop"]
+"""What the rule `vidtok` knows of them."""
 SHORT: Mapping[str, tuple[Short, ...]] = MappingProxyType(
     {"vidtok": ("repeat", "loop"), "torchcodec": ("repeat", "wrap")}
 )
@@ -80,6 +84,10 @@ Inflation = Literal["central", "average", "average_arp"]
 LearnerVersion = Literal["1.1", "1.0"]
 LearnerPooling = Literal["sum", "mean"]
 Axes = Literal["joint", "space", "time", "split"]
+QkvBias = Literal["full", "qv", "none"]
+Partition = Literal["block", "grid"]
+GatePool = Literal["clip", "time_step"]
+ResNetDepth = Literal[50, 101, 152]
 
 Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
 

@@ -5,7 +5,7 @@ import pytest
 import timm.data.mixup
 import torch
 
-from vidtok.data.mixing import Mixing, cut_box
+from vidtok.data.mixing import Mixing, mixed_box
 
 
 def batch(clips=4, classes=5, seed=0, size=(10, 14)):
@@ -48,7 +48,7 @@ def test_cutmix_pastes_one_box_in_all_frames_and_counts_its_area(clips):
         out, mixed = mixing(pixels, targets, np.random.default_rng(seed))
         rng = np.random.default_rng(seed)
         _, lam = drawn(mixing, rng)
-        box = cut_box(10, 14, lam=lam, centre=(int(rng.integers(10)), int(rng.integers(14))))
+        box = mixed_box(10, 14, lam=lam, centre=(int(rng.integers(10)), int(rng.integers(14))))
         kept = 0
         for y in range(10):
             for x in range(14):
@@ -70,7 +70,7 @@ def test_boxes_are_timms():
         top, bottom, left, right = timm.data.mixup.rand_bbox((3, height, width), lam)
         np.random.seed(seed)
         centre = int(np.random.randint(0, height)), int(np.random.randint(0, width))
-        box = cut_box(height, width, lam=lam, centre=centre)
+        box = mixed_box(height, width, lam=lam, centre=centre)
         sides = [int(side * np.sqrt(1 - lam)) for side in (height, width)]
         if all(side % 2 == 0 for side in sides):  # older releases of timm make odd boxes a pixel smaller
             compared += 1

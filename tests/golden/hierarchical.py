@@ -59,7 +59,7 @@ def stvit(case: Case) -> Built:
     if "module" in given:
         return super_token(given)
     only(given, *STVIT_OPTIONS)
-    options = dict(stvit_module.SIZES[one_of(STVIT, given["variant"])]) if "variant" in given else {}
+    options = dict(stvit_module.STVIT_SIZES[one_of(STVIT, given["variant"])]) if "variant" in given else {}
     names = {"embed_dim": "widths", "depths": "depths", "num_heads": "heads", "n_iter": "iterations"}
     options |= {ours: tuple(given[theirs]) for theirs, ours in names.items() if theirs in given}
     options |= {"projection": given.get("projection", 1024), "mlp_ratio": float(given.get("mlp_ratio", 4))}
@@ -115,7 +115,7 @@ def maxvit(case: Case) -> Built:
         block = MaxViTBlock(given["in"], given["out"], stride=stride, head_width=given["head_dim"], window=window)
         return Built(block, lambda state: load_maxvit_timm(block, state), on_grid(block), block_hooks(block, ""))
     only(given, "variant", "num_classes", "window", "grid")
-    sizes = {name.rpartition("_")[0]: options for name, options in maxvit_module.SIZES.items()}
+    sizes = {name.rpartition("_")[0]: options for name, options in maxvit_module.MAXVIT_SIZES.items()}
     options = one_of(sizes, given["variant"].rpartition("_")[0])
     network = MaxViT(classes=given["num_classes"], size=picture_size(case), window=window, **options)
     hooks = {
@@ -137,7 +137,7 @@ def casvit(case: Case) -> Built:
         one_of({"AdditiveTokenMixer": 0}, given["module"])
         return conv_additive(ConvAdditive(given["dim"], temporal_kernel=1))
     only(given, "variant", "layers", "embed_dims", "mlp_ratios", "num_classes", "distillation")
-    options = dict(casvit_module.SIZES[one_of(CASVIT, given["variant"])]) if "variant" in given else {}
+    options = dict(casvit_module.CASVIT_SIZES[one_of(CASVIT, given["variant"])]) if "variant" in given else {}
     names = {"layers": "depths", "embed_dims": "widths"}
     options |= {ours: tuple(given[theirs]) for theirs, ours in names.items() if theirs in given}
     network = CASViT(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.models.families import clips, tiny
-from vidtok.models.casvit import SIZES, CASViT
+from vidtok.models.casvit import CASVIT_SIZES, CASViT
 
 
 def test_the_logits_are_the_mean_of_both_heads():
@@ -32,9 +32,9 @@ def test_the_distillation_head_has_the_published_number_of_parameters():
     ],
 )
 def test_sizes_are_the_papers_which_count_both_heads(name, parameters, without):
-    assert set(SIZES) == {"casvit_xs", "casvit_s", "casvit_m", "casvit_t"}
+    assert set(CASVIT_SIZES) == {"casvit_xs", "casvit_s", "casvit_m", "casvit_t"}
     with torch.device("meta"):
-        both, one = (CASViT(classes=1000, dist_head=dist_head, **SIZES[name]) for dist_head in (True, False))
+        both, one = (CASViT(classes=1000, dist_head=dist_head, **CASVIT_SIZES[name]) for dist_head in (True, False))
     assert sum(p.numel() for p in both.parameters()) == parameters
     assert sum(p.numel() for p in one.parameters()) == without
 

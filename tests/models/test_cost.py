@@ -183,7 +183,7 @@ def test_growth_with_the_number_of_tokens(name, linear):
 
 
 # Multiply-adds of an image of 224 × 224 pixels in G, counted by hand from the papers' architectures.
-COUNTED = (*stvit.SIZES, *maxvit.SIZES, *casvit.SIZES)
+COUNTED = (*stvit.STVIT_SIZES, *maxvit.MAXVIT_SIZES, *casvit.CASVIT_SIZES)
 GIGA = (4.35, 9.84, 15.56, 5.55, 11.58, 23.9, 43.49, 97.21, 0.5468, 0.912, 1.859, 3.557)
 
 

@@ -7,7 +7,7 @@ from timm.layers.drop import DropPath
 
 from tests.models.families import clips, tiny
 from vidtok.errors import ModelError
-from vidtok.models.maxvit import SIZES, MaxViT, MBConv
+from vidtok.models.maxvit import MAXVIT_SIZES, MaxViT, MBConv
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
 
 
@@ -21,7 +21,7 @@ def test_the_logits_are_timms(name, size):
                 tensor.uniform_(0.5, 1.5)
             elif tensor.is_floating_point() and tensor.dim() < 2:
                 tensor += 0.1 * torch.randn_like(tensor)
-    sizes = SIZES["maxvit_tiny_tf_224"]
+    sizes = MAXVIT_SIZES["maxvit_tiny_tf_224"]
     ours = MaxViT(classes=7, size=size, window=(1, size // 32, size // 32), **sizes).double().eval()
     report = load_maxvit_timm(ours, theirs.state_dict())
     assert set(report.used) == set(theirs.state_dict())
@@ -66,7 +66,7 @@ def test_the_shortcut_averages_tokens_inside_the_clip_alone():
 
 
 def test_the_initialisation_is_the_papers():
-    network = MaxViT(classes=100, **SIZES["maxvit_tiny_tf_224"])
+    network = MaxViT(classes=100, **MAXVIT_SIZES["maxvit_tiny_tf_224"])
     for layer in (network.stem[3], network.stages[3][0].block.mlp[0], network.head):
         assert layer.weight.detach().std().item() == pytest.approx(0.02, rel=0.03)
         assert layer.bias.detach().abs().max().item() == 0
@@ -85,13 +85,13 @@ def test_the_initialisation_is_the_papers():
 )
 def test_sizes_are_the_papers(name, parameters):
     with torch.device("meta"):
-        network = MaxViT(classes=1000, **SIZES[name])
+        network = MaxViT(classes=1000, **MAXVIT_SIZES[name])
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 
 def test_the_network_without_options_is_the_tiny_one():
     with torch.device("meta"):
-        plain, tiny_one = MaxViT(classes=1000), MaxViT(classes=1000, **SIZES["maxvit_tiny_tf_224"])
+        plain, tiny_one = MaxViT(classes=1000), MaxViT(classes=1000, **MAXVIT_SIZES["maxvit_tiny_tf_224"])
     assert str(plain) == str(tiny_one)
     assert plain.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
     rates = sorted({m.drop_prob for m in plain.modules() if isinstance(m, DropPath)})

@@ -14,7 +14,7 @@ from vidtok.models.casvit import CASViT
 from vidtok.models.maxvit import MaxViT
 from vidtok.models.stages import drop_path_rates, stage_grids
 from vidtok.models.stvit import STViT
-from vidtok.models.weights.image_form import load_image_form
+from vidtok.models.weights.image_form import load_renamed
 from vidtok.nn.conv import GridBatchNorm, GridConv
 
 FAMILIES = sorted(TINY)
@@ -49,9 +49,9 @@ GMACS = {
     "casvit_t": 3.557,
 }
 SIZES = {
-    **{name: (STViT, sizes) for name, sizes in stvit.SIZES.items()},
-    **{name: (MaxViT, sizes) for name, sizes in maxvit.SIZES.items()},
-    **{name: (CASViT, sizes) for name, sizes in casvit.SIZES.items()},
+    **{name: (STViT, sizes) for name, sizes in stvit.STVIT_SIZES.items()},
+    **{name: (MaxViT, sizes) for name, sizes in maxvit.MAXVIT_SIZES.items()},
+    **{name: (CASViT, sizes) for name, sizes in casvit.CASVIT_SIZES.items()},
 }
 
 
@@ -82,7 +82,7 @@ def test_a_clip_of_equal_frames_gives_the_logits_of_the_image(family, per_time_s
     options = {} if per_time_step else OVER_TIME[family]
     strides = (2, 1, 2, 1)
     video = tiny(family, frames=8, temporal_kernel=3, temporal_strides=strides, per_time_step=per_time_step, **options)
-    report = load_image_form(video, image.state_dict())
+    report = load_renamed(video, image.state_dict(), rename=str)
     assert report.resized
     assert not report.missing
     assert not report.skipped

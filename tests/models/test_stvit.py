@@ -5,14 +5,14 @@ import torch
 
 from tests.models.families import TINY, tiny
 from vidtok.errors import ModelError
-from vidtok.models.stvit import SIZES, STViT
+from vidtok.models.stvit import STVIT_SIZES, STViT
 
 
 def test_layer_scale_stands_where_it_is_asked_for():
     network = tiny("stvit", layer_scale=(None, None, 1e-6, 1e-6))
     assert [blocks[0].mixer_scale is not None for blocks in network.stages] == [False, False, True, True]
     _, sizes = TINY["stvit"]
-    fresh = STViT(classes=5, **{**sizes, "layer_scale": SIZES["stvit_base"]["layer_scale"]})
+    fresh = STViT(classes=5, **{**sizes, "layer_scale": STVIT_SIZES["stvit_base"]["layer_scale"]})
     assert fresh.stages[3][0].mlp_scale.unique().tolist() == pytest.approx([1e-6])
 
 
@@ -32,17 +32,17 @@ def test_heads_that_do_not_divide_the_width_are_refused():
 )
 def test_sizes_are_the_papers(name, parameters, cost_of_dropping):
     with torch.device("meta"):
-        network = STViT(classes=1000, **SIZES[name])
+        network = STViT(classes=1000, **STVIT_SIZES[name])
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == parameters
     rates = [block.drop_path.drop_prob for blocks in network.stages for block in blocks]
     assert rates == pytest.approx(torch.linspace(0, cost_of_dropping, len(rates)).tolist())
     scaled = [block.mixer_scale is not None for blocks in network.stages for block in blocks]
-    late = sum(SIZES[name]["depths"][2:]) if name != "stvit_small" else 0
+    late = sum(STVIT_SIZES[name]["depths"][2:]) if name != "stvit_small" else 0
     assert scaled == [False] * (len(rates) - late) + [True] * late
 
 
 def test_the_network_without_options_is_the_small_one():
     with torch.device("meta"):
-        plain, small = STViT(classes=1000), STViT(classes=1000, **SIZES["stvit_small"])
+        plain, small = STViT(classes=1000), STViT(classes=1000, **STVIT_SIZES["stvit_small"])
     assert plain.grids == small.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
     assert str(plain) == str(small)

@@ -5,7 +5,17 @@ import torch
 from torch import nn
 
 from vidtok.errors import ModelError
-from vidtok.nn.looks import at_rest, energy, heads_of, in_time_steps, inputs_of, last_where, look, softmax_kept, spread
+from vidtok.nn.looks import (
+    at_rest,
+    energy,
+    heads_of,
+    in_time_steps,
+    inputs_of,
+    last_where,
+    look,
+    softmax_kept,
+    spread_tokens,
+)
 from vidtok.nn.mixers import make_mixer
 from vidtok.types import AttentionMap
 
@@ -72,7 +82,7 @@ def test_the_way_back_to_the_grid_is_a_plain_sum():
         for t in range(2):
             for s in range(3):
                 expected[b, t] += weights[b, t, s] * learned[b, t, s] / learned[b, t, s].sum()
-    torch.testing.assert_close(spread(weights, learned), expected)
+    torch.testing.assert_close(spread_tokens(weights, learned), expected)
 
 
 def test_time_steps_come_back_to_their_clips():

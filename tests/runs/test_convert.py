@@ -18,7 +18,7 @@ from vidtok.loading import load_model
 from vidtok.models.create import create_model
 from vidtok.models.weights.casvit import load_casvit
 from vidtok.models.weights.files import Weights, read_weights
-from vidtok.runs.convert import best_model, class_names
+from vidtok.runs.convert import best_model, names_for
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_published_sizes_are_recognised(case, name, golden_folder, tmp_path):
     keys = Case.read(golden_folder / f"{case}.json").meta["checkpoint_keys"]
     state = {key: torch.zeros(()).expand(shape) for key, shape in keys.items()}
     weights = Weights(path=tmp_path, format="pickle", state=state, classes=None)
-    assert best_model(weights, class_names(weights, None)) == name
+    assert best_model(weights, names_for(weights, None)) == name
 
 
 def test_what_cannot_be_converted_is_told(casvit, golden_folder, tmp_path):

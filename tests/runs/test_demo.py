@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT, small_run
 from vidtok.cli import demo
 from vidtok.errors import TrainingError
-from vidtok.runs.demo import Figures
+from vidtok.runs.demo import DemoFigures
 
 CONTROLS = ("repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse")
 
@@ -33,7 +33,7 @@ def test_all_parts_run_and_a_missed_mark_is_told(motion, tmp_path, monkeypatch):
     }
     assert {content["figures"]["n"] for content in found.values()} == {17}
     top1 = {name: content["figures"]["top1"] for name, content in found.items()}
-    figures = Figures(
+    figures = DemoFigures(
         top1=top1["plain"],
         repeated=max(top1[name] for name in CONTROLS[:3]),
         shuffled=top1["shuffle"],
@@ -52,7 +52,7 @@ def test_all_parts_run_and_a_missed_mark_is_told(motion, tmp_path, monkeypatch):
     assert (out / "curves.png").is_file()
 
 
-GOOD = Figures(top1=0.95, repeated=0.20, shuffled=0.55, reversed=0.10, opposite=0.90)
+GOOD = DemoFigures(top1=0.95, repeated=0.20, shuffled=0.55, reversed=0.10, opposite=0.90)
 
 
 def test_marks_that_are_just_met_are_met():

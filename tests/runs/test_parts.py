@@ -14,13 +14,13 @@ import torch
 from tests.conftest import small_run, tool, tool_command, tool_options
 from vidtok.config_io import load_config
 from vidtok.errors import TrainingError
-from vidtok.runs.parts import Part, prepare, run_parts
+from vidtok.runs.parts import PartRun, prepare, run_parts
 from vidtok.runs.results import protocol
 
 
 def part(motion, folder, *more):
     _, cfg, *overrides = small_run(motion, folder)
-    return Part(name=folder.name, config=load_config(cfg, [*overrides, *more]), lists={})
+    return PartRun(name=folder.name, config=load_config(cfg, [*overrides, *more]), lists={})
 
 
 def test_a_run_that_fails_is_told_with_its_words(motion, tmp_path):

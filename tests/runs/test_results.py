@@ -16,7 +16,7 @@ from vidtok.runs.results import (
     largest_share,
     opposite_share,
     result_line,
-    write_classes,
+    write_class_figures,
     write_damaged,
     write_predictions,
     write_scores,
@@ -107,7 +107,7 @@ def test_each_class_has_its_figures(tmp_path):
     """Class a: 3 videos, 2 right; b: 1 video, right, and one of a is taken for it; c: none."""
     labels, guesses = ((0,), (0,), (0,), (1,)), [0, 0, 1, 1]
     scores = torch.nn.functional.one_hot(torch.tensor(guesses), 3).float()
-    write_classes(tmp_path, scores, labels, ["a", "b", "c"])
+    write_class_figures(tmp_path, scores, labels, ["a", "b", "c"])
     a, b, c = rows_of(tmp_path / "classes.csv")
     assert (a["class"], a["videos"], float(a["recall"]), float(a["precision"])) == ("a", "3", 0.666667, 1.0)
     assert float(a["f1"]) == pytest.approx(2 * (2 / 3) / (1 + 2 / 3), abs=1e-6)
@@ -120,7 +120,7 @@ def test_each_class_has_its_figures(tmp_path):
 def test_classes_of_several_labels_have_average_precision(tmp_path):
     (tmp_path / "confusion.csv").touch()
     scores = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.2, 0.0], [0.7, 0.3, 0.0]])
-    write_classes(tmp_path, scores, ((0, 1), (1,), (0,)), ["a", "b", "c"])
+    write_class_figures(tmp_path, scores, ((0, 1), (1,), (0,)), ["a", "b", "c"])
     a, b, c = rows_of(tmp_path / "classes.csv")
     assert float(a["average_precision"]) == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
     assert float(b["average_precision"]) == pytest.approx((1 / 2 + 2 / 3) / 2, abs=1e-6)

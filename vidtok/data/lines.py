@@ -17,10 +17,13 @@ def numbered_lines(path: Path) -> Generator[tuple[int, str], None, None]:
                 yield number, line
 
 
-def first_lines(path: Path, *, most: int = 100) -> list[str]:
+FIRST = 100
+
+
+def first_lines(path: Path) -> list[str]:
     """The first lines without those that begin with `#`, which are comments in most forms."""
     with closing(numbered_lines(path)) as lines:
-        return list(islice((line for _, line in lines if not line.startswith("#")), most))
+        return list(islice((line for _, line in lines if not line.startswith("#")), FIRST))
 
 
 def is_comment(line: str, root: Path) -> bool:

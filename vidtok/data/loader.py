@@ -157,9 +157,9 @@ def steps_of_epochs(
     return int(np.searchsorted(ends, places)) + 1
 
 
-def fitting_videos(wanted: int, *, video_bytes: int, most_bytes: int = EVAL_BATCH_BYTES) -> int:
-    """How many of the `wanted` videos of a testing batch fit into so many bytes of pixels; one in any case."""
-    return max(1, min(wanted, most_bytes // video_bytes))
+def fitting_videos(wanted: int, *, video_bytes: int) -> int:
+    """How many of the `wanted` videos of a testing batch fit into EVAL_BATCH_BYTES of pixels; one in any case."""
+    return max(1, min(wanted, EVAL_BATCH_BYTES // video_bytes))
 
 
 class EvalBatches(Sampler[list[Key]]):

@@ -53,7 +53,7 @@ class Mixing:
         if cut:
             height, width = pixels.shape[-2:]
             centre = int(rng.integers(height)), int(rng.integers(width))
-            box = cut_box(height, width, lam=lam, centre=centre)
+            box = mixed_box(height, width, lam=lam, centre=centre)
             lam = 1 - box.height * box.width / (height * width)
             pixels = paste(pixels, box)
         else:
@@ -61,7 +61,7 @@ class Mixing:
         return pixels, lam * targets + (1 - lam) * targets.flip(0)
 
 
-def cut_box(height: int, width: int, *, lam: float, centre: tuple[int, int]) -> Box:
+def mixed_box(height: int, width: int, *, lam: float, centre: tuple[int, int]) -> Box:
     """CutMix's box: sqrt(1 - lam) of both sides around `centre` (row, column), cut off at the picture's edges."""
     share = math.sqrt(1 - lam)
     (top, bottom), (left, right) = (

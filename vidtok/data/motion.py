@@ -1,6 +1,8 @@
 """The embedded data set `motion`: real H.264 videos, made in seconds, in which only movement tells the class."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import UInt8
@@ -8,6 +10,9 @@ from torch import Tensor
 
 from vidtok.data.motion_render import MOTIONS, draw_path, render_clip
 from vidtok.video.write import write_video
+
+MOTION_FILES: Mapping[str, str] = MappingProxyType({"train": "train.csv", "val": "val.csv", "classes": "classes.txt"})
+"""The lists and the class names in the data set's folder, by what they are."""
 
 
 def motion_clip(index: int, *, split: int, seed: int, frames: int, size: tuple[int, int]) -> UInt8[Tensor, "f c y x"]:
@@ -52,6 +57,6 @@ def render_motion(
             # A fast preset: the encoder would otherwise cost more than the rendering.
             write_video(folder / path, pictures, fps=12.0, crf=20, preset="ultrafast")
         lists[name] = "".join(f"{path} {index % len(MOTIONS)}\n" for index, path in enumerate(paths))
-    (folder / "classes.txt").write_text("".join(f"{motion}\n" for motion in MOTIONS), encoding="utf-8")
+    (folder / MOTION_FILES["classes"]).write_text("".join(f"{motion}\n" for motion in MOTIONS), encoding="utf-8")
     for name, text in lists.items():
-        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+        (folder / MOTION_FILES[name]).write_text(text, encoding="utf-8")

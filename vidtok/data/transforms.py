@@ -141,13 +141,13 @@ def name_sides(classes: Sequence[str]) -> list[str]:
     return [name for name, words in zip(classes, apart, strict=True) if sides.search(words)]
 
 
-def flip_warning(classes: Sequence[str], *, shown: int = 3) -> str | None:
+def flip_warning(classes: Sequence[str]) -> str | None:
     """A line for a training that mirrors clips, with the first classes that tell left from right; None without any."""
     sides = name_sides(classes)
     if not sides:
         return None
-    more = " …" if len(sides) > shown else ""
+    more = " …" if len(sides) > 3 else ""
     return (
         f"data.flip is on, but {len(sides)} of {len(classes)} class names tell left from right: "
-        f"{', '.join(sides[:shown])}{more}; a mirrored clip keeps its label: set data.flip=false unless that is meant"
+        f"{', '.join(sides[:3])}{more}; a mirrored clip keeps its label: set data.flip=false unless that is meant"
     )

@@ -5,14 +5,11 @@ from types import MappingProxyType
 from typing import Any
 
 from vidtok.models.baselines_x3d import StageTokens
+from vidtok.models.colours import IMAGENET, Normalisation
 
 Facts = Mapping[str, Any]
-Colours = tuple[float, float, float]
-Normalisation = tuple[Colours, Colours]
-"""Mean and deviation of each colour, 0..1."""
 GREY: Normalisation = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 KINETICS: Normalisation = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
-IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _facts(network: str, colours: Normalisation, frames: int, size: int, options: Facts | None = None) -> Facts:

@@ -1,13 +1,14 @@
 """SlowFast of pytorchvideo behind vidtok's contract, and its slow pathway alone."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from vidtok.choices import ResNetDepth
 from vidtok.errors import ModelError
 from vidtok.models.library import LibraryNetwork
 from vidtok.models.pytorchvideo_parts import NO_STRIDES, library, residual_blocks, start_resnet_head
@@ -31,7 +32,7 @@ class Slow(LibraryNetwork):
         classes: int,
         frames: int = 8,
         size: int | tuple[int, int] = 224,
-        depth: Literal[50, 101, 152] = 50,
+        depth: ResNetDepth = 50,
         dropout: float = 0.5,
     ):
         super().__init__(frames=frames, size=size)
@@ -84,7 +85,7 @@ class SlowFast(LibraryNetwork):
         classes: int,
         frames: int = 32,
         size: int | tuple[int, int] = 224,
-        depth: Literal[50, 101, 152] = 50,
+        depth: ResNetDepth = 50,
         alpha: int = 4,
         fusion_kernel: int = 7,
         dropout: float = 0.5,

@@ -17,7 +17,7 @@ from vidtok.nn.mixers.conv_additive import ConvAdditive
 from vidtok.nn.pool import new_linear
 from vidtok.types import AttentionMap
 
-SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+CASVIT_SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "casvit_xs": MappingProxyType({"widths": (48, 56, 112, 220), "depths": (2, 2, 4, 2)}),
         "casvit_s": MappingProxyType({"widths": (48, 64, 128, 256), "depths": (3, 3, 6, 3)}),
@@ -86,8 +86,8 @@ class CASViT(StagedNetwork):
         classes: int,
         frames: int = 1,
         size: int | tuple[int, int] = 224,
-        widths: PerStage = SIZES["casvit_xs"]["widths"],
-        depths: PerStage = SIZES["casvit_xs"]["depths"],
+        widths: PerStage = CASVIT_SIZES["casvit_xs"]["widths"],
+        depths: PerStage = CASVIT_SIZES["casvit_xs"]["depths"],
         mlp_ratio: float = 4.0,
         dist_head: bool = False,
         temporal_kernel: int = 1,

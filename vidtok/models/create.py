@@ -11,10 +11,11 @@ from vidtok.errors import ModelError
 from vidtok.models.architecture import Architecture
 from vidtok.models.class_names import class_names, numbered
 from vidtok.models.classifier import Classifier
+from vidtok.models.colours import Colours
 from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
 from vidtok.models.options import ONLY_TRAINING, check_options, every_option, plain
-from vidtok.models.presets import Colours, Preset, find_preset
+from vidtok.models.presets import Preset, find_preset
 from vidtok.models.weights.files import Weights, read_weights
 from vidtok.nn.position import Grid
 

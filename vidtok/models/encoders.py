@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.colours import Colours
 from vidtok.models.encoder import picture_network
-from vidtok.models.presets import Colours
 from vidtok.models.weights.pth import read_pth
 
 HUB_SECONDS = 5.0

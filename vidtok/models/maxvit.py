@@ -19,7 +19,7 @@ from vidtok.nn.mixers.multi_axis import MultiAxis
 from vidtok.nn.pool import new_linear
 from vidtok.types import AttentionMap
 
-SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+MAXVIT_SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         name: MappingProxyType({"stem": stem, "widths": widths, "depths": depths, "drop_path": drop_path})
         for name, stem, widths, depths, drop_path in (
@@ -160,9 +160,9 @@ class MaxViT(StagedNetwork):
         classes: int,
         frames: int = 1,
         size: int | tuple[int, int] = 224,
-        stem: int = SIZES["maxvit_tiny_tf_224"]["stem"],
-        widths: PerStage = SIZES["maxvit_tiny_tf_224"]["widths"],
-        depths: PerStage = SIZES["maxvit_tiny_tf_224"]["depths"],
+        stem: int = MAXVIT_SIZES["maxvit_tiny_tf_224"]["stem"],
+        widths: PerStage = MAXVIT_SIZES["maxvit_tiny_tf_224"]["widths"],
+        depths: PerStage = MAXVIT_SIZES["maxvit_tiny_tf_224"]["depths"],
         head_width: int = 32,
         window: tuple[int, int, int] = (1, 7, 7),
         strict: bool = True,

@@ -11,17 +11,13 @@ from typing import Any
 from vidtok.errors import ModelError
 from vidtok.models import NETWORKS, network_class
 from vidtok.models.baselines import BASELINES
-from vidtok.models.casvit import SIZES as CASVIT
-from vidtok.models.maxvit import SIZES as MAXVIT
+from vidtok.models.casvit import CASVIT_SIZES as CASVIT
+from vidtok.models.colours import HALF, IMAGENET, Colours
+from vidtok.models.maxvit import MAXVIT_SIZES as MAXVIT
 from vidtok.models.options import plain
-from vidtok.models.stvit import SIZES as STVIT
+from vidtok.models.stvit import STVIT_SIZES as STVIT
 from vidtok.models.vivit_sizes import FACTORISED, VIVIT
-from vidtok.models.vivit_sizes import SIZES as VIT
-
-Colours = tuple[float, float, float]
-HALF: Colours = (0.5, 0.5, 0.5)
-IMAGENET_MEAN: Colours = (0.485, 0.456, 0.406)
-IMAGENET_STD: Colours = (0.229, 0.224, 0.225)
+from vidtok.models.vivit_sizes import VIT_SIZES as VIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +43,7 @@ def _video(network: str, options: Mapping[str, Any]) -> Preset:
 
 
 def _image(network: str, options: Mapping[str, Any]) -> Preset:
-    return Preset(
-        network=network, options=options, frames=1, size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=1000
-    )
+    return Preset(network=network, options=options, frames=1, size=224, mean=IMAGENET[0], std=IMAGENET[1], classes=1000)
 
 
 def _videomae(size: str) -> Preset:
@@ -60,9 +54,7 @@ def _videomae(size: str) -> Preset:
         "gelu": "erf",
         "mixer": {"name": "mhsa", "qkv_bias": "qv"},
     }
-    return Preset(
-        network="vivit", options=options, frames=16, size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD, classes=400
-    )
+    return Preset(network="vivit", options=options, frames=16, size=224, mean=IMAGENET[0], std=IMAGENET[1], classes=400)
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(

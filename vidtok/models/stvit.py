@@ -23,7 +23,7 @@ Cells = tuple[int, int, int]
 CELLS: tuple[Cells, Cells, Cells, Cells] = ((1, 8, 8), (1, 4, 4), (1, 1, 1), (1, 1, 1))
 LATE_LAYER_SCALE = (None, None, 1e-6, 1e-6)
 
-SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+STVIT_SIZES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "stvit_small": MappingProxyType(
             {"widths": (64, 128, 320, 512), "depths": (3, 5, 9, 3), "heads": (1, 2, 5, 8), "drop_path": 0.1}
@@ -123,9 +123,9 @@ class STViT(StagedNetwork):
         classes: int,
         frames: int = 1,
         size: int | tuple[int, int] = 224,
-        widths: PerStage = SIZES["stvit_small"]["widths"],
-        depths: PerStage = SIZES["stvit_small"]["depths"],
-        heads: PerStage = SIZES["stvit_small"]["heads"],
+        widths: PerStage = STVIT_SIZES["stvit_small"]["widths"],
+        depths: PerStage = STVIT_SIZES["stvit_small"]["depths"],
+        heads: PerStage = STVIT_SIZES["stvit_small"]["heads"],
         cells: tuple[Cells, Cells, Cells, Cells] = CELLS,
         iterations: PerStage = (1, 1, 1, 1),
         projection: int = 1024,

@@ -9,7 +9,7 @@ from vidtok.nn.token_learner import TokenLearnerOptions
 
 Options = Mapping[str, Any]
 
-SIZES: Mapping[str, Options] = MappingProxyType(
+VIT_SIZES: Mapping[str, Options] = MappingProxyType(
     {
         name: MappingProxyType({"width": width, "depth": depth, "heads": heads})
         for name, width, depth, heads in (
@@ -38,17 +38,17 @@ def _token_learner(size: str, patch: int, tokens: int, after_block: int, depth: 
     # Patches of 10 do not fill 224 pixels; 220 is the nearest size that they do, and gives the published cost.
     side = 224 // patch * patch
     learner = TokenLearnerOptions(after_block=after_block, tokens=tokens)
-    sizes = {**SIZES[size], "depth": depth, "tubelet": (2, patch, patch), "size": side}
+    sizes = {**VIT_SIZES[size], "depth": depth, "tubelet": (2, patch, patch), "size": side}
     return MappingProxyType({**sizes, "pool": "mean", "token_learner": learner})
 
 
 VIVIT: Mapping[str, Options] = MappingProxyType(
     {
         **{
-            f"vivit_{size}16x2{form}": MappingProxyType({**SIZES[size], **FORMS[form]})
-            for size, form in product(SIZES, FORMS)
+            f"vivit_{size}16x2{form}": MappingProxyType({**VIT_SIZES[size], **FORMS[form]})
+            for size, form in product(VIT_SIZES, FORMS)
             # Model 4 gives half of the heads to time; the smallest size has three.
-            if form != "_fdp" or SIZES[size]["heads"] % 2 == 0
+            if form != "_fdp" or VIT_SIZES[size]["heads"] % 2 == 0
         },
         "vivit_b16x2_tl8at6": _token_learner("b", 16, 8, 6, 12),
         "vivit_b16x2_tl16at6": _token_learner("b", 16, 16, 6, 12),
@@ -66,6 +66,6 @@ with TokenLearner after block 18, and 35 for L/14 and L/10. The two B models are
 """
 
 FACTORISED: Mapping[str, Options] = MappingProxyType(
-    {f"vivit_{size}16x2_fe": MappingProxyType({**SIZES[size], "pool": "cls"}) for size in SIZES}
+    {f"vivit_{size}16x2_fe": MappingProxyType({**VIT_SIZES[size], "pool": "cls"}) for size in VIT_SIZES}
 )
 """Networks of class FactorisedEncoderViViT, Model 2, with the paper's time encoder of 4 blocks."""

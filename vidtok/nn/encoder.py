@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.nn.block import Block
-from vidtok.nn.looks import inputs_of, last_where, look, spread
+from vidtok.nn.looks import inputs_of, last_where, look, spread_tokens
 from vidtok.nn.mixers import make_mixer, mixer_class
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import ClassToken
@@ -204,7 +204,7 @@ class Encoder(nn.Module):
                 place=words,
                 query=mine.query.replace("token", "learned token"),
                 meaning=f"{mine.meaning}, spread over the places of each learned token",
-                maps=spread(rearrange(mine.weights, "b (t s) -> b t s", t=t), learned),
+                maps=spread_tokens(rearrange(mine.weights, "b (t s) -> b t s", t=t), learned),
             ),
         )
 

@@ -110,7 +110,7 @@ def energy(tokens: Float[Tensor, "b t h w d"], *, place: str) -> AttentionMap:
     )
 
 
-def spread(weights: Float[Tensor, "b t s"], learned: Float[Tensor, "b t s h w"]) -> Float[Tensor, "b t h w"]:
+def spread_tokens(weights: Float[Tensor, "b t s"], learned: Float[Tensor, "b t s h w"]) -> Float[Tensor, "b t h w"]:
     """Each learned token hands its weight on to the places that it was made of, in the shares of its own map."""
     share = learned / learned.sum((-2, -1), keepdim=True)
     return einsum(weights, share, "b t s, b t s h w -> b t h w")

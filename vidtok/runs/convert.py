@@ -38,7 +38,7 @@ def run_convert(
         raise ConfigError(f"--to {out}: the file is written as .safetensors; give it that ending")
     with untouched_generators(0):
         weights = read_weights(source)
-        names = class_names(weights, None if classes is None else str(classes))
+        names = names_for(weights, None if classes is None else str(classes))
         name = model or best_model(weights, names, source_grid=source_grid)
         built, notes = model_for(name, weights, classes=names, options={})
         kind = weights.scheme.name if weights.scheme else "under the network's own names"
@@ -52,7 +52,7 @@ def run_convert(
     return built
 
 
-def class_names(weights: Weights, file: str | None) -> tuple[str, ...] | None:
+def names_for(weights: Weights, file: str | None) -> tuple[str, ...] | None:
     """The names in the file, or those in the weights, or numbers; None where the weights have no last layer."""
     told = weights.scheme.classes(weights.state) if weights.scheme else None
     if file is None:

@@ -12,12 +12,10 @@ from vidtok.build_data import loader_workers
 from vidtok.config import Config
 from vidtok.config_io import check, find_config
 from vidtok.data.folds import FoldTable, read_folds
-from vidtok.data.motion import render_motion
+from vidtok.data.motion import MOTION_FILES, render_motion
 from vidtok.errors import ConfigError
 from vidtok.runs.fold_results import finish, read_results
-from vidtok.runs.parts import Part, prepare, run_parts
-
-LISTS = {"train": "train.csv", "val": "val.csv", "classes": "classes.txt"}
+from vidtok.runs.parts import PartRun, prepare, run_parts
 
 # The start: the recipe of configs/motion_vivit_tl8.yaml, whatever the network, the clip and the batch are.
 START_RECORDS = 2000  # clips of motion, at most; each is seen several times
@@ -111,35 +109,37 @@ def changed(config: Config, **sections: Mapping[str, Any]) -> Config:
 
 def fold_part(
     config: Config, table: FoldTable, fold: str, folder: Path, seed: int, init: str | None, *, jobs: int
-) -> Part:
+) -> PartRun:
     """The run that leaves this fold out."""
     lists = {**table.lists(fold), "classes.txt": "".join(f"{name}\n" for name in table.classes)}
     own = changed(
         config,
         run={"dir": str(folder), "seed": seed},
         data={
-            **{key: str(folder / name) for key, name in LISTS.items()},
+            **{key: str(folder / name) for key, name in MOTION_FILES.items()},
             "format": "auto",
             "workers": max(1, loader_workers(None) // jobs) if config.data.workers is None else config.data.workers,
         },
         train={"init": None if init == "scratch" else init},
         eval={"after_train": True},
     )
-    return Part(name=f"seed {seed}, fold {fold}", config=own, lists=lists)
+    return PartRun(name=f"seed {seed}, fold {fold}", config=own, lists=lists)
 
 
-def start_part(config: Config, folder: Path, motion: Path, *, seed: int, clips: int) -> Part:
+def start_part(config: Config, folder: Path, motion: Path, *, seed: int, clips: int) -> PartRun:
     """The config's own network and clip, trained on `motion`: what every fold of a seed starts from."""
     train = {**START_TRAIN, "steps": math.ceil(clips / config.train.batch), "batch": config.train.batch}
     tree = config.model_dump(mode="json")
     kept = {name: tree["data"][name] for name in ("frames", "size", "fit", "short_side", "mean", "std", "workers")}
     tree |= {
         "run": {**tree["run"], "dir": str(folder), "seed": seed},
-        "data": {**kept, **START_DATA, **{key: str(motion / name) for key, name in LISTS.items()}},
+        "data": {**kept, **START_DATA, **{key: str(motion / name) for key, name in MOTION_FILES.items()}},
         "train": {**train, "precision": tree["train"]["precision"]},
         "eval": {"clips": 1, "crops": 1},
     }
-    return Part(name=f"seed {seed}, start", config=check(tree, source="cross_validate", allow_plugins=True), lists={})
+    return PartRun(
+        name=f"seed {seed}, start", config=check(tree, source="cross_validate", allow_plugins=True), lists={}
+    )
 
 
 def motion_size(config: Config) -> tuple[int, int]:
@@ -155,7 +155,7 @@ def motion_folder(whole: Path, name: str) -> Path:
 
 def is_rendered(folder: Path) -> bool:
     """The lists are written last."""
-    return all((folder / name).is_file() for name in LISTS.values())
+    return all((folder / name).is_file() for name in MOTION_FILES.values())
 
 
 def find_motion(folder: Path, *, records: int, frames: int, size: tuple[int, int]) -> None:
@@ -175,11 +175,11 @@ def find_motion(folder: Path, *, records: int, frames: int, size: tuple[int, int
                 raise
 
 
-def tell_fold(part: Part) -> str:
+def tell_fold(part: PartRun) -> str:
     name, figures, single = read_results(part)
     return f"{part.name} | {figures['n']} videos | {name} {figures[name]:.3f} | 1 view {single[name]:.3f}"
 
 
-def tell_start(part: Part) -> str:
+def tell_start(part: PartRun) -> str:
     name, figures, _ = read_results(part)
     return f"{part.name} | motion, {figures['n']} videos | {name} {figures[name]:.3f} | {part.folder}"

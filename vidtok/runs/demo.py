@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidtok.data.motion import MOTION_FILES
 from vidtok.errors import TrainingError
 from vidtok.runs.motion import run_motion
 from vidtok.runs.test import run_test
 from vidtok.runs.train import run_train
 from vidtok.runs.visualize import run_visualize
 
-FILES = {"train": "train.csv", "val": "val.csv", "classes": "classes.txt"}
 REPEATED = ("repeat_first", "repeat_middle", "repeat_last")
 
 
@@ -26,9 +26,9 @@ def run_demo(
     began, out = time.monotonic(), Path(out)
 
     # The lists are written last: where they are, the data set is whole.
-    if not all((out / "motion" / name).is_file() for name in FILES.values()):
+    if not all((out / "motion" / name).is_file() for name in MOTION_FILES.values()):
         run_motion(out / "motion")
-    lists = {name: str(out / "motion" / file) for name, file in FILES.items()}
+    lists = {name: str(out / "motion" / file) for name, file in MOTION_FILES.items()}
     lists_here = [f"data.{name}={json.dumps(path)}" for name, path in lists.items()]
     trained = run_train(cfg, [f"run.dir={json.dumps(str(out))}", *lists_here, *overrides])
     if not trained.finished:
@@ -47,7 +47,7 @@ def run_demo(
     maps = out / "maps.mp4"
     run_visualize(out, out / "motion" / video, out=maps)
 
-    figures = Figures(
+    figures = DemoFigures(
         top1=plain["top1"],
         repeated=repeated,
         shuffled=shuffled,
@@ -62,7 +62,7 @@ def run_demo(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class DemoFigures:
     """What the demo has to show: shares of the clips of `motion`, whose classes can be told by their movement alone."""
 
     top1: float

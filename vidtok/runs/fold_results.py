@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from vidtok.data.folds import FoldTable
-from vidtok.runs.parts import Part
-from vidtok.runs.results import write_classes, write_csv
+from vidtok.runs.parts import PartRun
+from vidtok.runs.results import write_class_figures, write_rows
 from vidtok.viz.confusion import scores_confusion
 
 SPREAD = "standard deviation over the folds (divisor n - 1)"
 
 
-def read_results(part: Part) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def read_results(part: PartRun) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Name of the figure that counts, all figures with all views, and with a single one."""
     content = json.loads(part.results.read_text(encoding="utf-8"))
     figures, single = content["figures"], content["single_view"]
@@ -25,7 +25,7 @@ def read_results(part: Part) -> tuple[str, dict[str, Any], dict[str, Any]]:
 
 
 def finish(
-    parts: Sequence[Part],
+    parts: Sequence[PartRun],
     table: FoldTable,
     seeds: Sequence[int],
     whole: Path,
@@ -80,7 +80,7 @@ def finish(
     return 1 if failed and not allow_missing else 0
 
 
-def pool(parts: Sequence[Part], rows: Sequence[Mapping[str, Any]], whole: Path) -> list[str]:
+def pool(parts: Sequence[PartRun], rows: Sequence[Mapping[str, Any]], whole: Path) -> list[str]:
     """All folds' predictions in one predictions.csv, with `correct`, and their confusion matrix; what was written."""
     files = [(part, row, part.folder / "test" / "predictions.npz") for part, row in zip(parts, rows, strict=True)]
     if not all(file.is_file() for _, _, file in files):
@@ -97,14 +97,14 @@ def pool(parts: Sequence[Part], rows: Sequence[Mapping[str, Any]], whole: Path) 
                 lines.append([row["seed"], row["fold"], video, names, int(has[best]), classes[best], score])
             scores.append(own)
             labels += [tuple(each.nonzero()[:, 0].tolist()) for each in hot]
-    write_csv(
+    write_rows(
         whole / "predictions.csv",
         ["seed", "fold", "video", "label", "correct", "class_1", "score_1"],
         sorted_wrong(lines),
     )
     if not lines:
         return [f"predictions: {whole / 'predictions.csv'}"]
-    write_classes(whole, torch.cat(scores), labels, classes)
+    write_class_figures(whole, torch.cat(scores), labels, classes)
     wrong = sum(not line[4] for line in lines)
     heading = f"all folds: {len(lines) - wrong} of {len(lines)} right"
     picture = scores_confusion(torch.cat(scores), labels, classes, heading=heading)

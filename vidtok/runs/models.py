@@ -22,7 +22,7 @@ def run_models(pattern: str = "*", *, check_file: str | Path | None = None, writ
         raise VidtokError(f"no model's name fits {pattern!r}; there are: {', '.join(list_models())}")
     table = models_table(names)
     if check_file is not None:
-        return check(Path(check_file), table)
+        return check_table(Path(check_file), table)
     if write is not None:
         before, _, after = around(Path(write))
         Path(write).write_text(f"{before}\n{table}\n{after}", encoding="utf-8")
@@ -94,7 +94,7 @@ def around(file: Path) -> tuple[str, str, str]:
     return before + start, inside, end + after
 
 
-def check(file: Path, table: str) -> int:
+def check_table(file: Path, table: str) -> int:
     """0 where the file holds this table; otherwise 1, after the lines in which they differ."""
     there, here = around(file)[1].strip().splitlines(), table.splitlines()
     if there == here:

@@ -33,7 +33,7 @@ LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PartRun:
     """One run of several: its config, whose run.dir is its folder."""
 
     name: str
@@ -62,7 +62,7 @@ class Part:
         return is_result_of(self.results, self.config)
 
 
-def prepare(part: Part) -> None:
+def prepare(part: PartRun) -> None:
     """Write the run's config and lists; CheckpointError or DataError where it was started with others."""
     before = part.folder / "config.yaml"
     trained = bool(list_checkpoints(part.folder / "checkpoints"))
@@ -88,7 +88,7 @@ def prepare(part: Part) -> None:
         part.results.unlink(missing_ok=True)  # of a test with other views or another list: it is to be tested anew
 
 
-def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) -> int:
+def run_parts(parts: Sequence[PartRun], *, jobs: int, tell: Callable[[PartRun], str]) -> int:
     """Run those that are not finished, `jobs` at a time, each in a process; 130 when Ctrl-C or SIGTERM stopped them.
 
     Then all have saved where they stand. Where the runs are, and what they warn of, is said as they go. Raises
@@ -100,10 +100,10 @@ def run_parts(parts: Sequence[Part], *, jobs: int, tell: Callable[[Part], str]) 
             print(f"{tell(part)} | done before", flush=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vidtok.runs.train"])  # imported once, not by each of them
-    running: dict[int, tuple[Any, Part, float]] = {}
+    running: dict[int, tuple[Any, PartRun, float]] = {}
     watched: dict[int, Watched] = {}
     teller = Teller(lambda text: print(text, flush=True))
-    failed: list[tuple[Part, int]] = []
+    failed: list[tuple[PartRun, int]] = []
     stopped, before = False, signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while (waiting and not stopped and not failed) or running:

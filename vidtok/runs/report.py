@@ -13,6 +13,7 @@ from vidtok.runs.progress import FileProgress
 
 Row = Mapping[str, str]
 GRACE_SECONDS = 10.0  # a reader that is too slow may say so itself
+SHOWN_FILES = 10  # named where there are more
 
 
 class FileReport:
@@ -109,18 +110,26 @@ def size_of(path: Path) -> str:
         return ""
 
 
-def named_bad(rows: Sequence[Row], *, most: int = 10) -> list[str]:
+def named_bad(rows: Sequence[Row]) -> list[str]:
     """Lines that name the first bad files with their causes."""
     bad = [row for row in rows if row["ok"] == "no"]
-    more = [f"  and {len(bad) - most} more"] if len(bad) > most else []
-    return [f"{len(rows)} files, {len(bad)} bad", *(f"  {row['path']}: {row['cause']}" for row in bad[:most]), *more]
+    more = [f"  and {len(bad) - SHOWN_FILES} more"] if len(bad) > SHOWN_FILES else []
+    return [
+        f"{len(rows)} files, {len(bad)} bad",
+        *(f"  {row['path']}: {row['cause']}" for row in bad[:SHOWN_FILES]),
+        *more,
+    ]
 
 
-def named_damaged(rows: Sequence[Row], *, most: int = 10) -> list[str]:
+def named_damaged(rows: Sequence[Row]) -> list[str]:
     """Lines that name the first files in which damage has spoiled frames that the decoder gives all the same."""
     damaged = [row for row in rows if row["ok"] == "yes" and row["damaged_frames"] not in ("", "0")]
     if not damaged:
         return []
-    more = [f"  and {len(damaged) - most} more"] if len(damaged) > most else []
+    more = [f"  and {len(damaged) - SHOWN_FILES} more"] if len(damaged) > SHOWN_FILES else []
     head = f"with damaged frames: {len(damaged)}, see the report"
-    return [head, *(f"  {row['path']}: {row['damaged_frames']} of {row['frames']}" for row in damaged[:most]), *more]
+    return [
+        head,
+        *(f"  {row['path']}: {row['damaged_frames']} of {row['frames']}" for row in damaged[:SHOWN_FILES]),
+        *more,
+    ]

@@ -94,7 +94,7 @@ def write_predictions(
             row += [classes[k], f"{score:.6f}"]
         rows.append(row)
     heads = [f"{what}_{place}" for place in range(1, best.values.shape[1] + 1) for what in ("class", "score")]
-    write_csv(path, ["video", "label", *heads], rows)
+    write_rows(path, ["video", "label", *heads], rows)
 
 
 def write_results(
@@ -155,7 +155,7 @@ def write_scores(path: Path, predictions: Predictions, scores: Float[Tensor, "n 
     )
 
 
-def write_classes(
+def write_class_figures(
     out: Path, scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, ...]], classes: Sequence[str]
 ) -> None:
     """classes.csv, the figures of each class, and for single labels confusion.csv: a row is what a class was taken for.
@@ -170,7 +170,7 @@ def write_classes(
         counted = multi_hot(labels, classes=len(classes)).sum(0).tolist()
         found = average_precision(scores, labels).tolist() if labels else [float("nan")] * len(classes)
         rows = [[name, n, _figure(value)] for name, n, value in zip(classes, counted, found, strict=True)]
-        write_csv(out / "classes.csv", ["class", "videos", "average_precision"], rows)
+        write_rows(out / "classes.csv", ["class", "videos", "average_precision"], rows)
         return
     truth = torch.tensor([own[0] for own in labels])
     counts = confusion(scores.argmax(1), truth, classes=len(classes))
@@ -180,9 +180,9 @@ def write_classes(
         [name, int(n), *map(_figure, each)]
         for name, n, each in zip(classes, own.tolist(), figures.tolist(), strict=True)
     ]
-    write_csv(out / "classes.csv", ["class", "videos", "recall", "precision", "f1"], rows)
+    write_rows(out / "classes.csv", ["class", "videos", "recall", "precision", "f1"], rows)
     matrix = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
-    write_csv(out / "confusion.csv", ["class", *classes], matrix)
+    write_rows(out / "confusion.csv", ["class", *classes], matrix)
 
 
 def _figure(value: float) -> str:
@@ -193,7 +193,7 @@ def write_failed(path: Path, predictions: Predictions) -> None:
     """One row per video that could not be decoded. An older list is removed where there is none."""
     path.unlink(missing_ok=True)
     if predictions.failures:
-        write_csv(path, ["path", "cause"], [[str(failure.path), failure.cause] for failure in predictions.failures])
+        write_rows(path, ["path", "cause"], [[str(failure.path), failure.cause] for failure in predictions.failures])
 
 
 def write_damaged(path: Path, predictions: Predictions) -> None:
@@ -201,10 +201,10 @@ def write_damaged(path: Path, predictions: Predictions) -> None:
     path.unlink(missing_ok=True)
     if predictions.damaged:
         rows = [[str(damaged.path), damaged.frames] for damaged in predictions.damaged]
-        write_csv(path, ["path", "damaged_frames"], rows)
+        write_rows(path, ["path", "damaged_frames"], rows)
 
 
-def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def write_rows(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     # Names that are not UTF-8 are escaped, so that others can read the file.
     with open(path, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
         csv.writer(file).writerows([head, *rows])

@@ -23,7 +23,7 @@ from vidtok.runs.results import (
     opposite_share,
     result_line,
     words,
-    write_classes,
+    write_class_figures,
     write_damaged,
     write_failed,
     write_predictions,
@@ -112,7 +112,7 @@ def open_pretrained(path: str, cfg: str | None, overrides: Sequence[str]) -> tup
                 f"{config.data.frames} of {size_words(size)}: set data.frames={plan.frames} "
                 f"data.size={plan.size if isinstance(plan.size, int) else list(plan.size)}"
             )
-    check_classes(config, model.classes, path)
+    check_same_classes(config, model.classes, path)
     return model, config
 
 
@@ -129,11 +129,11 @@ def open_checkpoint(
         return checkpoint, load_config_text(checkpoint.config, overrides, source=said, allow_plugins=allow_plugins)
     config = find_config(cfg, overrides)
     if config.data.classes is not None or Path(config.data.val).is_dir():
-        check_classes(config, checkpoint.classes, path)
+        check_same_classes(config, checkpoint.classes, path)
     return checkpoint, config
 
 
-def check_classes(config: Config, classes: Sequence[str], path: str) -> None:
+def check_same_classes(config: Config, classes: Sequence[str], path: str) -> None:
     """Raise CheckpointError where the config's class file and the model do not name the same classes."""
     if config.data.classes is None:
         return
@@ -237,7 +237,7 @@ def test(
         write_results(out, config, val, figures_by_name, line=line, checkpoint=checkpoint)
         write_predictions(out / "predictions.csv", predictions, scores, model.classes)
         write_scores(out / "predictions.npz", predictions, scores, model.classes)
-        write_classes(out, scores, predictions.labels, model.classes)
+        write_class_figures(out, scores, predictions.labels, model.classes)
         write_failed(out / "failed.csv", predictions)
         write_damaged(damaged := out / "damaged.csv", predictions)
         heading = f"test: {words(figures.values)}, {eval_views(config).count} views"

@@ -30,14 +30,13 @@ How each places its crops is in `vidtok.data.geometry`.
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from vidtok.choices import SHORT, Sampling, Short
+from vidtok.choices import SHORT, OwnShort, Sampling, Short
 from vidtok.video.sample import CLOCK_SECONDS, clip_indices, linspace_starts, random_start, resample, span
 
 STRETCHING = ("mmaction2", "pyslowfast")
@@ -229,7 +228,7 @@ def regular_clips(rule: ClipRule, length: int, clips: int, *, rate: float | None
 
 
 def stretched_clip(
-    length: int, *, frames: int, extent: float, start: float | int, short: Literal["repeat", "loop"]
+    length: int, *, frames: int, extent: float, start: float | int, short: OwnShort
 ) -> Int64[Tensor, "f"]:
     """`frames` indices evenly from `start` to `start + extent - 1`, rounded down: a length of time, whatever the rate.
 
@@ -247,7 +246,7 @@ def _own_frames(length: int, *, frames: int, stride: int, start: int, wrap: bool
     return torch.tensor((inside + more)[:frames])
 
 
-def _vidtok_short(rule: ClipRule) -> Literal["repeat", "loop"]:
+def _vidtok_short(rule: ClipRule) -> OwnShort:
     return "repeat" if rule.short == "repeat" else "loop"
 
 

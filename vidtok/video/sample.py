@@ -13,12 +13,12 @@ At a target rate the same functions run on the table of `resample`, and its entr
     indices = table[clip_indices(len(table), frames=4, stride=3, start=2)]
 """
 
-from typing import Literal
-
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
+
+from vidtok.choices import OwnShort
 
 # Matroska and FLV count whole milliseconds: a frame due within half of one is counted as shown.
 CLOCK_SECONDS = 0.0005 + 1e-9
@@ -61,7 +61,7 @@ def spread(length: int, most: int) -> list[int]:
 
 
 def clip_indices(
-    length: int, *, frames: int, stride: int, start: int, short: Literal["repeat", "loop"] = "repeat"
+    length: int, *, frames: int, stride: int, start: int, short: OwnShort = "repeat"
 ) -> Int64[Tensor, "f"]:
     """`start, start + stride, ...`, `frames` of them. Past the end of the video, `short` decides.
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.models.families import tiny
 from vidtok.errors import CheckpointError
-from vidtok.models.weights.image_form import fit, load_image_form, unwrap
+from vidtok.models.weights.image_form import fit, load_renamed, unwrap
 from vidtok.models.weights.transfer import Transfer
 
 ANY = Transfer(nn.Identity(), {})
@@ -34,14 +34,14 @@ def test_the_same_network_takes_its_own_weights_unchanged():
     with torch.no_grad():
         for parameter in target.parameters():
             parameter.zero_()
-    report = load_image_form(target, source.state_dict())
+    report = load_renamed(target, source.state_dict(), rename=str)
     assert set(report.used) == set(source.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(source.parameters(), target.parameters(), strict=True))
 
 
 def test_networks_of_other_sizes_are_refused():
     with pytest.raises(CheckpointError, match=r"does not fit 'stem"):
-        load_image_form(tiny("casvit"), tiny("stvit").state_dict())
+        load_renamed(tiny("casvit"), tiny("stvit").state_dict(), rename=str)
 
 
 def test_a_wrapper_is_taken_off():

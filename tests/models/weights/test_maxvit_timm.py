@@ -5,7 +5,7 @@ import timm
 import torch
 
 from vidtok.errors import CheckpointError
-from vidtok.models.maxvit import SIZES, MaxViT, MaxViTBlock
+from vidtok.models.maxvit import MAXVIT_SIZES, MaxViT, MaxViTBlock
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
 
 TABLE = "stages.0.blocks.0.attn_block.attn.rel_pos.relative_position_bias_table"
@@ -19,7 +19,7 @@ def state():
 
 def test_bias_tables_are_spread_over_time_and_resized_in_space(state):
     network = MaxViT(
-        classes=3, frames=4, size=(256, 192), window=(2, 8, 6), temporal_kernel=3, **SIZES["maxvit_tiny_tf_224"]
+        classes=3, frames=4, size=(256, 192), window=(2, 8, 6), temporal_kernel=3, **MAXVIT_SIZES["maxvit_tiny_tf_224"]
     )
     report = load_maxvit_timm(network, state)
     assert f"{TABLE} (bias table 13 × 13 -> 15 × 11)" in report.resized
@@ -33,7 +33,7 @@ def test_bias_tables_are_spread_over_time_and_resized_in_space(state):
 
 
 def test_the_same_window_is_repeated_over_time(state):
-    network = MaxViT(classes=3, frames=4, window=(4, 7, 7), **SIZES["maxvit_tiny_tf_224"])
+    network = MaxViT(classes=3, frames=4, window=(4, 7, 7), **MAXVIT_SIZES["maxvit_tiny_tf_224"])
     report = load_maxvit_timm(network, state)
     assert f"{TABLE} (bias table repeated at 7 distances in time)" in report.resized
     torch.testing.assert_close(network.stages[0][0].block.mixer.bias.detach()[:, 5], state[TABLE])
@@ -42,7 +42,7 @@ def test_the_same_window_is_repeated_over_time(state):
 def test_other_families_do_not_fit():
     other = timm.create_model("maxvit_rmlp_pico_rw_256", num_classes=3).state_dict()
     with pytest.raises(CheckpointError, match=r"attn_block|stem|shape"):
-        load_maxvit_timm(MaxViT(classes=3, **SIZES["maxvit_tiny_tf_224"]), other)
+        load_maxvit_timm(MaxViT(classes=3, **MAXVIT_SIZES["maxvit_tiny_tf_224"]), other)
 
 
 def test_a_block_takes_its_own_keys(state):

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from vidtok.choices import NoLabels
 from vidtok.data.classes import ClassIndex
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
@@ -15,7 +15,7 @@ def read_avid(
     *,
     root: Path,
     classes: Sequence[str] | None = None,
-    none: Literal["class", "drop"] = "class",
+    none: NoLabels = "class",
 ) -> tuple[Records, tuple[str, ...] | None]:
     """`avid_train.json` and `avid_val.json`: {"yrpxojhg.mp4": "playing harmonica", …}; the files lie in root.
 

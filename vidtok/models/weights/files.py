@@ -18,18 +18,11 @@ from vidtok.errors import CheckpointError
 from vidtok.models import network_class
 from vidtok.models.class_names import numbered
 from vidtok.models.classifier import WEIGHTS, Classifier, read_description
+from vidtok.models.colours import Normalisation
 from vidtok.models.presets import PRESETS
 from vidtok.models.weights.flax_file import read_flax, read_vit_npz
 from vidtok.models.weights.image_form import unwrap
-from vidtok.models.weights.origin import (
-    Clip,
-    Normalisation,
-    Origin,
-    clip_of,
-    colour_words,
-    of_description,
-    same_normalisation,
-)
+from vidtok.models.weights.origin import Clip, Origin, clip_of, colour_words, of_description, same_normalisation
 from vidtok.models.weights.own import load_own, own_names
 from vidtok.models.weights.pth import read_pickle
 from vidtok.models.weights.report import Report

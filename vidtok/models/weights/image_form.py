@@ -89,17 +89,6 @@ def load_renamed(
     return transfer.finish(may_miss=may_miss)
 
 
-def load_image_form(network: nn.Module, state: Mapping[str, Tensor]) -> Report:
-    """Weights of a network of ours, made for images, in the same network built for clips.
-
-    Every frame is then seen as the image was: kernels stand at their middle tap, bias tables are the same at every
-    distance in time (as Video Swin has them, arXiv 2106.13230), everything else is taken as it is. A clip of equal
-    frames gives the image's logits up to rounding, and not in per-time-step mode alone: attention over equal tokens
-    gives what attention over one of them gives (measured in float32: within 2e-6 of the logits' spread).
-    """
-    return load_renamed(network, state, rename=lambda key: key)
-
-
 # Where training code of the field keeps the weights, averaged ones first.
 TRAINING_KEYS = ("ema", "model_ema", "state_dict_ema", "model", "module", "state_dict", "model_state")
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.colours import Normalisation, colours
 from vidtok.models.feeding import Feeding
 
-Colours = tuple[float, float, float]
-Normalisation = tuple[Colours, Colours]
-"""Mean and deviation of pixels in 0..1."""
 Clip = tuple[int, int, int]
 """Frames, rows and columns of a clip, in pixels."""
 
@@ -80,9 +78,3 @@ def of_description(description: Mapping[str, Any], *, source: str) -> Origin:
         )
     except (KeyError, TypeError, ValueError, IndexError, ModelError) as error:
         raise CheckpointError(f"{source}: not a whole description of a model: {error!r}") from error
-
-
-def colours(values: Sequence[float]) -> Colours:
-    """Three numbers, for red, green and blue; ValueError for others."""
-    red, green, blue = map(float, values)
-    return red, green, blue

@@ -126,7 +126,7 @@ def time_depth(arrays: Mapping[str, object]) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=-1)
 
 
-def heads_of(arrays: Mapping[str, Tensor], prefix: str) -> int | None:
+def scenic_heads(arrays: Mapping[str, Tensor], prefix: str) -> int | None:
     """Attention heads of the encoder with this beginning of its keys; None where there are no blocks."""
     queries = re.compile(re.escape(prefix) + r"encoderblock_0/MultiHeadDotProductAttention_\w+/query/kernel")
     return next((tensor.shape[1] for key, tensor in arrays.items() if queries.fullmatch(key)), None)
@@ -143,7 +143,7 @@ def _encoder(
     source_grid: Grid | None,
     zero_time_attention: bool = False,
 ) -> None:
-    heads = heads_of(transfer.state, source)
+    heads = scenic_heads(transfer.state, source)
     check_heads(encoder, heads, option="time_heads" if target == "time." else "heads")
     put_class_token(transfer, token, prefix=target)
     key = f"{source}posembed_input/pos_embedding"

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from vidtok.choices import PositionKind
 from vidtok.errors import CheckpointError
 from vidtok.models.casvit import CASViT
+from vidtok.models.colours import CENTRED, IMAGENET, Normalisation
 from vidtok.models.maxvit import MaxViT
-from vidtok.models.presets import HALF, IMAGENET_MEAN, IMAGENET_STD
 from vidtok.models.stvit import STViT
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.models.weights.casvit import load_casvit
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
-from vidtok.models.weights.origin import Normalisation
 from vidtok.models.weights.report import Report
 from vidtok.models.weights.scenic import load_scenic, time_depth
 from vidtok.models.weights.stvit import load_stvit
@@ -138,8 +137,6 @@ class Scheme:
 KERNEL = r"(encoder\.)?patch_embed\.proj\.weight"
 HUB_KERNEL = r"videomae\.embeddings\.patch_embeddings\.projection\.weight"
 VIT = (ViViT, FactorisedEncoderViViT)
-CENTRED: Normalisation = (HALF, HALF)
-IMAGENET: Normalisation = (IMAGENET_MEAN, IMAGENET_STD)
 SCHEMES = (
     Scheme(
         name="scenic ViViT or TokenLearner, or a ViT's .npz",

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vidtok.errors import CheckpointError
-from vidtok.models.weights.origin import Normalisation, Origin, colours
+from vidtok.models.colours import Normalisation, colours
+from vidtok.models.weights.origin import Origin
 
 CONFIG = "config.json"
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")

@@ -1,12 +1,11 @@
 """Convolutional additive attention: gated queries and keys are added, and weight the values."""
 
-from typing import Literal
-
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidtok.choices import GatePool
 from vidtok.nn.conv import GridBatchNorm, depthwise
 from vidtok.nn.mixers.registry import register
 
@@ -27,7 +26,7 @@ class SpatialGate(nn.Module):
 class ChannelGate(nn.Module):
     """One gate for each channel from the pooled tokens: `x · sigmoid(W pool(x))`."""
 
-    def __init__(self, width: int, *, pool: Literal["clip", "time_step"]):
+    def __init__(self, width: int, *, pool: GatePool):
         super().__init__()
         self.pooled = (2, 3) if pool == "time_step" else (1, 2, 3)
         self.score = nn.Linear(width, width, bias=False)
@@ -51,7 +50,7 @@ class ConvAdditive(nn.Module):
     needs_grid = True
     map_meaning = "what multiplies the values"
 
-    def __init__(self, width: int, *, temporal_kernel: int = 3, pool: Literal["clip", "time_step"] = "clip"):
+    def __init__(self, width: int, *, temporal_kernel: int = 3, pool: GatePool = "clip"):
         super().__init__()
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.gate_q = nn.Sequential(SpatialGate(width, temporal_kernel=temporal_kernel), ChannelGate(width, pool=pool))

@@ -8,7 +8,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from vidtok.choices import Axes
+from vidtok.choices import Axes, QkvBias
 from vidtok.errors import ModelError
 from vidtok.nn.mixers.registry import register
 
@@ -37,7 +37,7 @@ class MHSA(nn.Module):
         *,
         heads: int = 12,
         axes: Axes = "joint",
-        qkv_bias: Literal["full", "qv", "none"] = "full",
+        qkv_bias: QkvBias = "full",
     ):
         super().__init__()
         if heads < 1 or width % heads:

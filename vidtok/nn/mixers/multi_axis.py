@@ -1,7 +1,7 @@
 """Multi-axis attention: windows of neighbours, and windows spread over the whole grid."""
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from vidtok.choices import Partition
 from vidtok.errors import ModelError
 from vidtok.nn.mixers.registry import register
 
@@ -52,7 +53,7 @@ class MultiAxis(nn.Module):
         *,
         heads: int = 8,
         window: tuple[int, int, int] = (2, 7, 7),
-        partition: Literal["block", "grid"] = "block",
+        partition: Partition = "block",
         strict: bool = False,
     ):
         """`window`: extent in time steps, rows, columns."""
