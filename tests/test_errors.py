@@ -1,12 +1,13 @@
 """What the user can mend is one message and a status; everything else keeps its traceback."""
 
+import argparse
 import sys
 import types
 
 import pytest
 
 import vidtok.errors
-from vidtok.cli import main
+from vidtok.cli import main, told_in_options
 from vidtok.errors import ConfigError, ModelError, VidtokError
 
 
@@ -41,6 +42,12 @@ def test_a_message_without_a_traceback(monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.err == "error: data.frames: missing\n"
     assert said.out == ""
+
+
+def test_a_message_names_the_options_of_the_command():
+    arguments = argparse.Namespace(short_side=256, root=None)
+    with pytest.raises(ConfigError, match=r"^--short-side=3, --root and `workers`$"), told_in_options(arguments):
+        raise ConfigError("`short_side`=3, `root` and `workers`")
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch):

@@ -1,9 +1,11 @@
 """The house has floors: a module imports its own sub-package, lower floors, and rooms to its left on floors 3 to 5."""
 
 import ast
+import re
 from pathlib import Path
 
 import vidtok
+from vidtok.build_words import NETWORK_ARGUMENTS, SECTIONS
 
 PACKAGE = Path(vidtok.__file__).parent
 # One row per floor, from the ground; on floors 3 to 5 a room may import the rooms to its left.
@@ -126,6 +128,55 @@ def test_nothing_below_build_takes_a_config():
         and ROOMS[room_of("vidtok." + file.relative_to(PACKAGE).parts[0].removesuffix(".py"))][0] < 4
     ]
     assert not wrong, wrong
+
+
+def messages_of(file: Path) -> list[tuple[int, str]]:
+    """Line and text of every literal of a module, docstrings too; of f-strings what stands between the values."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return [(n.lineno, n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def spoken_keys(text: str) -> list[str]:
+    """What a text names of the configuration, with its section."""
+    return [
+        f"{section}.{key}"
+        for section, key in re.findall(r"(?<![\w./])(\w+)\.(\w+)", text)
+        if key in KEYS_OF.get(section, ())
+    ]
+
+
+KEYS_OF = {name: {*section.model_fields} for name, section in SECTIONS.items()} | {
+    "model": {"name", *NETWORK_ARGUMENTS}
+}
+OPTIONS = sorted(
+    option
+    for file in (PACKAGE / "cli").glob("*.py")
+    for option in re.findall(r'add_argument\(\s*"(--[a-z-]+)"', file.read_text(encoding="utf-8"))
+)
+
+
+def test_messages_of_the_lower_floors_name_arguments_and_no_keys():
+    """They say `name`; vidtok.build_words and the commands know what their callers call it."""
+    wrong = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if ROOMS[room_of(module_of(file))][0] > 3:
+            continue
+        for line, text in messages_of(file):
+            said = [*spoken_keys(text), *(option for option in OPTIONS if re.search(rf"{option}\b(?!-)", text))]
+            if said:
+                wrong.append(f"{file.relative_to(PACKAGE)}:{line} says {', '.join(said)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_checker_hears_keys():
+    assert spoken_keys("set train.loss=sigmoid, or data.fit; model.pool=mean and (eval.crops)") == [
+        "train.loss",
+        "data.fit",
+        "model.pool",
+        "eval.crops",
+    ]
+    assert not spoken_keys("vidtok.data.lists, my.train.lr, model.safetensors, model.train(), set `loss`=sigmoid")
+    assert {"--format", "--resume", "--encoder", "--backend"} < {*OPTIONS}
 
 
 def test_shapes_are_checked_in_every_module():

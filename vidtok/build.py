@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from vidtok.build_words import told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import shipped
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
@@ -32,6 +33,7 @@ class Lists:
     classes: tuple[str, ...]
 
 
+@told_in_config_words()
 def build_lists(config: Config) -> Lists:
     """Read and check both lists: labels within the classes, as many as the loss takes, files where they should be."""
     data = config.data
@@ -61,6 +63,7 @@ def class_file(path: str) -> Path:
     return own or file
 
 
+@told_in_config_words()
 def build_val(config: Config, classes: Sequence[str]) -> Records:
     """The validation list alone, checked against the classes that a model was trained for."""
     data = config.data
@@ -70,6 +73,7 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
     return val
 
 
+@told_in_config_words()
 def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 

@@ -39,7 +39,7 @@ def test_several_labels(tmp_path):
     records = read_list(write(tmp_path, "a.mp4 3 5\nb.mp4 1\n"))
     assert [r.labels for r in records] == [(3, 5), (1,)]
     classes = [str(i) for i in range(6)]
-    with pytest.raises(DataError, match=r"a.mp4.* 2 labels; one is needed.*set train.loss=sigmoid"):
+    with pytest.raises(DataError, match=r"a.mp4.* 2 labels; one is needed.*set `several`"):
         check_labels(records, classes)
     check_labels(records, classes, several=True)
     with pytest.raises(DataError, match=r"label 5 of 'a.mp4' is too high"):
@@ -109,7 +109,7 @@ def test_videos_without_labels(tmp_path):
     path = write(tmp_path, "path,labels\na.mp4,\nb.mp4,1\n")
     records = read_list(path)
     check_labels(records, "ab", several=True)
-    with pytest.raises(DataError, match=r"'a.mp4' has no labels; one is needed.* or none, set train.loss=sigmoid"):
+    with pytest.raises(DataError, match=r"'a.mp4' has no labels; one is needed.* or none, set `several`"):
         check_labels(records, "ab")
     with pytest.raises(DataError, match="none of the 1 videos has a label; training and testing need them"):
         check_labels(records.subset([0]), "ab")

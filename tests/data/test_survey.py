@@ -40,7 +40,7 @@ def test_a_range_of_crops_that_cannot_be_had_is_said_with_its_numbers(picture):
     assert "in 1 of 2 training videos looked at, no box of 75 to 100 % of the picture" in warning
     assert f"in wide.mp4, {picture[1]} x {picture[0]} pixels, the largest has {100 * largest:.0f} %" in warning
     assert "100 % of the draws end with that same central box" in warning
-    assert "data.fit=squeeze or data.fit=pad" in warning
+    assert "`fit`=squeeze or `fit`=pad" in warning
 
 
 @pytest.mark.parametrize(

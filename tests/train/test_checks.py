@@ -79,7 +79,7 @@ def test_a_gap_between_the_geometries_of_training_and_testing_is_told():
     warning = geometry_warning("top1", tested=0.45, trained=0.92, n=32)
     assert warning is not None
     assert "32 training videos have top1 0.450 by the testing views, and 0.920 by the crops of training" in warning
-    assert "data.fit=squeeze or pad" in warning
+    assert "`fit`=squeeze or pad" in warning
     assert geometry_warning("top1", tested=0.90, trained=1.0, n=32) is None
     assert geometry_warning("top1", tested=0.95, trained=0.60, n=32) is None
     assert geometry_warning("top1", tested=0.5, trained=0.75, n=8) is None  # two videos

@@ -102,6 +102,17 @@ def test_other_processes_say_nothing(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_said_is_in_the_readers_words(tmp_path, capsys):
+    log = Log(tmp_path, steps=30, words=lambda text: text.replace("`lr`", "train.lr"))
+    log.warn("lower `lr`")
+    log.event("bad_video", path="`lr`.mp4", cause="too many `lr`")
+    log.close()
+    assert "warning: lower train.lr" in capsys.readouterr().out
+    warned, bad = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert warned["text"] == "lower train.lr"
+    assert (bad["path"], bad["cause"]) == ("`lr`.mp4", "too many train.lr")
+
+
 def test_a_run_that_waits_for_data_is_told_once_what_to_do(tmp_path, capsys):
     log = Log(tmp_path, steps=100, remedy="raise data.workers")
     for step in range(10, 60, 10):

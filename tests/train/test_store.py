@@ -47,7 +47,7 @@ def flip(path):
 
 def test_a_new_run_has_no_start(tmp_path):
     assert Store(folder=tmp_path / "none", parallel=ALONE).find_start(None) is None
-    with pytest.raises(CheckpointError, match="--resume, but there is no checkpoint"):
+    with pytest.raises(CheckpointError, match="`resume`, but there is no checkpoint"):
         Store(folder=tmp_path / "none", parallel=ALONE).find_start("")
 
 

@@ -9,8 +9,10 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from vidtok.errors import VidtokError
+from vidtok.text.arguments import told_with
 from vidtok.text.console import widen_streams
 
 
@@ -35,6 +37,11 @@ def guarded(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def told_in_options(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """Errors of what a command calls, with the command's options for the arguments that they name."""
+    return told_with({name: f"--{name.replace('_', '-')}" for name in vars(arguments)})
 
 
 def parser(description: str) -> argparse.ArgumentParser:

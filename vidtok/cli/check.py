@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,14 +31,15 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.check import run_check
 
-    bad = run_check(
-        args.source,
-        root=args.root,
-        out=args.out,
-        workers=args.workers,
-        backend=args.backend,
-        timeout_seconds=args.timeout,
-        fresh=args.fresh,
-        leave_out_damaged=args.leave_out_damaged,
-    )
+    with told_in_options(args):
+        bad = run_check(
+            args.source,
+            root=args.root,
+            out=args.out,
+            workers=args.workers,
+            backend=args.backend,
+            timeout_seconds=args.timeout,
+            fresh=args.fresh,
+            leave_out_damaged=args.leave_out_damaged,
+        )
     return 1 if bad else 0

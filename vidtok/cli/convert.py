@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,5 +25,6 @@ def run(arguments: Sequence[str]) -> int:
     from vidtok.runs.convert import parse_grid, run_convert
 
     grid = None if args.source_grid is None else parse_grid(args.source_grid)
-    run_convert(args.source, args.to, model=args.model, classes=args.classes, source_grid=grid)
+    with told_in_options(args):
+        run_convert(args.source, args.to, model=args.model, classes=args.classes, source_grid=grid)
     return 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend, Device
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,5 +33,6 @@ def run(arguments: Sequence[str]) -> int:
     from vidtok.runs.fit import run_fit
 
     options = {name: value for name, value in vars(args).items() if name not in ("source", "out")}
-    run_fit(args.source, out=args.out, **options)
+    with told_in_options(args):
+        run_fit(args.source, out=args.out, **options)
     return 0

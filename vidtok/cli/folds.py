@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,5 +26,6 @@ def run(arguments: Sequence[str]) -> int:
     from vidtok.runs.folds import run_folds
 
     options = {name: value for name, value in vars(args).items() if name not in ("source", "to")}
-    run_folds(args.source, args.to, **options)
+    with told_in_options(args):
+        run_folds(args.source, args.to, **options)
     return 0

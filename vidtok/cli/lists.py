@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import LIST_FORMS, Part
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 OPTIONS = ("none", "untrimmed", "fps", "template")
 
@@ -36,15 +36,16 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.lists import run_lists
 
-    missing = run_lists(
-        args.source,
-        args.to,
-        format=args.format,
-        root=args.root,
-        classes=args.classes,
-        part=args.part,
-        options=options(args),
-    )
+    with told_in_options(args):
+        missing = run_lists(
+            args.source,
+            args.to,
+            format=args.format,
+            root=args.root,
+            classes=args.classes,
+            part=args.part,
+            options=options(args),
+        )
     return 1 if missing and not args.allow_missing else 0
 
 

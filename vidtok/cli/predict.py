@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend, Device
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -34,20 +34,21 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.predict import run_predict
 
-    labelled = run_predict(
-        args.model,
-        args.sources,
-        out=args.out,
-        top=args.top,
-        all_scores=args.all_scores,
-        root=args.root,
-        clips=args.clips,
-        crops=args.crops,
-        workers=args.workers,
-        backend=args.backend,
-        device=args.device,
-        allow_plugins=args.allow_plugins,
-    )
+    with told_in_options(args):
+        labelled = run_predict(
+            args.model,
+            args.sources,
+            out=args.out,
+            top=args.top,
+            all_scores=args.all_scores,
+            root=args.root,
+            clips=args.clips,
+            crops=args.crops,
+            workers=args.workers,
+            backend=args.backend,
+            device=args.device,
+            allow_plugins=args.allow_plugins,
+        )
     if args.out is not None:
         print(f"{args.out}: {labelled.done} videos labelled, {labelled.before} before, {len(labelled.failed)} failed")
     return 1 if labelled.failed and not args.allow_missing else 0

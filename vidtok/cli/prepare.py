@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import EncoderPreset
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -37,7 +37,13 @@ def run(arguments: Sequence[str]) -> int:
     from vidtok.runs.prepare import Settings, run_prepare
 
     settings = Settings(short_side=args.short_side, gop=args.gop, crf=args.crf, preset=args.preset)
-    bad = run_prepare(
-        args.sources, args.out, settings=settings, root=args.root, workers=args.workers, timeout_seconds=args.timeout
-    )
+    with told_in_options(args):
+        bad = run_prepare(
+            args.sources,
+            args.out,
+            settings=settings,
+            root=args.root,
+            workers=args.workers,
+            timeout_seconds=args.timeout,
+        )
     return 1 if bad else 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli import add_overrides, parser
+from vidtok.cli import add_overrides, parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,7 +31,8 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.train import run_train
 
-    trained = run_train(args.cfg, args.overrides, resume=args.resume, new_segment=args.new_segment)
+    with told_in_options(args):
+        trained = run_train(args.cfg, args.overrides, resume=args.resume, new_segment=args.new_segment)
     if not trained.finished:
         return 130
     return 1 if trained.figures is not None and trained.figures.failed and not args.allow_missing else 0

@@ -67,8 +67,8 @@ def open_list(
         raise DataError(
             f"{path}: no such list.\n"
             f"Write one line per video, `path/to/video.mp4 label`, with labels that count from 0 in the order of the "
-            f"class file (data.classes); relative paths belong to data.root ({root or path.parent}).\n"
-            f"Or name a folder that has one sub-folder of videos per class, such as data.train=my_videos/train."
+            f"class file (`classes`); relative paths belong to `root` ({root or path.parent}).\n"
+            "Or name a folder that has one sub-folder of videos per class, such as my_videos/train."
         )
     name = detect(path) if format == "auto" else format
     form = find_form(name)
@@ -133,12 +133,12 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
         row = int((counts != 1).argmax())
         raise DataError(
             f"{records.source}: {records[row].video_id!r} has {counts[row] or 'no'} labels; one is needed. "
-            "For videos with several labels, or none, set train.loss=sigmoid"
+            "For videos with several labels, or none, set `several`"
         )
     if not several and (timed := records.timed_row()) is not None:
         raise DataError(
             f"{records.source}: the label of {records[timed].video_id!r} has a time of its own, outside of which a "
-            "clip would have none. Write that part of the video as its start and end, or set train.loss=sigmoid"
+            "clip would have none. Write that part of the video as its start and end, or set `several`"
         )
     found = records.label_range()
     assert found is not None
@@ -146,7 +146,7 @@ def check_labels(records: Records, classes: Sequence[str], *, several: bool = Fa
     if highest >= len(classes):
         raise DataError(
             f"{records.source}: label {highest} of {records[row].video_id!r} is too high: there are {len(classes)} "
-            f"classes, so labels go from 0 to {len(classes) - 1}. Is data.classes the right file?"
+            f"classes, so labels go from 0 to {len(classes) - 1}. Is `classes` the right file?"
         )
 
 
@@ -168,6 +168,6 @@ def check_files(records: Records, *, most: int = 1000) -> None:
         how = "with the names as they are on disk" if near else "of those that are there"
         raise DataError(
             f"{records.source}: {len(missing)} of {len(rows)} files looked for are missing, the first of them:{names}\n"
-            f"Relative paths belong to {records.root}; set data.root if they lie elsewhere. "
+            f"Relative paths belong to {records.root}; set `root` if they lie elsewhere. "
             f"tools/make_lists.py writes a list {how}."
         )

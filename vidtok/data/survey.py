@@ -66,8 +66,8 @@ def crop_warning(seen: Sequence[Seen], views: TrainViews) -> str | None:
         f"(scale) is {crop.ratio[0]:g} to {crop.ratio[1]:g} times as wide as high (ratio): in {worst.name}, "
         f"{worst.picture[1]} x {worst.picture[0]} pixels, the largest has {100 * reach.largest:.0f} %, and "
         f"{100 * reach.central:.0f} % of the draws end with that same central box, scaled to the network's shape. Set "
-        f"data.fit=squeeze or data.fit=pad (with data.short_side=null eval.crops=1), which show the whole picture in "
-        f"training and testing alike, or a wider data.ratio, or a lower data.scale"
+        f"`fit`=squeeze or `fit`=pad (with `short_side`=null `crops`=1), which show the whole picture in "
+        f"training and testing alike, or a wider `ratio`, or a lower `scale`"
     )
 
 

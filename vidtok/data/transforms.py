@@ -148,6 +148,6 @@ def flip_warning(classes: Sequence[str]) -> str | None:
         return None
     more = " …" if len(sides) > 3 else ""
     return (
-        f"data.flip is on, but {len(sides)} of {len(classes)} class names tell left from right: "
-        f"{', '.join(sides[:3])}{more}; a mirrored clip keeps its label: set data.flip=false unless that is meant"
+        f"`flip` is on, but {len(sides)} of {len(classes)} class names tell left from right: "
+        f"{', '.join(sides[:3])}{more}; a mirrored clip keeps its label: set `flip`=false unless that is meant"
     )

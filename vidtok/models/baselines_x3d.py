@@ -89,8 +89,8 @@ class X3D(LibraryNetwork):
         last = token_learner.after_stage
         if not 1 <= last <= 4 or token_learner.depth < 1:
             raise ModelError(
-                "x3d has stages 1 to 4 and needs a block behind TokenLearner: set model.token_learner.after_stage to "
-                f"1 … 4 (got {last}) and model.token_learner.depth to 1 or more (got {token_learner.depth})"
+                "x3d has stages 1 to 4 and needs a block behind TokenLearner: set `token_learner.after_stage` to "
+                f"1 … 4 (got {last}) and `token_learner.depth` to 1 or more (got {token_learner.depth})"
             )
         self.grid = grids[last - 1]
         narrowing = body.blocks[last].res_blocks[-1].branch2.conv_c

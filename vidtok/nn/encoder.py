@@ -87,11 +87,11 @@ class Encoder(nn.Module):
         after_block = depth if token_learner is None else token_learner.after_block
         if token_learner is not None:
             if class_token:
-                raise ModelError("TokenLearner leaves no place for a class token: set model.pool=mean")
+                raise ModelError("TokenLearner leaves no place for a class token: set `pool`=mean")
             if not 0 <= after_block < depth:
                 raise ModelError(
                     f"TokenLearner after block {after_block} of {depth} does nothing: "
-                    f"set model.token_learner.after_block to 0 … {depth - 1}"
+                    f"set `token_learner.after_block` to 0 … {depth - 1}"
                 )
             if token_learner.use_normalization is not None and not token_learner.fuse:
                 raise ModelError("token_learner.use_normalization is TokenFuser's: it needs token_learner.fuse=true")
@@ -218,8 +218,8 @@ def spec_words(spec: MixerSpec) -> str:
 def _needs_grid_message(spec: MixerSpec, block: int, class_token: bool) -> str:
     shown = ", ".join(f"{key}={value}" for key, value in spec.items())
     if class_token:
-        return f"mixer ({shown}) of block {block} needs the grid, where no class token stands: set model.pool=mean"
+        return f"mixer ({shown}) of block {block} needs the grid, where no class token stands: set `pool`=mean"
     return (
         f"mixer ({shown}) of block {block} needs the grid, but TokenLearner has left learned tokens: "
-        "set model.token_mixer.name=mhsa"
+        "set `token_mixer.name`=mhsa"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidtok.build_data import loader_workers
+from vidtok.build_words import told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import check, find_config
 from vidtok.data.folds import FoldTable, read_folds
@@ -23,6 +24,7 @@ START_DATA = {"stride": 1, "scale": [0.5, 1.0], "ratio": [0.8, 1.25], "flip": Fa
 START_TRAIN = {"lr": 1e-3, "betas": [0.9, 0.98], "weight_decay": 0.05, "warmup_steps": 40}
 
 
+@told_in_config_words()
 def run_cross_validate(
     cfg: str | Path | Config,
     overrides: Sequence[str] = (),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidtok.build import class_file
 from vidtok.build_data import build_dataset, eval_views, train_views
+from vidtok.build_words import told_in_config_words
 from vidtok.choices import Part
 from vidtok.config import Config
 from vidtok.config_io import find_config
@@ -44,6 +45,7 @@ class Source:
         return self.records[self.row]
 
 
+@told_in_config_words()
 def run_explain(
     cfg: str | Path,
     video: str | Path | None = None,

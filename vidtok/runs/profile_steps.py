@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from vidtok.build import Lists, build_model
 from vidtok.build_data import build_train_batches, run_steps
 from vidtok.build_train import build_loss, build_mixing, build_optimizer, build_scaler, build_schedule, prepare_training
+from vidtok.build_words import config_words
 from vidtok.config import Config
 from vidtok.train.ema import Averages
 from vidtok.train.fsdp import shard_model
@@ -62,7 +63,7 @@ def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) 
     timer = StepTimer(device=parallel.device, at_step=lambda step: trace.start() if step == WARM_UP + steps else None)
     clips: list[int] = []
     with TemporaryDirectory() as folder:
-        log = Log(Path(folder) if parallel.is_main else None, steps=total)
+        log = Log(Path(folder) if parallel.is_main else None, steps=total, words=config_words)
         try:
             ended = train(
                 model,

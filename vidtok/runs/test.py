@@ -1,12 +1,13 @@
 """Test a checkpoint on the validation list with many views per video."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vidtok.build import build_trained, build_val, class_file
 from vidtok.build_data import build_eval_batches, eval_views
-from vidtok.build_words import told_in_config_words
+from vidtok.build_words import config_words, told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import find_config, load_config_text
 from vidtok.data.geometry import rows_columns, size_words
@@ -159,7 +160,10 @@ def predict(
     *,
     views: TestViews | TrainViews | None = None,
 ) -> Predictions:
-    """Logits of all views of all videos, on every process; None: the views of `eval`."""
+    """Logits of all views of all videos, on every process; None: the views of `eval`.
+
+    What failed says why in the configuration's words.
+    """
     views = eval_views(config) if views is None else views
     own = predict_views(
         model,
@@ -169,7 +173,8 @@ def predict(
         precision=config.train.precision,
         max_views=config.eval.max_views,
     )
-    return merge(parallel.gather(own))
+    found = merge(parallel.gather(own))
+    return replace(found, failures=tuple(replace(each, cause=config_words(each.cause)) for each in found.failures))
 
 
 def measure_predictions(

@@ -154,6 +154,7 @@ def run_training(
         steps=steps,
         first_step=progress.step,
         remedy=build_input_remedy(config),
+        words=config_words,
     )
     if parallel.is_main:
         (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
@@ -185,7 +186,7 @@ def run_training(
     warnings = [*start_warnings(config, lists, new), *([mixing_warning] if mixing_warning else []), *broken]
     if colours is not None:
         warnings.insert(0, colours)
-    for text in (*(() if start is None else start.notes), *(() if over else map(config_words, warnings))):
+    for text in (*(() if start is None else start.notes), *(() if over else warnings)):
         log.warn(text)
 
     # ---- what the loop calls

@@ -83,8 +83,8 @@ def geometry_warning(name: str, *, tested: float, trained: float, n: int) -> str
     return (
         f"{n} training videos have {name} {tested:.3f} by the testing views, and {trained:.3f} by the crops of "
         f"training: testing sees other pictures than training did, and its figures are too low for that. Compare "
-        f"what both see (explain CFG VIDEO, and with --train), and bring data.fit, data.short_side and data.size "
-        f"together with data.scale and data.ratio; data.fit=squeeze or pad shows whole pictures in both"
+        f"what both see (explain shows it), and bring `fit`, `short_side` and `size` "
+        f"together with `scale` and `ratio`; `fit`=squeeze or pad shows whole pictures in both"
     )
 
 

@@ -11,7 +11,7 @@ from torch.distributed.tensor import DTensor
 def group_names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """A short name for each of an optimizer's groups: `decay`, `no_decay_x0.75`, `decay_x10_new`.
 
-    By weight decay, by the factor of the rate where it is not 1, and by whether `train.init` brought their weights;
+    By weight decay, by the factor of the rate where it is not 1, and by whether initial weights came to them;
     with a number behind it where two would be the same.
     """
     names: list[str] = []

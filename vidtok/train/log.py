@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from vidtok.text.console import printable, say
 from vidtok.train.checks import InputWatch
 
 NAME = "log.jsonl"
+SAID = ("text", "cause", "origin")
+"""Values of events that are words for a person."""
 
 
 class Bar(tqdm):
@@ -28,11 +30,21 @@ class Log:
     """Events into `log.jsonl` and TensorBoard, and progress on the console: a bar on a terminal, lines elsewhere.
 
     Only the main process has one that writes; for the others `folder` is None and nothing is said. `remedy` is what a
-    run can do that waits for its data, which is said once, when it is so.
+    run can do that waits for its data, which is said once, when it is so. `words` brings what is said into the words of
+    whoever reads it, where arguments have other names there.
     """
 
-    def __init__(self, folder: Path | None, *, steps: int, first_step: int = 0, remedy: str = ""):
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        steps: int,
+        first_step: int = 0,
+        remedy: str = "",
+        words: Callable[[str], str] = str,
+    ):
         self.steps = steps
+        self._words = words
         self._file = self._board = self._bar = None
         self._input = InputWatch(remedy=remedy)
         if folder is None:
@@ -52,7 +64,8 @@ class Log:
     def event(self, kind: str, **values: Any) -> None:
         """One line of the log; a number that is not finite becomes null, which JSON has."""
         if self._file is not None:
-            line = {"event": kind, "time": round(time.time(), 3), **values}
+            said = {name: self._words(values[name]) for name in SAID if name in values}
+            line = {"event": kind, "time": round(time.time(), 3), **values, **said}
             rest = (json.dumps(finite(line), allow_nan=False) + "\n").encode()
             try:
                 while rest:
@@ -63,6 +76,7 @@ class Log:
 
     def say(self, text: str) -> None:
         """A line for a person."""
+        text = self._words(text)
         if self._bar is not None:
             self._bar.write(printable(text, encoding=sys.stdout.encoding or "utf-8"))
         elif self._file is not None:

@@ -98,7 +98,7 @@ class Store:
                 return newest_whole(own, where=self.folder)
             if resume == "":
                 raise CheckpointError(
-                    f"{self.folder}: --resume, but there is no checkpoint; leave --resume out to start anew"
+                    f"{self.folder}: `resume`, but there is no checkpoint; leave `resume` out to start anew"
                 )
             if resume is None:
                 return None

@@ -28,8 +28,8 @@ def _decord() -> Any:
         return importlib.import_module("decord")
     except (ImportError, OSError, RuntimeError) as error:
         raise ConfigError(
-            f"data.backend=decord: decord does not load ({error}). It is made for Linux on x86-64 only, where "
-            f"pip install decord gets it; data.backend=pyav works everywhere."
+            f"`backend`=decord: decord does not load ({error}). It is made for Linux on x86-64 only, where "
+            f"pip install decord gets it; `backend`=pyav works everywhere."
         ) from error
 
 
@@ -53,14 +53,14 @@ class DecordReader(IndexedReader):
         if facts.video_streams > 1:
             raise DecodeError(
                 f"{path}: has {facts.video_streams} video streams, of which decord may read another than the best; "
-                f"data.backend=pyav reads it"
+                f"`backend`=pyav reads it"
             )
         self.path = path
         self._open()
         if len(self._decoder) < len(facts.pts_seconds):
             raise DecodeError(
                 f"{path}: decord counts {len(self._decoder)} frames, the file has {len(facts.pts_seconds)}; "
-                f"data.backend=pyav reads it"
+                f"`backend`=pyav reads it"
             )
         first = rearrange(self._next(), "y x c -> c y x")
         self._upright = Uprighter(path, facts, first)

@@ -18,7 +18,7 @@ SAME_TIME_SECONDS = 1e-4  # of one frame, by two readers; frames at 240 per seco
 
 HOW_TO_GET = (
     "pip install vidtok[torchcodec], and FFmpeg's shared libraries, version 4 or later (Debian and Ubuntu: "
-    "apt install ffmpeg; conda: conda install ffmpeg). data.backend=pyav needs neither."
+    "apt install ffmpeg; conda: conda install ffmpeg). `backend`=pyav needs neither."
 )
 
 
@@ -42,12 +42,12 @@ def _missing_named() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ConfigError(f"data.backend=torchcodec: torchcodec is not installed ({error}): {HOW_TO_GET}") from error
+        raise ConfigError(f"`backend`=torchcodec: torchcodec is not installed ({error}): {HOW_TO_GET}") from error
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "libtorchcodec" not in str(error):
             raise
         cause = re.split(r"\. Likely causes|\n", str(error).strip())[0]
-        raise ConfigError(f"data.backend=torchcodec: its libraries do not load ({cause}): {HOW_TO_GET}") from error
+        raise ConfigError(f"`backend`=torchcodec: its libraries do not load ({cause}): {HOW_TO_GET}") from error
 
 
 class TorchCodecReader(IndexedReader):
@@ -97,7 +97,7 @@ class TorchCodecReader(IndexedReader):
         if abs(frame.pts_seconds - expected) > SAME_TIME_SECONDS:
             raise DecodeError(
                 f"{self.path}: as frame {index}, shown at {expected:.4f} s, torchcodec gives the one of "
-                f"{frame.pts_seconds:.4f} s; data.backend=pyav reads it"
+                f"{frame.pts_seconds:.4f} s; `backend`=pyav reads it"
             )
         return frame.data if self._upright is None else self._upright(frame.data)
 
@@ -109,7 +109,7 @@ def _refuse_wrong_seeks(path: Path, facts: FileFacts) -> None:
         cause = f"a {'transport' if facts.container == 'mpegts' else 'program'} stream ({facts.container})"
     else:
         return
-    raise DecodeError(f"{path}: is {cause}, in which torchcodec finds wrong frames; data.backend=pyav reads it")
+    raise DecodeError(f"{path}: is {cause}, in which torchcodec finds wrong frames; `backend`=pyav reads it")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def test_every_form_has_a_sample_and_a_name_in_the_config():
 def test_what_may_be_several_forms_is_not_guessed(tmp_path, text, candidates):
     path = tmp_path / "train.txt"
     path.write_text(text)
-    with pytest.raises(DataError, match=r"train.txt: may be of several forms; say which one with data.format") as error:
+    with pytest.raises(DataError, match=r"train.txt: may be of several forms; say which one with `format`") as error:
         read_list(path)
     assert {line.strip().partition(":")[0] for line in str(error.value).splitlines()[1:]} == candidates
     assert len(read_list(path, format="paths")) == 2

@@ -122,7 +122,7 @@ def test_learned_positions_start_as_theirs_on_any_grid():
     assert torch.equal(network.encoder.position.table, want)
     assert any(note.startswith("positions were made on (2, 4, 4)") for note in report.notes)
     report = load_videomae(ours(frames=8), theirs().state_dict(), source_grid=(2, 4, 4))
-    assert any("made anew for (4, 4, 4). With model.position=learned" in note for note in report.notes)
+    assert any("made anew for (4, 4, 4). With `position`=learned" in note for note in report.notes)
     with pytest.raises(CheckpointError, match=r"set model\.position=sincos_flat"):
         load_videomae(ours(position="none"), theirs().state_dict())
 

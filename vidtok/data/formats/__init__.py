@@ -169,4 +169,4 @@ def _are_labels(records: Records, classes: Sequence[str]) -> bool:
 
 def _ambiguous(path: Path, candidates: Mapping[str, str]) -> DataError:
     listed = "".join(f"\n  {name}: {words}" for name, words in candidates.items())
-    return DataError(f"{path}: may be of several forms; say which one with data.format, or --format:{listed}")
+    return DataError(f"{path}: may be of several forms; say which one with `format`:{listed}")

@@ -49,7 +49,7 @@ def load_casvit(module: CASViT | CASViTBlock | ConvAdditive, state: Mapping[str,
     if isinstance(module, CASViT):
         distilled = "dist_head.weight" in state
         if module.dist_head is not None and not distilled:
-            raise CheckpointError("these weights have no distillation head: set model.dist_head=false")
+            raise CheckpointError("these weights have no distillation head: set `dist_head`=false")
         if module.dist_head is None and distilled:
             averaged = dict.fromkeys(("head.weight", "head.bias"), "the mean of head and dist_head")
             skipped = {f"dist_{key}": "in the mean with head" for key in averaged}

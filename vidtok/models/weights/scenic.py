@@ -96,9 +96,7 @@ def _factorised(transfer: Transfer, module: FactorisedEncoderViViT, source_grid:
     layers = time_depth(transfer.state)
     have = 0 if module.time is None else len(module.time.blocks)
     if layers != have:
-        raise CheckpointError(
-            f"the weights' time encoder has {layers} blocks, the network's {have}: set model.time_depth"
-        )
+        raise CheckpointError(f"the weights' time encoder has {layers} blocks, the network's {have}: set `time_depth`")
     if module.time is not None:
         steps = transfer.state["TemporalTransformer/posembed_input/pos_embedding"].shape[1]
         steps -= transfer.has("cls_TemporalTransformer")
@@ -184,7 +182,7 @@ def _block(transfer: Transfer, block: nn.Module, target: str, source: str, zero_
             if mixer.axes not in ("time", "space"):
                 raise CheckpointError(
                     f"{source}: attention over time and over space does not fit mhsa with axes={mixer.axes}: "
-                    "set model.mixer=[[{name: mhsa, axes: space}, {name: mhsa, axes: time}]]"
+                    "set `mixer`=[[{name: mhsa, axes: space}, {name: mhsa, axes: time}]]"
                 )
             attention, norm = f"{source}MultiHeadDotProductAttention_{mixer.axes}", f"{source}LayerNorm_{mixer.axes}"
         else:

@@ -73,7 +73,7 @@ def load_timm_vit(
     behind = transfer.has("fc_norm.weight")
     if behind != (pool.norm_position == "after_pool"):
         place = "after_pool" if behind else "before_pool"
-        raise CheckpointError(f"the weights' last norm stands elsewhere: set model.norm_position={place}")
+        raise CheckpointError(f"the weights' last norm stands elsewhere: set `norm_position`={place}")
     for kind in ("weight", "bias"):
         transfer.move(f"{'fc_norm' if behind else 'norm'}.{kind}", f"{norm}.{kind}")
     put_head(transfer, "head.weight", "head.bias")

@@ -76,9 +76,7 @@ def load_videomae(
     may_miss = ["head.", "encoder.token_learners.", "encoder.token_fusers."]
     if transfer.has("fc_norm.weight"):
         if network.pool.norm_position != "after_pool":
-            raise CheckpointError(
-                "the weights' last norm stands behind the pooling: set model.norm_position=after_pool"
-            )
+            raise CheckpointError("the weights' last norm stands behind the pooling: set `norm_position`=after_pool")
         for kind in ("weight", "bias"):
             transfer.move(f"fc_norm.{kind}", f"pool.norm.{kind}")
     elif hub and transfer.has("classifier.weight"):
@@ -131,9 +129,9 @@ def _positions(transfer: Transfer, network: ViViT, source_grid: Grid | None) -> 
     own = getattr(position, "table", None)
     # On the meta device, where a network is only tried on, there are no values to compare.
     if own is None or not (own.is_meta or torch.equal(own, sincos_flat(width, grid=network.grid).to(own))):
-        raise CheckpointError("VideoMAE's positions are sines and cosines: set model.position=sincos_flat, or learned")
+        raise CheckpointError("VideoMAE's positions are sines and cosines: set `position`=sincos_flat, or learned")
     if grid != network.grid:
         transfer.note(
             f"the weights were made on the grid {grid}; the positions are sines and cosines made anew for "
-            f"{network.grid}. With model.position=learned they start as the weights', resized"
+            f"{network.grid}. With `position`=learned they start as the weights', resized"
         )

@@ -100,7 +100,7 @@ def check_made(transfer: Transfer, encoder: Encoder, pool: Pool, made: Made, *, 
     for option, theirs in {**usual, **made}.items():
         if option in ours and theirs != ours[option]:
             whose = "the weights were" if option in made else "weights of this kind are usually"
-            transfer.note(f"{whose} made with {option}={theirs}, the network has {ours[option]}: set model.{option}")
+            transfer.note(f"{whose} made with {option}={theirs}, the network has {ours[option]}: set `{option}`")
 
 
 def check_heads(encoder: Encoder, heads: int | None, *, option: str = "heads") -> None:

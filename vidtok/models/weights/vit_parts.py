@@ -49,7 +49,7 @@ def put_positions(
             transfer.note_resized(source, "without the class token's row")
         rows = rows[1:]
     if transfer.wants(f"{prefix}position.table") is None:
-        raise CheckpointError(f"{source}: the network's positions are not learned; set model.position=learned")
+        raise CheckpointError(f"{source}: the network's positions are not learned; set `position`=learned")
     t, h, w = grid_of_positions(len(rows), picture=picture, grid=grid, source_grid=source_grid, source=source)
     table = rows.reshape(t, h, w, -1)
     if (t, h, w) != grid:
