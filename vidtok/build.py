@@ -8,7 +8,7 @@ import torch
 
 from vidtok.build_words import told_in_config_words
 from vidtok.config import Config
-from vidtok.config_io import shipped
+from vidtok.config_io import check, shipped
 from vidtok.data.lists import Records, check_files, check_labels, open_list, read_classes
 from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.models.architecture import Architecture
@@ -17,6 +17,7 @@ from vidtok.models.colours import colours
 from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
 from vidtok.models.network import Network
+from vidtok.models.options import plain
 from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import Checkpoint, load_weights
 
@@ -108,6 +109,36 @@ def build_feeding(config: Config) -> Feeding:
         fit=data.fit,
         scores=config.train.loss,
     )
+
+
+def config_of(model: Classifier, *, val: str | Path) -> Config:
+    """A config that feeds a model as it was fed, to test it on a list; what only training needs is nominal.
+
+    Raises ModelError for a model that does not know how it was fed.
+    """
+    feeding, architecture = model.feeding, model.architecture
+    if feeding is None or architecture is None:
+        raise ModelError(
+            "how clips are taken from videos is not known of this model: name a config with `cfg`, which says it"
+        )
+    mean, std = model.normalisation
+    data = {
+        **{key: value for key, value in feeding.describe().items() if key != "scores"},
+        "train": str(val),
+        "val": str(val),
+        "frames": architecture.frames,
+        "size": architecture.size,
+        "flip": False,
+        "mean": mean,
+        "std": std,
+    }
+    tree = {
+        "data": data,
+        "model": {"name": architecture.network, **plain(architecture.options)},
+        "train": {"steps": 1, "batch": 1, "lr": 1.0, "loss": feeding.scores},
+        "eval": {"crops": 3 if feeding.fit == "crop" else 1, "after_train": False},
+    }
+    return check(tree, source="the model", allow_plugins=False)
 
 
 def follow_checkpoint(config: Config, model: Classifier, checkpoint: Checkpoint, *, source: object) -> None:

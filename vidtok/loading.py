@@ -18,6 +18,17 @@ HUB_ID = r"[\w.-]+/[\w-][\w.-]*(?<!\.pt)(?<!\.pth)(?<!\.safetensors)(?<!\.shards
 """A user or organisation, and a model of theirs."""
 
 
+def is_on_hub(source: str | Path) -> bool:
+    """Whether this is the id of a model on the hub, and nothing here."""
+    return not Path(source).exists() and re.fullmatch(HUB_ID, str(source)) is not None
+
+
+def is_saved(source: str | Path) -> bool:
+    """Whether this is a saved model, here or on the hub, and no run or checkpoint."""
+    path = Path(source)
+    return is_on_hub(source) or is_pretrained(path) or (path.suffix == ".safetensors" and path.is_file())
+
+
 def load_model(
     source: str | Path,
     *,
@@ -56,10 +67,9 @@ def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path)
 
 def _load(source: str | Path, *, allow_plugins: bool, revision: str | None) -> Classifier:
     path = Path(source)
-    on_hub = not path.exists() and re.fullmatch(HUB_ID, str(source)) is not None
-    if revision is not None and not on_hub:
+    if revision is not None and not is_on_hub(source):
         raise CheckpointError(f"{source}: revision={revision!r} is of a model on the hub; this is a path")
-    if on_hub:
+    if is_on_hub(source):
         return Classifier.from_pretrained(str(source), revision=revision)
     if is_pretrained(path):
         return Classifier.from_pretrained(path)

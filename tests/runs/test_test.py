@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from tests.conftest import called, small_run, tool
+from vidtok.cli import test as test_tool
 from vidtok.config_io import load_config
-from vidtok.errors import ConfigError
+from vidtok.errors import ConfigError, ModelError
 from vidtok.loading import load_model
+from vidtok.models.classifier import Classifier
 from vidtok.runs.test import results_folder, run_test
 
 
@@ -139,10 +141,39 @@ def test_a_saved_model_is_tested_with_a_config(motion, trained, tmp_path):
     figures = run_test(tmp_path / "saved", [*overrides, *one], cfg=cfg)
     assert figures.values == expected.values
     assert (tmp_path / "saved" / "test" / "results.json").is_file()
-    with pytest.raises(ConfigError, match=r"saved: a saved model does not say which videos to test it on: .*--cfg"):
+    with pytest.raises(
+        ConfigError, match=r"saved: a saved model does not say which videos to test it on: .*--list.*--cfg"
+    ):
         run_test(tmp_path / "saved")
     with pytest.raises(ConfigError, match=r"takes clips of 8 frames of 32 x 32 pixels.*frames=8 data\.size=32"):
         run_test(tmp_path / "saved", [*overrides, "data.size=40"], cfg=cfg)
+
+
+def test_a_saved_model_that_knows_how_it_is_fed_needs_a_list_alone(motion, trained, tmp_path, monkeypatch, capsys):
+    run, _ = trained
+    model = load_model(run)
+    model.save_pretrained(tmp_path / "saved")
+    one = ["eval.clips=1", "eval.crops=1"]
+    expected, videos = run_test(run, one, out=tmp_path / "expected"), motion / "val.csv"
+    for path in (tmp_path / "saved", tmp_path / "saved" / "model.safetensors"):
+        assert run_test(path, one, videos=videos, out=tmp_path / "out").values == expected.values
+    seen, told = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("out", "expected"))
+    assert seen["list_sha256"] == told["list_sha256"]
+    capsys.readouterr()
+    (tmp_path / "three.csv").write_text("".join(f"{motion}/val/{i:05d}.mp4 {i}\n" for i in range(3)))
+    some = ["--list", str(tmp_path / "three.csv"), "--out", str(tmp_path)]
+    assert test_tool.run(["--checkpoint", str(run), *some, *one]) == 0
+    assert " val n=3 failed=0 | 1x1 views" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"takes clips of 8 frames of 32 x 32 pixels, but the config has 4 of 32"):
+        run_test(tmp_path / "saved", ["data.frames=4"], videos=videos)
+
+    monkeypatch.setattr(Classifier, "from_pretrained", lambda source, *, revision=None: model)
+    with pytest.raises(ConfigError, match=r"someone/model: a model on the hub has no folder here .* with --out$"):
+        test_tool.run(["--checkpoint", "someone/model", "--list", str(videos)])
+    assert run_test("someone/model", one, videos=videos, out=tmp_path / "hub").values == expected.values
+    model.feeding = None
+    with pytest.raises(ModelError, match=r"how clips are taken from videos is not known .* with `cfg`"):
+        run_test("someone/model", one, videos=videos, out=tmp_path / "hub")
 
 
 def test_a_missing_checkpoint_is_told(tmp_path):

@@ -1,11 +1,12 @@
 """Test a checkpoint on the validation list with many views per video."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vidtok.build import build_trained, build_val, class_file
+from vidtok.build import build_trained, build_val, class_file, config_of
 from vidtok.build_data import build_eval_batches, eval_views
 from vidtok.build_words import config_words, told_in_config_words
 from vidtok.config import Config
@@ -16,6 +17,7 @@ from vidtok.data.survey import short_warning, survey
 from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
+from vidtok.loading import is_on_hub, is_saved, load_model
 from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.runs.folders import make_folder
 from vidtok.runs.kernels import try_kernels
@@ -46,24 +48,32 @@ def run_test(
     overrides: Sequence[str] = (),
     *,
     cfg: str | Path | None = None,
+    videos: str | Path | None = None,
     out: str | Path | None = None,
     allow_plugins: bool = False,
 ) -> Figures:
     """Test a checkpoint, the newest one of a run's folder, or a saved model, with `eval.clips` x `eval.crops` views.
 
-    The config is the one that it was trained with, or `cfg`, with `overrides` on top; a saved model needs `cfg`, which
-    says what is tested. results.json, predictions.csv and the confusion matrix go to `out`, by default to the folder
-    that `results_folder` gives. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the user can mend.
+    The config is the one that it was trained with, or `cfg`, with `overrides` on top. `videos`: a list, or a folder
+    with a sub-folder per class, in place of the config's `data.val`. A saved model, here or on the hub, needs one of
+    the two: with `videos` alone it is fed as it was in training.
+    results.json, predictions.csv and the confusion matrix go to `out`, by default to the folder that `results_folder`
+    gives; a model on the hub has none. `allow_plugins` as in `open_checkpoint`.
+    Raises VidtokError for what the user can mend.
     """
     path = str(checkpoint)
     model, opened, config = None, None, None
-    if is_pretrained(path):
-        model, config = open_pretrained(path, None if cfg is None else str(cfg), overrides)
+    if videos is not None:
+        overrides = [*overrides, f"data.val={json.dumps(str(videos))}"]
+    if is_pretrained(path) or (is_saved(path) and (cfg is not None or videos is not None)):
+        model, config = open_saved(path, None if cfg is None else str(cfg), overrides, videos=videos)
         classes = model.classes
     else:
         named = None if cfg is None else str(cfg)
         opened, config = open_checkpoint(path, named, overrides, allow_plugins=allow_plugins)
         classes = opened.classes
+    if not out and is_on_hub(path):
+        raise ConfigError(f"{path}: a model on the hub has no folder here for its results; name one with `out`")
     folder = Path(out) if out else results_folder(path, config)
     make_folder(folder)
     with start_parallel(config.run.device, wait_minutes=config.run.wait_minutes) as parallel:
@@ -96,21 +106,27 @@ def results_folder(checkpoint: str, config: Config) -> Path:
     return path / ("test" if control == "none" else f"test_{control}")
 
 
-def open_pretrained(path: str, cfg: str | None, overrides: Sequence[str]) -> tuple[Classifier, Config]:
-    """A saved model, and the config to test it with, which must feed it the clips that it takes."""
-    if cfg is None:
+def open_saved(
+    path: str, cfg: str | None, overrides: Sequence[str], *, videos: str | Path | None
+) -> tuple[Classifier, Config]:
+    """A saved model, and the config to test it with: `cfg`, or one for `videos` that feeds it as it was fed.
+
+    Raises ConfigError for clips that it does not take.
+    """
+    if cfg is None and videos is None:
         raise ConfigError(
-            f"{path}: a saved model does not say which videos to test it on: name a config with --cfg, and the list "
-            f"with data.val=LIST"
+            f"{path}: a saved model does not say which videos to test it on: name their list with --list, or a config "
+            "with --cfg"
         )
-    model, config = Classifier.from_pretrained(path), find_config(cfg, overrides)
+    model = load_model(path)
+    config = find_config(config_of(model, val=str(videos)) if cfg is None else cfg, overrides)
     plan = model.architecture
     if plan is not None:
         wanted, size = rows_columns(plan.size), rows_columns(config.data.size)
         if (plan.frames, wanted) != (config.data.frames, size):
             raise ConfigError(
-                f"{path}: takes clips of {plan.frames} frames of {size_words(wanted)} pixels, but {cfg} has "
-                f"{config.data.frames} of {size_words(size)}: set data.frames={plan.frames} "
+                f"{path}: takes clips of {plan.frames} frames of {size_words(wanted)} pixels, but "
+                f"{cfg or 'the config'} has {config.data.frames} of {size_words(size)}: set data.frames={plan.frames} "
                 f"data.size={plan.size if isinstance(plan.size, int) else list(plan.size)}"
             )
     check_same_classes(config, model.classes, path)

@@ -12,8 +12,7 @@ from vidtok.build_words import told_in_config_words
 from vidtok.errors import ConfigError
 from vidtok.infer.attention import attention_clip
 from vidtok.infer.predict import model_views
-from vidtok.loading import load_model
-from vidtok.models.classifier import is_pretrained
+from vidtok.loading import is_saved, load_model
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
 from vidtok.train.parallel import start_parallel
@@ -33,11 +32,11 @@ def run_visualize(
 ) -> Path:
     """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`; say what it is.
 
-    `checkpoint`: a run, a checkpoint, or the folder of a saved model, which knows how it is fed. Folders of `out` that
-    are missing are made. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the user can mend.
+    `checkpoint`: a run, a checkpoint, or a saved model, here or on the hub, which knows how it is fed. Folders of `out`
+    that are missing are made. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the user can mend.
     """
     target = writable(out)
-    if is_pretrained(checkpoint) and cfg is None:
+    if is_saved(checkpoint) and cfg is None:
         if overrides:
             raise ConfigError(f"{overrides[0]}: {checkpoint} is a saved model, which is shown what it is made for")
         model = load_model(checkpoint)

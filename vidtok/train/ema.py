@@ -16,6 +16,10 @@ class Averages:
 
     The warm-up of the decay is TensorFlow's (`ExponentialMovingAverage` with `num_updates`), so that a short run is not
     held back by its start. Averages live beside the weights, sharded where these are.
+
+    Not timm's ModelEmaV3, whose warm-up is another curve, 1 - (1 + n)^(-2/3), and not torch's AveragedModel, which
+    copies the weights at its first update and averages whole numbers like the others: runs would end elsewhere. Both
+    keep a copy of the whole network.
     """
 
     def __init__(self, model: nn.Module, *, decay: float):
