@@ -82,6 +82,8 @@ LearnerPooling = Literal["sum", "mean"]
 Axes = Literal["joint", "space", "time", "split"]
 
 Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
+TokenForm = Literal["full", "mean", "cells", "super_tokens"]
+"""What is kept of a frame's grid of tokens."""
 
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
