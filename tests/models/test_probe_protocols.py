@@ -42,13 +42,17 @@ def test_a_long_video_by_hand():
 
 
 def test_the_published_ones_are_there_by_name():
-    assert find_protocol("diving48-vitl-256").layers == (17, 19, 21, 23)
-    assert {name: (p.frames, p.stride, p.segments, p.crops) for name, p in VJEPA2_PROBES.items()} == {
-        "ssv2-vitl-16x2x3": (16, 4, 2, 3),
-        "ssv2-vitg-384-64x2x3": (64, 2, 2, 3),
-        "diving48-vitl-256": (32, 2, 4, 3),
-        "diving48-vitg-384-32x4x3": (32, 2, 4, 3),
+    told = {
+        name: (p.encoder, p.classes, p.frames, p.stride, p.segments, p.crops, p.size, p.layers)
+        for name, p in VJEPA2_PROBES.items()
     }
+    assert told == {
+        "ssv2-vitl-16x2x3": ("vitl", 174, 16, 4, 2, 3, 256, None),
+        "ssv2-vitg-384-64x2x3": ("vitg-384", 174, 64, 2, 2, 3, 384, None),
+        "diving48-vitl-256": ("vitl", 48, 32, 2, 4, 3, 256, (17, 19, 21, 23)),
+        "diving48-vitg-384-32x4x3": ("vitg-384", 48, 32, 2, 4, 3, 384, (24, 29, 34, 39)),
+    }
+    assert find_protocol("diving48-vitl-256") is VJEPA2_PROBES["diving48-vitl-256"]
     with pytest.raises(ModelError, match="'ssv2'; there are ssv2-vitl"):
         find_protocol("ssv2")
 

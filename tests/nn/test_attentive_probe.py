@@ -84,6 +84,19 @@ def test_frames_have_an_order_and_tokens_of_a_frame_have_none():
     assert probe(x[:, :2]).shape == (2, 3), "shorter clips have the first positions"
 
 
+def test_weights_start_small_and_a_frame_probe_gives_every_class_the_same():
+    torch.manual_seed(0)
+    probe = AttentiveProbe(64, classes=40, heads=2, depth=2)
+    for name, parameter in probe.named_parameters():
+        if "norm" not in name:
+            spread = 0.0 if name.endswith("bias") else 0.02
+            assert float(parameter.detach().square().mean().sqrt()) == pytest.approx(spread, rel=0.4), name
+    frames = FrameOrderProbe(16, classes=3, frames=8, width=32)
+    assert not frames(torch.randn(2, 8, 4, 16)).any()
+    assert float(frames.position.detach().std()) == pytest.approx(0.02, rel=0.2)
+    assert float(frames.token.detach().std()) == pytest.approx(0.02, rel=0.5)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
