@@ -90,6 +90,8 @@ GatePool = Literal["clip", "time_step"]
 ResNetDepth = Literal[50, 101, 152]
 
 Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
+TokenForm = Literal["full", "mean", "cells", "super_tokens"]
+"""What is kept of a frame's grid of tokens."""
 
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]

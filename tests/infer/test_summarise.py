@@ -7,12 +7,23 @@ import pytest
 import torch
 
 from tests.runs.own_clips import encoder_file, own_clips
+from vidtok.data.dataset import VideoDataset
 from vidtok.data.lists import open_list
 from vidtok.infer import summarise
 from vidtok.infer.predict import model_views
-from vidtok.infer.summarise import Summarised, clip_summaries, fingerprint, summarise_videos, thumbnails, video_key
+from vidtok.infer.summarise import (
+    Summarised,
+    clip_summaries,
+    fingerprint,
+    in_half,
+    read_tokens,
+    summarise_videos,
+    thumbnails,
+    video_key,
+)
 from vidtok.models.encoder import summaries
 from vidtok.models.encoders import find_encoder
+from vidtok.nn.reduce_tokens import Reduction
 from vidtok.runs.fit import encoder_model
 from vidtok.types import Failure
 
@@ -108,3 +119,39 @@ def test_thumbnails_are_grey_means_of_places(frames, steps):
     kept = clip[:3] if frames == 33 else clip[:1]  # 33 frames are 3 and 15 pairs
     torch.testing.assert_close(found[0, 2, 5], kept[:, :, 4:6, 20:24].float().mean())
     torch.testing.assert_close(thumbnails(clip.flip(3)), found.flip(2))
+
+
+REDUCTIONS = (Reduction(form="full"), Reduction(form="cells", side=2))
+
+
+def test_tokens_are_the_last_maps_reduced_and_each_form_is_made_once(desk, model, tmp_path, monkeypatch):
+    records, views = list(records_of(desk))[:2], model_views(model)
+    first = list(summarise_videos(model, records, views=views, folder=tmp_path, reductions=REDUCTIONS))
+    clip = VideoDataset(records, views=views).sample(record=0).views[0]
+    with torch.inference_mode():
+        last, _ = model.network.maps(model.normalise(clip[None]))
+    for reduction in REDUCTIONS:
+        kept = read_tokens(first[0].tokens[reduction.name])
+        assert kept.dtype == torch.float16
+        torch.testing.assert_close(kept.float(), reduction(last)[0], rtol=1e-3, atol=1e-3)
+    calls = []
+    real = summarise.clip_summaries
+    monkeypatch.setattr(summarise, "clip_summaries", lambda *given: calls.append(1) or real(*given))
+
+    def again(*reductions):
+        calls.clear()
+        found = list(summarise_videos(model, records, views=views, folder=tmp_path, reductions=reductions))
+        assert {each.index for each in found} == {0, 1}
+        return len(calls)
+
+    assert again(*REDUCTIONS) == again(REDUCTIONS[1]) == again() == 0
+    assert again(Reduction(form="mean")) == 2, "another form is encoded anew"
+    file = first[1].tokens["cells_2"]
+    file.write_bytes(file.read_bytes()[:-1])
+    assert again(*REDUCTIONS) == 1
+    assert again(*REDUCTIONS) == 0
+
+
+def test_numbers_too_large_for_half_precision_are_kept_whole():
+    assert in_half(torch.full((1, 1, 2), 3.0)).dtype == torch.float16
+    assert torch.equal(in_half(torch.full((1, 1, 2), 1e6)), torch.full((1, 1, 2), 1e6))

@@ -1,17 +1,17 @@
-"""Each video once through a frozen encoder; its summaries are kept on disk, so that no video is encoded again."""
+"""Each video once through a frozen encoder; summaries and tokens stand on disk, so that none is encoded again."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from einops import reduce
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from vidtok.data.loader import EvalBatches, make_loader
 from vidtok.data.views import TestViews
 from vidtok.models.classifier import Classifier
 from vidtok.models.encoder import Encoder, summaries
+from vidtok.nn.reduce_tokens import Reduction
 from vidtok.types import Failure, Record
 
 CONTROLS = ("plain", "one", "shuffled", "reversed")
@@ -37,6 +38,8 @@ class Summarised:
 
     index: int
     vectors: Mapping[str, Float[Tensor, "..."]]
+    tokens: Mapping[str, Path] = field(default_factory=dict)
+    """By the name of each reduction, the file that holds the video's tokens; `read_tokens` opens it."""
 
 
 def summarise_videos(
@@ -45,13 +48,15 @@ def summarise_videos(
     *,
     views: TestViews,
     folder: Path,
+    reductions: Sequence[Reduction] = (),
     workers: int = 0,
     backend: Backend = "pyav",
 ) -> Iterator[Summarised | Failure]:
     """The summaries of each record's clip as they come: those in `folder` first, the others as they are encoded.
 
     A file belongs to a video's content, the part of it that the record is, the encoder's weights and the way in which
-    the clip is taken; it is written whole or not at all. Videos that cannot be decoded come as a Failure.
+    the clip is taken; it is written whole or not at all. `reductions`: what of the last maps is kept besides, each in a
+    file of its own, whose size does not count in memory. Videos that cannot be decoded come as a Failure.
     """
     network = model.network
     assert isinstance(network, Encoder)
@@ -66,11 +71,11 @@ def summarise_videos(
             places.append(folder)
             yield Failure(index=index, path=record.path, cause=f"{record.path}: {error.strerror}", key=record.key)
             continue
-        kept = read_kept(places[-1])
-        if kept is None:
+        kept, tokens = read_kept(places[-1]), token_files(places[-1], reductions)
+        if kept is None or not all(is_whole(file) for file in tokens.values()):
             left.append(index)
         else:
-            yield Summarised(index=index, vectors=kept)
+            yield Summarised(index=index, vectors=kept, tokens=tokens)
     if not left:
         return
     dataset = VideoDataset([records[index] for index in left], views=views, backend=backend)
@@ -79,14 +84,22 @@ def summarise_videos(
         for failure in batch.failures:
             yield replace(failure, index=left[failure.index])
         for row, clip in zip(batch.indices, batch.views[:, 0], strict=True):
-            vectors = clip_summaries(model, network, clip)
+            vectors = clip_summaries(model, network, clip, reductions)
+            tokens = token_files(places[left[row]], reductions)
+            for name, file in tokens.items():
+                keep(file, {"tokens": vectors.pop(f"tokens.{name}")})
             keep(places[left[row]], vectors)
-            yield Summarised(index=left[row], vectors=vectors)
+            yield Summarised(index=left[row], vectors=vectors, tokens=tokens)
 
 
 @torch.inference_mode()
-def clip_summaries(model: Classifier, network: Encoder, clip: Tensor) -> dict[str, Float[Tensor, "..."]]:
-    """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails; frames are encoded once."""
+def clip_summaries(
+    model: Classifier, network: Encoder, clip: Tensor, reductions: Sequence[Reduction] = ()
+) -> dict[str, Float[Tensor, "..."]]:
+    """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails; frames are encoded once.
+
+    Of each reduction the tokens besides, `t s d` as `tokens.NAME`, in half precision.
+    """
     last, middle = network.maps(model.normalise(clip[None].to(model.mean.device)))
     steps = clip.shape[0]
     orders = {
@@ -100,7 +113,8 @@ def clip_summaries(model: Classifier, network: Encoder, clip: Tensor) -> dict[st
         for control, order in orders.items()
         for part, vector in summaries(last[:, order], middle[:, order]).items()
     }
-    return {**found, "thumbnails": thumbnails(clip)}
+    tokens = {f"tokens.{each.name}": in_half(each(last)[0]).cpu().clone() for each in reductions}
+    return {**found, **tokens, "thumbnails": thumbnails(clip)}
 
 
 def thumbnails(clip: UInt8[Tensor, "f c y x"]) -> Float[Tensor, "t 16 16"]:
@@ -131,6 +145,32 @@ def video_key(record: Record, way: str) -> str:
         with open(file, "rb") as content:
             digest.update(hashlib.file_digest(content, "blake2b").digest())
     return digest.hexdigest()
+
+
+def token_files(place: Path, reductions: Sequence[Reduction]) -> dict[str, Path]:
+    """Where a video's tokens are kept, beside its summaries."""
+    return {each.name: place.with_name(f"{place.stem}.{each.name}.safetensors") for each in reductions}
+
+
+def in_half(tokens: Float[Tensor, "t s d"]) -> Float[Tensor, "t s d"]:
+    """In half precision, unless a number is too large for it."""
+    half = tokens.half()
+    return half if bool(half.isfinite().all()) else tokens
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of tokens is there and of the length that its header tells."""
+    try:
+        with safe_open(path, "pt") as file:
+            return "tokens" in file.keys()  # noqa: SIM118, a file is no dictionary
+    except (OSError, SafetensorError):
+        return False
+
+
+def read_tokens(path: Path) -> Float[Tensor, "t s d"]:
+    """A video's tokens as they were kept, most in float16, out of the mapped file: memory holds what is in use."""
+    with safe_open(path, "pt") as file:
+        return file.get_tensor("tokens")
 
 
 def read_kept(path: Path) -> dict[str, Tensor] | None:

@@ -5,7 +5,7 @@ import torch
 
 from tests.references.super_token import naive
 from vidtok.errors import ModelError
-from vidtok.nn.mixers.super_token import SuperToken, fold, gather
+from vidtok.nn.mixers.super_token import SuperToken, associate, fold, gather, in_cells, super_tokens
 
 
 def mixer(**options):
@@ -70,7 +70,7 @@ def test_the_association_is_computed_in_float32(dtype):
     layer = mixer(cells=(1, 2, 2)).float()
     x = tokens(1, 2, 4, 4, 8)
     with torch.autocast("cpu", dtype=dtype):
-        affinity, mass = layer._associate(layer._in_cells(x.to(dtype)), steps=2)
+        affinity, mass = associate(in_cells(x.to(dtype), (1, 2, 2)), cells=(1, 2, 2), steps=2, iterations=1)
         out = layer(x.float())
     assert affinity.dtype == mass.dtype == torch.float32
     assert bool(out.isfinite().all())
@@ -83,3 +83,18 @@ def test_the_association_is_computed_in_float32(dtype):
 def test_impossible_sizes_are_refused(options):
     with pytest.raises(ModelError, match=r"\d"):
         SuperToken(8, **{"heads": 2, **options})
+
+
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_super_tokens_alone_are_what_the_mixer_attends_among(iterations):
+    """Of tokens that a LayerNorm leaves as they are, they are the input of the mixer's own attention."""
+    layer, x = mixer(cells=(2, 3, 2), iterations=iterations), tokens(2, 4, 5, 6, 8)
+    x = torch.nn.functional.layer_norm(x, (8,), eps=0.0)
+    seen = []
+    layer.refine.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    layer(x)
+    got = super_tokens(x, cells=(2, 3, 2), iterations=iterations)
+    assert got.shape == (2, 2, 2, 3, 8)
+    torch.testing.assert_close(got, seen[0], rtol=1e-4, atol=1e-4)
+    scaled = super_tokens(5 * x + 2, cells=(1, 5, 6))
+    torch.testing.assert_close(scaled, 5 * super_tokens(x, cells=(1, 5, 6)) + 2, rtol=1e-4, atol=1e-4)

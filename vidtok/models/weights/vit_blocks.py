@@ -45,22 +45,29 @@ def put_blocks(
     """
     for i, block in enumerate(encoder.blocks):
         assert isinstance(block, Block)
-        source, target = keys.block.format(i=i), f"{prefix}blocks.{i}."
-        for j, mixer in enumerate(block.mixers):
-            if not isinstance(mixer, MHSA):
-                raise CheckpointError(
-                    f"{source}: attention does not fit the mixer {type(mixer).__name__} of {target}mixers.{j}"
-                )
-            zero = zero_time_attention and mixer.axes == "time"
-            _qkv(transfer, source, f"{target}mixers.{j}", keys)
-            for kind in ("weight", "bias"):
-                transfer.move(f"{source}{keys.attention_norm}.{kind}", f"{target}norms.{j}.{kind}")
-                key = f"{source}{keys.projection}.{kind}"
-                transfer.put(f"{target}mixers.{j}.projection.{kind}", transfer.take(key) * (not zero), source=key)
+        source = keys.block.format(i=i)
+        put_block(transfer, block, f"{prefix}blocks.{i}.", source, keys, zero_time_attention=zero_time_attention)
+
+
+def put_block(
+    transfer: Transfer, block: Block, target: str, source: str, keys: BlockKeys, *, zero_time_attention: bool = False
+) -> None:
+    """Give one block its weights; `target` and `source` are the beginnings of its names, ours and theirs."""
+    for j, mixer in enumerate(block.mixers):
+        if not isinstance(mixer, MHSA):
+            raise CheckpointError(
+                f"{source}: attention does not fit the mixer {type(mixer).__name__} of {target}mixers.{j}"
+            )
+        zero = zero_time_attention and mixer.axes == "time"
+        _qkv(transfer, source, f"{target}mixers.{j}", keys)
         for kind in ("weight", "bias"):
-            transfer.move(f"{source}{keys.mlp_norm}.{kind}", f"{target}mlp_norm.{kind}")
-            transfer.move(f"{source}{keys.expand}.{kind}", f"{target}mlp.expand.{kind}")
-            transfer.move(f"{source}{keys.contract}.{kind}", f"{target}mlp.contract.{kind}")
+            transfer.move(f"{source}{keys.attention_norm}.{kind}", f"{target}norms.{j}.{kind}")
+            key = f"{source}{keys.projection}.{kind}"
+            transfer.put(f"{target}mixers.{j}.projection.{kind}", transfer.take(key) * (not zero), source=key)
+    for kind in ("weight", "bias"):
+        transfer.move(f"{source}{keys.mlp_norm}.{kind}", f"{target}mlp_norm.{kind}")
+        transfer.move(f"{source}{keys.expand}.{kind}", f"{target}mlp.expand.{kind}")
+        transfer.move(f"{source}{keys.contract}.{kind}", f"{target}mlp.contract.{kind}")
 
 
 def _qkv(transfer: Transfer, source: str, target: str, keys: BlockKeys) -> None:

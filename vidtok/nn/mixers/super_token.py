@@ -51,6 +51,60 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, enabled=False)
 
 
+def in_cells(x: Float[Tensor, "b t h w d"], cells: Offset) -> Float[Tensor, "b tt hh ww p d"]:
+    """Tokens by cell, filled up with zeros to whole cells, in float32 at least."""
+    st, sh, sw = cells
+    _, t, h, w, _ = x.shape
+    x = F.pad(x.to(torch.promote_types(x.dtype, torch.float32)), (0, 0, 0, -w % sw, 0, -h % sh, 0, -t % st))
+    return rearrange(x, "b (tt st) (hh sh) (ww sw) d -> b tt hh ww (st sh sw) d", st=st, sh=sh, sw=sw)
+
+
+@torch.no_grad()
+def associate(
+    tokens: Float[Tensor, "b tt hh ww p d"], *, cells: Offset, steps: int, iterations: int
+) -> tuple[Float[Tensor, "b tt hh ww p k"], Float[Tensor, "b tt hh ww 1"]]:
+    """Each token's shares in the super tokens near it, and the sum of shares that each super token holds.
+
+    `steps`: how many of the cells' time steps are the clip's; `iterations`: rounds of association.
+    """
+    (st, sh, sw), cell_steps, scale = cells, tokens.shape[1], tokens.shape[-1] ** -0.5
+    real = rearrange(torch.arange(cell_steps * st, device=tokens.device) < steps, "(tt st) -> tt st", st=st)
+    real = real.to(tokens.dtype).repeat_interleave(sh * sw, dim=1)
+    inside = inside_clip(cell_steps, tokens.device)[:, None, None, None, :]
+    with full_precision(tokens.device):
+        supers = reduce(tokens, "b tt hh ww p d -> b tt hh ww d", "sum") / real.sum(1)[:, None, None, None]
+        for iteration in range(iterations):
+            logits = einsum(tokens, gather(supers), "b t h w p d, b t h w k d -> b t h w p k") * scale
+            affinity = logits.masked_fill(~inside, -torch.inf).softmax(-1) * real[:, None, None, :, None]
+            mass = fold(reduce(affinity, "b t h w p k -> b t h w k 1", "sum"))
+            if iteration < iterations - 1:
+                supers = pool_cells(tokens, affinity, mass)
+    return affinity, mass
+
+
+def pool_cells(
+    tokens: Float[Tensor, "b tt hh ww p d"],
+    affinity: Float[Tensor, "b tt hh ww p k"],
+    mass: Float[Tensor, "b tt hh ww 1"],
+) -> Float[Tensor, "b tt hh ww d"]:
+    """Super tokens: the mean of the tokens near them, weighted by their shares."""
+    with full_precision(tokens.device):
+        given = einsum(affinity, tokens, "b t h w p k, b t h w p d -> b t h w k d")
+        return fold(given) / (mass + 1e-12)
+
+
+def super_tokens(x: Float[Tensor, "b t h w d"], *, cells: Offset, iterations: int = 1) -> Float[Tensor, "b tt hh ww d"]:
+    """The super tokens of `SuperToken` alone, which needs no weights for them: a grid made smaller by what is alike.
+
+    The association is made as in the mixer, behind a LayerNorm, here one without weights; what is put together are the
+    tokens as they are. `cells`: extent (time, rows, columns) of a cell in tokens.
+    """
+    affinity, mass = associate(
+        in_cells(F.layer_norm(x, x.shape[-1:]), cells), cells=cells, steps=x.shape[1], iterations=iterations
+    )
+    return pool_cells(in_cells(x, cells), affinity, mass).to(x.dtype)
+
+
 @register("super_token")
 class SuperToken(nn.Module):
     """Super-token attention (Huang et al., "Vision Transformer with Super Token Sampling", arXiv 2211.11167).
@@ -78,7 +132,6 @@ class SuperToken(nn.Module):
             )
         self.cells, self.iterations = cells, iterations
         self.map_meaning = "attention" if cells == (1, 1, 1) else "attention through super tokens"
-        self.scale = width**-0.5
         self.refine = MHSA(width, heads=heads)
         for layer in (self.refine.qkv, self.refine.projection):
             layer.reset_parameters()  # the authors leave these layers to PyTorch's initialisation
@@ -87,20 +140,13 @@ class SuperToken(nn.Module):
         _, t, h, w, _ = x.shape
         if self.cells == (1, 1, 1):
             return self.refine(x)
-        tokens = self._in_cells(x)
-        affinity, mass = self._associate(tokens, steps=t)
-        refined = self.refine(self._pool(tokens, affinity, mass).to(x.dtype))
+        tokens = in_cells(x, self.cells)
+        affinity, mass = associate(tokens, cells=self.cells, steps=t, iterations=self.iterations)
+        refined = self.refine(pool_cells(tokens, affinity, mass).to(x.dtype))
         with full_precision(x.device):
             near = gather(refined.to(affinity.dtype))
             y = einsum(affinity, near, "b t h w p k, b t h w k d -> b t h w p d")
         return self._out_of_cells(y, (t, h, w)).to(x.dtype)
-
-    def _in_cells(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b tt hh ww p d"]:
-        """Tokens by cell, filled up with zeros to whole cells, in float32 at least."""
-        st, sh, sw = self.cells
-        _, t, h, w, _ = x.shape
-        x = F.pad(x.to(torch.promote_types(x.dtype, torch.float32)), (0, 0, 0, -w % sw, 0, -h % sh, 0, -t % st))
-        return rearrange(x, "b (tt st) (hh sh) (ww sw) d -> b tt hh ww (st sh sw) d", st=st, sh=sh, sw=sw)
 
     def _out_of_cells(
         self, y: Float[Tensor, "b tt hh ww p d"], grid: tuple[int, int, int]
@@ -108,36 +154,6 @@ class SuperToken(nn.Module):
         st, sh, sw = self.cells
         y = rearrange(y, "b tt hh ww (st sh sw) d -> b (tt st) (hh sh) (ww sw) d", st=st, sh=sh, sw=sw)
         return y[:, : grid[0], : grid[1], : grid[2]]
-
-    @torch.no_grad()
-    def _associate(
-        self, tokens: Float[Tensor, "b tt hh ww p d"], *, steps: int
-    ) -> tuple[Float[Tensor, "b tt hh ww p k"], Float[Tensor, "b tt hh ww 1"]]:
-        """Each token's shares in the super tokens near it, and the sum of shares that each super token holds."""
-        (st, sh, sw), cell_steps = self.cells, tokens.shape[1]
-        real = rearrange(torch.arange(cell_steps * st, device=tokens.device) < steps, "(tt st) -> tt st", st=st)
-        real = real.to(tokens.dtype).repeat_interleave(sh * sw, dim=1)
-        inside = inside_clip(cell_steps, tokens.device)[:, None, None, None, :]
-        with full_precision(tokens.device):
-            supers = reduce(tokens, "b tt hh ww p d -> b tt hh ww d", "sum") / real.sum(1)[:, None, None, None]
-            for iteration in range(self.iterations):
-                logits = einsum(tokens, gather(supers), "b t h w p d, b t h w k d -> b t h w p k") * self.scale
-                affinity = logits.masked_fill(~inside, -torch.inf).softmax(-1) * real[:, None, None, :, None]
-                mass = fold(reduce(affinity, "b t h w p k -> b t h w k 1", "sum"))
-                if iteration < self.iterations - 1:
-                    supers = self._pool(tokens, affinity, mass)
-        return affinity, mass
-
-    def _pool(
-        self,
-        tokens: Float[Tensor, "b tt hh ww p d"],
-        affinity: Float[Tensor, "b tt hh ww p k"],
-        mass: Float[Tensor, "b tt hh ww 1"],
-    ) -> Float[Tensor, "b tt hh ww d"]:
-        """Super tokens: the mean of the tokens near them, weighted by their shares."""
-        with full_precision(tokens.device):
-            given = einsum(affinity, tokens, "b t h w p k, b t h w p d -> b t h w k d")
-            return fold(given) / (mass + 1e-12)
 
     def attention_map(
         self, x: Float[Tensor, "b t h w d"], *, query: Tensor | None = None
@@ -149,11 +165,11 @@ class SuperToken(nn.Module):
         _, t, h, w, _ = x.shape
         if self.cells == (1, 1, 1):
             return self.refine.attention_map(x, query=query)
-        tokens = self._in_cells(x)
-        affinity, mass = self._associate(tokens, steps=t)
+        tokens = in_cells(x, self.cells)
+        affinity, mass = associate(tokens, cells=self.cells, steps=t, iterations=self.iterations)
         shares = self._dense(affinity, (t, h, w))
         gathered = rearrange(shares, "b n m -> b m n") / (rearrange(mass, "b t h w 1 -> b (t h w) 1") + 1e-12)
-        among, _ = self.refine.attention_map(self._pool(tokens, affinity, mass).to(x.dtype))
+        among, _ = self.refine.attention_map(pool_cells(tokens, affinity, mass).to(x.dtype))
         weights = einsum(shares, among.to(shares.dtype), gathered, "b n i, b e i j, b j m -> b e n m").to(x.dtype)
         # Biases come in once for each super token, so a token gets them in proportion to what it takes in all.
         taken = shares.sum(-1, keepdim=True).to(x.dtype)

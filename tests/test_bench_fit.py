@@ -1,0 +1,67 @@
+"""The bench of token reductions runs, resumes from what it kept, and its table says what it measured."""
+
+import importlib.util
+import json
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.runs.own_clips import ENCODER, encoder_file, own_clips
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("bench_fit", ROOT / "tools" / "bench_fit.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_fit"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["bench_fit"]
+
+
+@pytest.mark.slow
+def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "FRAMES", 4)
+    own_clips(tmp_path / "clips", each=4)
+    encoder = f"{ENCODER}={encoder_file(tmp_path / 'encoder.safetensors')}"
+    out = tmp_path / "reduction.json"
+    arguments = [f"own={tmp_path / 'clips'}", "--work", str(tmp_path / "work"), "--out", str(out), "--folds", "2"]
+    arguments += ["--encoder", encoder, "--epochs", "1"]
+    bench.main([*arguments, "--linear"])
+    linear = json.loads(out.read_text("utf-8"))
+    assert {each["kept"] for each in linear} == {"frames", "mean", "time", "maps", "motion", "maps_motion"}
+    assert next(each for each in linear if each["kept"] == "mean")["top1"] >= 0.8, "colours are told apart"
+    monkeypatch.setattr("vidtok.infer.summarise.clip_summaries", None)
+    bench.main(arguments)
+    both = json.loads(out.read_text("utf-8"))
+    assert both[: len(linear)] == linear
+    assert {each["kept"] for each in both if each["probe"] == "positions and class token"} == {
+        "full", "mean", "cells_2", "super_tokens_2"
+    }  # fmt: skip
+    learners = [each["probe"] for each in both if "TokenLearner" in each["probe"]]
+    assert learners == [f"TokenLearner{kind}, {n} tokens" for kind in ("", ", nested") for n in (1, 2, 4, 8, 16)]
+    sizes = {each["kept"]: each["bytes"] for each in both if each["probe"] != "linear"}
+    assert sizes["full"] == 49 * sizes["mean"] == 4 * 49 * 256 * 2
+    assert sizes["cells_2"] == sizes["super_tokens_2"] == 4 * sizes["mean"]
+    page = out.with_suffix(".md").read_text("utf-8")
+    row = next(each for each in both if each["kept"] == "motion")
+    assert f"| motion | linear | 400 | {row['top1']:.3f} ({row['seconds']:.0f} s) |" in page
+    monkeypatch.setattr(bench, "linear", lambda *given: pytest.fail("measured again"))
+    bench.main(arguments)
+    assert json.loads(out.read_text("utf-8")) == both
+
+
+def test_the_opposite_of_a_class_is_its_pair(bench):
+    import torch
+
+    from vidtok.train.nested import Videos
+
+    videos = Videos(labels=[(0,), (1,), (2,), (3,)], groups=[0, 1, 2, 3], folds=[0, 0, 1, 1], classes=4)
+    own = bench.Set(
+        name="x", videos=videos, parts=[([0, 1], [3, 2])], vectors=(), tokens={}, frames=1, grid=(1, 1), paired=True
+    )
+    plain, backwards = torch.eye(4)[[3, 2]], torch.eye(4)[[2, 2]]
+    assert bench.figures(own, plain, backwards) == {"top1": 1.0, "reversed": 0.5, "opposite": 0.5}

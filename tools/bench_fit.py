@@ -1,0 +1,285 @@
+"""What may be left of a frozen encoder's tokens: accuracy against bytes per clip and the probe's time.
+
+    VIDTOK_VIDEOS=… python tools/bench_fit.py --work work/fit motion weizmann4 fight2
+
+Each clip is encoded once; its tokens in every form and its summaries stand in WORK/features, each row's figures in
+--out (a .json; the table goes into the .md beside it): a second call goes on where the first one stopped. Sets are
+`motion` (made where it is missing: 600 clips to train on, 200 to test), the folders of VIDTOK_VIDEOS, and any folder
+with a sub-folder per class, NAME=FOLDER. All but `motion` are measured by folds that keep groups together. Linear rows
+choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned for any of them.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout, installed or not
+
+import torch
+from torch import Tensor
+
+from vidtok.data.csv_list import read_column
+from vidtok.data.divide import divide
+from vidtok.data.groups import join_copies
+from vidtok.data.lists import open_list
+from vidtok.data.motion import render_motion
+from vidtok.infer.predict import model_views
+from vidtok.infer.summarise import read_tokens, summarise_videos
+from vidtok.models.encoder import Encoder
+from vidtok.models.encoders import EncoderWeights, find_encoder
+from vidtok.nn.attentive_probe import FrameOrderProbe
+from vidtok.nn.reduce_tokens import Reduction
+from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
+from vidtok.runs.fit import SUMMARIES, encoder_model
+from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
+from vidtok.train.nested import INNER, Videos
+from vidtok.train.probe import fit_probe
+from vidtok.types import Failure
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKERS = ("<!-- reduction:start -->", "<!-- reduction:end -->")
+FULL, MEAN = Reduction(form="full"), Reduction(form="mean")
+FORMS = (FULL, MEAN, Reduction(form="cells", side=2), Reduction(form="super_tokens", side=2))
+FRAMES = 16
+MOTION_FRAMES = 12
+"""All that its clips have."""
+WIDTH = 128
+"""Of the probes with attention; a linear layer brings the encoder's tokens to it."""
+Figures = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Set:
+    """One set of clips, encoded: its videos, what is left out together, and what is kept of each clip."""
+
+    name: str
+    videos: Videos
+    parts: Sequence[tuple[list[int], list[int]]]
+    """Rows to train on and to test on."""
+    vectors: Sequence[Mapping[str, Tensor]]
+    tokens: Mapping[str, Sequence[Path]]
+    frames: int
+    grid: tuple[int, int]
+    paired: bool
+    """Whether labels 2i and 2i + 1 are each other's reversal."""
+
+
+def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motion: tuple[int, int]) -> Set:
+    """Encode what is not yet in the cache. A set with videos that cannot be decoded is refused."""
+    name, _, folder = name.partition("=")
+    frames, lists, group = FRAMES, [folder], None
+    if name == "motion" and not folder:
+        frames, home = MOTION_FRAMES, work / f"motion_{motion[0]}_{motion[1]}"
+        if not (home / "val.csv").is_file():
+            render_motion(home, clips_train=motion[0], clips_val=motion[1])
+        lists = [home / "train.csv", home / "val.csv"]
+    elif not folder:
+        home = Path(os.environ["VIDTOK_VIDEOS"]) / name
+        lists, group = [home / "labels.csv"], "subject" if name == "weizmann4" else None
+    classes = (home / "classes.txt").read_text(encoding="utf-8").split() if not folder else None
+    labels: list[tuple[int, ...]] = []
+    groups: list[Hashable] = []
+    sizes: list[int] = []
+    vectors: list[Mapping[str, Tensor]] = []
+    tokens: dict[str, list[Path]] = {form.name: [] for form in FORMS}
+    for source in lists:
+        records, told = open_list(source, root=None, classes=classes, format="auto", part="train")
+        assert told is not None
+        classes = list(told)
+        model = encoder_model(weights, told, summary="mean", frames=frames, kind="softmax")
+        found, began = {}, time.monotonic()
+        for each in summarise_videos(
+            model, records, views=model_views(model), folder=work / "features", reductions=FORMS
+        ):
+            if isinstance(each, Failure):
+                raise SystemExit(each.cause)
+            found[each.index] = each
+            if len(found) % 50 == 0:
+                print(f"{name}: {len(found)} of {len(records)}, {time.monotonic() - began:.0f} s", flush=True)
+        column = read_column(records.source, group) if group else [f"{source}:{row}" for row in range(len(records))]
+        for row in range(len(records)):
+            labels.append(records[row].labels)
+            groups.append(column[row])
+            vectors.append(found[row].vectors)
+            for form, file in found[row].tokens.items():
+                tokens[form].append(file)
+        sizes.append(len(records))
+    rows = range(len(labels))
+    if len(sizes) == 2:
+        division = tuple(int(row >= sizes[0]) for row in rows)
+        parts = [(list(rows[: sizes[0]]), list(rows[sizes[0] :]))]
+    else:
+        groups = list(join_copies(groups, labels, torch.stack([each["thumbnails"] for each in vectors])).groups)
+        division = divide(labels, groups, folds=folds)
+        parts = [([r for r in rows if division[r] != k], [r for r in rows if division[r] == k]) for k in range(folds)]
+    network = model.network
+    assert isinstance(network, Encoder)
+    return Set(
+        name=name,
+        videos=Videos(labels=labels, groups=groups, folds=division, classes=len(classes or ())),
+        parts=parts,
+        vectors=vectors,
+        tokens=tokens,
+        frames=frames,
+        grid=network.grid[1:],
+        paired=len(sizes) == 2,
+    )
+
+
+def figures(own: Set, plain: Tensor, backwards: Tensor) -> Figures:
+    """Accuracy on what was left out, forwards and backwards, and how often backwards is the opposite class."""
+    rows = torch.tensor([row for _, test in own.parts for row in test])
+    labels = torch.tensor([each[0] for each in own.videos.labels])[rows]
+    told, turned = plain.argmax(1), backwards.argmax(1)
+    share = lambda hits: float(hits.double().mean())  # noqa: E731
+    opposite = share(turned == (labels ^ 1)) if own.paired else None
+    return {"top1": share(told == labels), "reversed": share(turned == labels), "opposite": opposite}
+
+
+def side_by_side(own: Set, *, backwards: bool) -> Tensor:
+    """Every frame's mean, one behind the other."""
+    files = own.tokens[MEAN.name]
+    frames = torch.stack([read_tokens(file)[:, 0] for file in files]).double()
+    return (frames.flip(1) if backwards else frames).flatten(1)
+
+
+def linear(own: Set, summary: str) -> list[Figures]:
+    """Logistic regression on one summary."""
+    if summary == "frames":
+        x, turned = (side_by_side(own, backwards=way) for way in (False, True))
+    else:
+        x, turned = (
+            torch.stack([torch.cat([v[f"{way}.{part}"] for part in summary.split("_")]) for v in own.vectors]).double()
+            for way in ("plain", "reversed")
+        )
+    began, targets, logits = time.monotonic(), own.videos.targets, []
+    for train, test in own.parts:
+        inner = own.videos.inner(train, folds=INNER, seed=0)
+        _, layer = fit_probe({summary: x[train]}, targets[train], inner)
+        logits.append((layer(x[test]), layer(turned[test])))
+    seconds = time.monotonic() - began
+    plain, backwards = (torch.cat(each) for each in zip(*logits, strict=True))
+    size = x.shape[1] * (2 if summary == "frames" else 4)
+    return [{"kept": summary, "probe": "linear", "bytes": size, "seconds": seconds, **figures(own, plain, backwards)}]
+
+
+def attentive(own: Set, form: Reduction, recipe: Recipe) -> list[Figures]:
+    """A class token that looks at the tokens of all frames."""
+    first = read_tokens(own.tokens[form.name][0])
+    make = partial(FrameOrderProbe, first.shape[-1], classes=own.videos.classes, frames=own.frames, width=WIDTH)
+    told = trained(own, form, make, recipe, grid=None, budgets=(), measured=(None,))
+    size = first.numel() * first.element_size()
+    return [{"kept": form.name, "probe": "positions and class token", "bytes": size, **told[None]}]
+
+
+def learned(own: Set, budgets: Sequence[int], recipe: Recipe) -> list[Figures]:
+    """TokenLearner on all tokens; with several budgets one probe, trained with nested dropout, is measured at each."""
+    first = read_tokens(own.tokens[FULL.name][0])
+    make = partial(
+        TokenLearnerProbe,
+        first.shape[-1],
+        classes=own.videos.classes,
+        frames=own.frames,
+        tokens=max(budgets),
+        width=WIDTH,
+    )
+    nested = tuple(budgets) if len(budgets) > 1 else ()
+    told = trained(own, FULL, make, recipe, grid=own.grid, budgets=nested, measured=nested or (None,))
+    size = first.numel() * first.element_size()
+    probe = "TokenLearner, nested" if nested else "TokenLearner"
+    return [
+        {"kept": "full", "probe": f"{probe}, {budget or budgets[0]} tokens", "bytes": size, **each}
+        for budget, each in told.items()
+    ]
+
+
+def trained(
+    own: Set,
+    form: Reduction,
+    make: "partial[torch.nn.Module]",
+    recipe: Recipe,
+    *,
+    grid: tuple[int, int] | None,
+    budgets: Sequence[int],
+    measured: Sequence[int | None],
+) -> dict[int | None, Figures]:
+    """Figures for each budget that is measured, from probes that were trained without what is left out."""
+    ways = [TokenFiles(own.tokens[form.name], grid=grid, backwards=turned) for turned in (False, True)]
+    seconds, logits = 0.0, {budget: ([], []) for budget in measured}
+    for train, test in own.parts:
+        began = time.monotonic()
+        probe = fit_attentive(make, ways[0], own.videos.targets, train, recipe=recipe, budgets=budgets)
+        seconds += time.monotonic() - began
+        for budget, found in logits.items():
+            for each, way in zip(found, ways, strict=True):
+                each.append(attentive_logits(probe, way, test, budget=budget))
+    return {
+        budget: {"seconds": seconds, **figures(own, torch.cat(plain), torch.cat(backwards))}
+        for budget, (plain, backwards) in logits.items()
+    }
+
+
+def table(results: Sequence[Figures]) -> str:
+    """A line for what is kept and each probe on it; a column for each set, with the probe's seconds in brackets."""
+    sets = list(dict.fromkeys(str(each["set"]) for each in results))
+    lines = ["| kept | probe | bytes a clip | " + " | ".join(sets) + " |", "|---|---|---|" + "---|" * len(sets)]
+    for kept, probe in dict.fromkeys((each["kept"], each["probe"]) for each in results):
+        own = {each["set"]: each for each in results if (each["kept"], each["probe"]) == (kept, probe)}
+        cells = [cell(own[name]) if name in own else "" for name in sets]
+        size = max(int(each["bytes"] or 0) for each in own.values())
+        lines.append(f"| {kept} | {probe} | {size:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cell(each: Figures) -> str:
+    turned = "" if each["opposite"] is None else f", backwards the opposite {each['opposite']:.3f}"
+    return f"{each['top1']:.3f}{turned} ({each['seconds']:.0f} s)"
+
+
+def write_page(page: Path, text: str) -> None:
+    """Put the table between the page's markers; without a page it stands alone."""
+    told = page.read_text(encoding="utf-8") if page.is_file() else "\n".join([*MARKERS, ""])
+    before, rest = told.split(MARKERS[0])
+    page.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{rest.split(MARKERS[1])[1]}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", metavar="SET", help="motion, a folder of VIDTOK_VIDEOS, or NAME=FOLDER")
+    parser.add_argument("--work", type=Path, required=True, help="folder for features and the motion set")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "reduction.json", help="default: %(default)s")
+    parser.add_argument("--encoder", metavar="NAME[=FILE]", help="as in `vidtok fit`")
+    parser.add_argument("--folds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=20, help="of the probes with attention (default: %(default)s)")
+    parser.add_argument("--motion", type=int, nargs=2, default=(600, 200), metavar="N", help="clips to train and test")
+    parser.add_argument("--linear", action="store_true", help="leave out the probes with attention, which take long")
+    args = parser.parse_args(arguments)
+    weights, recipe = find_encoder(args.encoder), Recipe(epochs=args.epochs)
+    results: list[Figures] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else []
+    for name in args.sets:
+        own = encoded(name, weights=weights, work=args.work, folds=args.folds, motion=tuple(args.motion))
+        rows = {f"linear {each}": partial(linear, own, each) for each in ("frames", *SUMMARIES)}
+        if not args.linear:
+            rows |= {f"attentive {form.name}": partial(attentive, own, form, recipe) for form in FORMS}
+            rows |= {f"learned {n}": partial(learned, own, (n,), recipe) for n in BUDGETS}
+            rows["nested"] = partial(learned, own, BUDGETS, recipe)
+        for row, measure in rows.items():
+            if any((each["set"], each["row"]) == (own.name, row) for each in results):
+                continue
+            found = [{"set": own.name, "row": row, **each} for each in measure()]
+            results += found
+            args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            write_page(args.out.with_suffix(".md"), table(results))
+            for each in found:
+                print(f"{own.name} | {each['kept']} | {each['probe']} | {cell(each)}", flush=True)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
