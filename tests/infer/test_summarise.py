@@ -11,8 +11,8 @@ from vidtok.data.lists import open_list
 from vidtok.infer import summarise
 from vidtok.infer.predict import model_views
 from vidtok.infer.summarise import Summarised, clip_summaries, fingerprint, summarise_videos, thumbnails, video_key
-from vidtok.models.encoder import summaries
 from vidtok.models.encoders import find_encoder
+from vidtok.models.summary_network import summaries
 from vidtok.runs.fit import encoder_model
 from vidtok.types import Failure
 
