@@ -7,6 +7,7 @@ from typing import Any
 
 from einops import rearrange
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from vidtok.choices import Summary
@@ -174,7 +175,17 @@ def encoder_class(name: str) -> Any:
 def library_errors() -> tuple[type[Exception], ...]:
     """What transformers raises for configurations and weights that it cannot use."""
     strict = getattr(importlib.import_module("huggingface_hub.errors"), "StrictDataclassError", ValueError)
-    return (strict, OSError, TypeError, ValueError, AttributeError, KeyError, RuntimeError, ImportError)
+    return (
+        strict,
+        SafetensorError,
+        OSError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+    )
 
 
 def check_clip_of(clip: Clip, geometry: Geometry, *, words: str) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vidtok.build import load_model
+from vidtok.loading import load_model
 from vidtok.models.classifier import is_pretrained
 from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.encoders import find_encoder, own_encoder
@@ -18,4 +18,4 @@ def choose_encoder(wanted: str | None) -> EncoderWeights:
     if wanted is None or not path.exists() or is_transformers_folder(path):
         return find_encoder(wanted)
     source = path / "model" if is_pretrained(path / "model") else path  # of a run of fit
-    return own_encoder(load_model(source), name=path.resolve().stem, source=wanted)
+    return own_encoder(load_model(source), name=path.resolve().name, source=wanted)
