@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from vidtok.infer.predict import predict_videos as predict
     from vidtok.loading import load_model as load
     from vidtok.models.create import create_model
+    from vidtok.models.encoder_table import list_encoders
     from vidtok.models.presets import list_models
     from vidtok.runs.fit import run_fit as fit
     from vidtok.video.reader import open_video
 
-__all__ = ["create_model", "fit", "list_models", "load", "open_video", "predict"]
+__all__ = ["create_model", "fit", "list_encoders", "list_models", "load", "open_video", "predict"]
 
 _HOMES = {
     "create_model": ("vidtok.models.create", "create_model"),
     "list_models": ("vidtok.models.presets", "list_models"),
+    "list_encoders": ("vidtok.models.encoder_table", "list_encoders"),
     "fit": ("vidtok.runs.fit", "run_fit"),
     "load": ("vidtok.loading", "load_model"),
     "open_video": ("vidtok.video.reader", "open_video"),

@@ -21,8 +21,8 @@ from vidtok.infer.summarise import (
     thumbnails,
     video_key,
 )
-from vidtok.models.encoder import summaries
 from vidtok.models.encoders import find_encoder
+from vidtok.models.summary_network import summaries
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.runs.fit import encoder_model
 from vidtok.types import Failure

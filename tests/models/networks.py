@@ -10,6 +10,8 @@ from tests.models.per_colour import PerColour
 from vidtok.models import network_class
 from vidtok.models.encoder import Encoder
 from vidtok.models.network import Network
+from vidtok.models.own_encoder import OwnEncoder
+from vidtok.models.transformers_encoder import TransformersEncoder
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.nn.token_learner import TokenLearnerOptions
@@ -34,9 +36,34 @@ OWN: dict[str, Callable[[], Network]] = {
     **{name: lambda name=name: tiny(name, frames=2, size=32, **SMALLER.get(name, {})).float() for name in TINY},
     "casvit, two heads": lambda: tiny("casvit", frames=2, size=32, dist_head=True).float(),
     "encoder": lambda: Encoder(**ENCODER, classes=5),
+    "own": lambda: OwnEncoder(**OWN_ENCODER, classes=5),
+    "transformers": lambda: TransformersEncoder(**VJEPA2, classes=5),
     "a plugin's": lambda: PerColour(classes=5),
 }
 ENCODER = {"frames": 2, "size": 64, "encoder": "test_vit", "summary": "maps"}
+OWN_ENCODER = {
+    "network": "vivit",
+    "options": {"tubelet": [2, 8, 8], "width": 12, "depth": 2, "heads": 2, "pre_logits": 8},
+    "frames": 4,
+    "size": (16, 24),
+    "summary": "maps",
+}
+VJEPA2 = {
+    "config": {
+        "model_type": "vjepa2",
+        "patch_size": 8,
+        "tubelet_size": 2,
+        "hidden_size": 24,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 2,
+        "pred_num_hidden_layers": 1,
+        "pred_hidden_size": 24,
+        "pred_num_attention_heads": 2,
+    },
+    "frames": 4,
+    "size": 16,
+    "summary": "maps",
+}
 SMALLER = {"maxvit": {"window": (1, 1, 1)}}
 LIBRARIES: dict[str, Callable[[], Network]] = {
     name: lambda name=name: baselines.small(name) for name in baselines.SMALL
@@ -48,6 +75,8 @@ PLANS = {
     **{name: (cls, {"frames": 2, "size": 32, **sizes, **SMALLER.get(name, {})}) for name, (cls, sizes) in TINY.items()},
     "casvit, two heads": (TINY["casvit"][0], {"frames": 2, "size": 32, **TINY["casvit"][1], "dist_head": True}),
     "encoder": (Encoder, ENCODER),
+    "own": (OwnEncoder, OWN_ENCODER),
+    "transformers": (TransformersEncoder, VJEPA2),
     **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},
 }
 """A class and its options, `classes` aside."""

@@ -5,7 +5,8 @@ import timm
 import torch
 
 from vidtok.errors import ModelError
-from vidtok.models.encoder import Encoder, summaries
+from vidtok.models.encoder import Encoder
+from vidtok.models.summary_network import summaries
 
 # One of each layout: convolutions with a last layer of their own, tokens with a class token, channels last.
 NAMES = ("tf_efficientnet_lite0", "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224", "resnet18")

@@ -47,6 +47,7 @@ SPARED = {
         for part in ("block", "spread")
     },
     "encoder": {"body.pos_embed", "body.cls_token"},
+    "own": {"body.encoder.position.table"},
     "x3d tokens": {"encoder.position.table"},
     "mvit_v1": {
         f"body.cls_positional_encoding.{name}"

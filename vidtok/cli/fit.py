@@ -15,14 +15,19 @@ def run(arguments: Sequence[str]) -> int:
     )
     cli.add_argument("source", metavar="DIR|LIST")
     cli.add_argument("--out", required=True, metavar="RUN", help="folder for features, figures and the model")
-    cli.add_argument("--encoder", metavar="NAME[=FILE]", help="a picture network of timm (default: what is at hand)")
+    words = (
+        "timm's NAME or NAME=FILE, a FOLDER that transformers saved, ORG/NAME@REVISION on the hub, or a RUN or model "
+        "of vidtok (default: what is at hand)"
+    )
+    cli.add_argument("--encoder", metavar="ENCODER", help=words)
     words = "what clips belong together by (a person): a column of the list, or a pattern for paths such as '/(s\\d+)_'"
     cli.add_argument("--group", metavar="COLUMN|PATTERN", help=words)
     cli.add_argument("--classes", metavar="FILE", help="class names, where the list writes numbers")
     cli.add_argument("--root", metavar="DIR", help="where relative paths of the list begin")
     cli.add_argument("--format", default="auto", metavar="NAME", help="form of the list (default: found by itself)")
     cli.add_argument("--folds", type=int, default=5, help="parts, each left out once to measure (default: %(default)s)")
-    cli.add_argument("--frames", type=int, default=16, help="frames over each video (default: %(default)s)")
+    words = "frames over each video (default: 16, or as many as the encoder was built for)"
+    cli.add_argument("--frames", type=int, help=words)
     cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
     cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")

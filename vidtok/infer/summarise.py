@@ -20,7 +20,7 @@ from vidtok.data.dataset import VideoDataset
 from vidtok.data.loader import EvalBatches, make_loader
 from vidtok.data.views import TestViews
 from vidtok.models.classifier import Classifier
-from vidtok.models.encoder import Encoder, summaries
+from vidtok.models.summary_network import SummaryNetwork, summaries
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.types import Failure, Record
 
@@ -59,7 +59,7 @@ def summarise_videos(
     file of its own, whose size does not count in memory. Videos that cannot be decoded come as a Failure.
     """
     network = model.network
-    assert isinstance(network, Encoder)
+    assert isinstance(network, SummaryNetwork)
     folder.mkdir(parents=True, exist_ok=True)
     way = fingerprint(model, views)
     left = []
@@ -94,13 +94,13 @@ def summarise_videos(
 
 @torch.inference_mode()
 def clip_summaries(
-    model: Classifier, network: Encoder, clip: Tensor, reductions: Sequence[Reduction] = ()
+    model: Classifier, network: SummaryNetwork, clip: Tensor, reductions: Sequence[Reduction] = ()
 ) -> dict[str, Float[Tensor, "..."]]:
-    """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails; frames are encoded once.
+    """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails.
 
-    Of each reduction the tokens besides, `t s d` as `tokens.NAME`, in half precision.
+    Frames are encoded once where the encoder sees each by itself, and once for each control where it does not. Of each
+    reduction the tokens besides, `t s d` as `tokens.NAME`, in half precision.
     """
-    last, middle = network.maps(model.normalise(clip[None].to(model.mean.device)))
     steps = clip.shape[0]
     orders = {
         "plain": torch.arange(steps),
@@ -108,11 +108,15 @@ def clip_summaries(
         "shuffled": torch.randperm(steps, generator=torch.Generator().manual_seed(0)),
         "reversed": torch.arange(steps - 1, -1, -1),
     }
-    found = {
-        f"{control}.{part}": vector[0].float().cpu().clone()
-        for control, order in orders.items()
-        for part, vector in summaries(last[:, order], middle[:, order]).items()
-    }
+    last, middle = maps = network.maps(model.normalise(clip[None].to(model.mean.device)))
+    found = {}
+    for control, order in orders.items():
+        if network.frames_apart:
+            maps = last[:, order], middle[:, order]
+        elif control != "plain":
+            maps = network.maps(model.normalise(clip[None, order].to(model.mean.device)))
+        parts = summaries(*maps)
+        found |= {f"{control}.{part}": vector[0].float().cpu().clone() for part, vector in parts.items()}
     tokens = {f"tokens.{each.name}": in_half(each(last)[0]).cpu().clone() for each in reductions}
     return {**found, **tokens, "thumbnails": thumbnails(clip)}
 
@@ -127,9 +131,11 @@ def thumbnails(clip: UInt8[Tensor, "f c y x"]) -> Float[Tensor, "t 16 16"]:
 def fingerprint(model: Classifier, views: TestViews) -> str:
     """What summaries follow from beside the video: weights of the encoder, normalisation, and how a clip is taken."""
     network = model.network
-    assert isinstance(network, Encoder)
+    assert isinstance(network, SummaryNetwork)
     digest = hashlib.blake2b(digest_size=16)
     told = {"form": FORM, "views": asdict(views), "normalisation": model.normalisation, "middle": network.middle}
+    if (plan := model.architecture) is not None:  # equal weights with other heads or activations say something else
+        told["network"] = (plan.network, {key: value for key, value in plan.options.items() if key != "summary"})
     digest.update(json.dumps(told, sort_keys=True, default=str).encode())
     for name, tensor in network.body.state_dict().items():
         digest.update(name.encode())

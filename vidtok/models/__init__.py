@@ -10,7 +10,9 @@ from vidtok.models import baselines_x3d as baselines_x3d
 from vidtok.models import casvit as casvit
 from vidtok.models import encoder as encoder
 from vidtok.models import maxvit as maxvit
+from vidtok.models import own_encoder as own_encoder
 from vidtok.models import stvit as stvit
+from vidtok.models import transformers_encoder as transformers_encoder
 from vidtok.models import vivit as vivit
 from vidtok.models import vivit_factorised as vivit_factorised
 from vidtok.models.network import Network

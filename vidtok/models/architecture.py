@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import torch
 
-from vidtok.models import network_class
 from vidtok.models.network import Network
 from vidtok.models.options import typed_options
+from vidtok.models.registry import network_class
 
 
 @dataclass(frozen=True, kw_only=True)

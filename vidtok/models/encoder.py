@@ -1,42 +1,32 @@
 """A picture network of timm, frame by frame, with a linear layer on what its maps say of the clip."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import timm
-import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.choices import Summary
 from vidtok.errors import ModelError
-from vidtok.models.network import COLOURS, Network, meta_copy
 from vidtok.models.registry import register
-from vidtok.nn.pool import check_classes
-from vidtok.nn.summary import frame_means, map_statistics, motion_summary, time_statistics
+from vidtok.models.summary_network import SummaryNetwork
 
 MIDDLE_STRIDES = (8, 16)
 """In pixels, of the cells of the middle layer."""
 
 
 @register("encoder")
-class Encoder(Network):
+class Encoder(SummaryNetwork):
     """Any picture network of timm on every frame of a clip, its maps summed up as one vector, and a linear layer.
 
-    `encoder`: timm's name. `summary`: what the linear layer sees.
-
-        mean          mean over frames and cells of the last maps
-        time          mean, standard deviation and mean |difference| over time of each frame's mean
-        maps          mean and largest |difference| of a cell in time, of the last maps and of a middle layer's
-        motion        where the cells of the middle layer find themselves again in the next frame, see `motion_summary`
-        maps_motion   the two side by side
-        time_motion   the two side by side
-
-    The order of frames tells in `motion` alone. Weights start at random: `vidtok.runs.fit` brings them. Takes
-    normalised clips `b f c y x`, gives logits. Raises ModelError for a name that timm does not have, and for a network
-    that gives no maps.
+    `encoder`: timm's name. `summary`: what the linear layer sees, see `SummaryNetwork`. The order of frames tells in
+    `motion` alone. Weights start at random: `vidtok.runs.fit` brings them. Takes normalised clips `b f c y x`, gives
+    logits. Raises ModelError for a name that timm does not have, and for a network that gives no maps.
     """
+
+    frames_apart = True
 
     def __init__(
         self,
@@ -48,17 +38,10 @@ class Encoder(Network):
         summary: Summary = "mean",
     ):
         super().__init__(frames=frames, size=size)
-        check_classes(classes)
-        self.summary: Summary = summary
         self.body = picture_network(encoder, self.clip[1:])
         self.middle = middle_layer(self.body)
         self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
-        with torch.no_grad():
-            last, middle = meta_copy(self).maps(torch.empty(1, 2, COLOURS, *self.clip[1:], device="meta"))
-        self.grid = (frames, last.shape[2], last.shape[3])
-        widths = {name: vector.shape[1] for name, vector in summaries(last, middle).items()}
-        self.head = nn.Linear(sum(widths[part] for part in summary.split("_")), classes)
-        start_at_zero(self.head)
+        self.add_head(classes, summary=summary)
 
     def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t h2 w2 d2"]]:
         """The last maps of every frame, and the middle layer's."""
@@ -108,38 +91,6 @@ class Encoder(Network):
         """What the picture network says of its own."""
         said = getattr(self.body, "no_weight_decay", set)()
         return {f"body.{name}" for name in said} & dict(self.named_parameters()).keys()
-
-    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
-        return self.maps(x)[0]
-
-    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        found = summaries(*self.maps(x))
-        return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
-
-    def reset_classifier(self, classes: int) -> None:
-        """A new last layer of zeros."""
-        check_classes(classes)
-        weight = self.head.weight
-        self.head = nn.Linear(self.head.in_features, classes, device=weight.device, dtype=weight.dtype)
-        start_at_zero(self.head)
-
-
-def start_at_zero(layer: nn.Linear) -> None:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-
-
-def summaries(
-    last: Float[Tensor, "b t h w d"], middle: Float[Tensor, "b t h2 w2 d2"]
-) -> Mapping[str, Float[Tensor, "b _"]]:
-    """The parts that summaries are made of, by name."""
-    frames = frame_means(last)
-    return {
-        "mean": reduce(frames, "b t d -> b d", "mean"),
-        "time": time_statistics(frames),
-        "maps": torch.cat([map_statistics(last), map_statistics(middle)], dim=-1),
-        "motion": motion_summary(middle),
-    }
 
 
 def picture_network(name: str, size: tuple[int, int]) -> nn.Module:

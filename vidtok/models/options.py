@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from vidtok.errors import ModelError
-from vidtok.models import network_class
+from vidtok.models.registry import network_class
 from vidtok.nn.mixers import mixer_class
 
 # Every network takes these, and whoever builds it knows them; a second statement of them could only disagree.

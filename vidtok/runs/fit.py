@@ -20,9 +20,10 @@ from vidtok.infer.predict import model_views
 from vidtok.infer.summarise import CONTROLS, summarise_videos
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
-from vidtok.models.encoder import Encoder
-from vidtok.models.encoders import EncoderWeights, find_encoder
+from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.feeding import Feeding
+from vidtok.models.summary_network import SummaryNetwork
+from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.progress import FileProgress
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
@@ -31,7 +32,6 @@ from vidtok.train.probe import Linear, figure_of, fit_probe
 from vidtok.types import Failure
 
 SUMMARIES: tuple[Summary, ...] = ("mean", "time", "maps", "motion", "maps_motion")
-SIZE = 224
 CONTROL_WORDS = {"one": "one frame", "shuffled": "shuffled", "reversed": "reversed"}
 
 
@@ -59,7 +59,7 @@ def run_fit(
     root: str | Path | None = None,
     format: str = "auto",
     folds: int = 5,
-    frames: int = 16,
+    frames: int | None = None,
     workers: int = 0,
     backend: Backend = "pyav",
     device: Device = "auto",
@@ -69,13 +69,14 @@ def run_fit(
     """Fit a classifier on a folder with a sub-folder per class, or a list, and say how good it is.
 
     `group`: a column of the list, or a pattern with one pair of brackets for the paths; videos of one group (a person,
-    a place, a long video) are never on both sides of a division, nor are copies. `encoder`: see `find_encoder`.
+    a place, a long video) are never on both sides of a division, nor are copies. `encoder`: see `choose_encoder`.
+    `frames`: of each video; by default 16, or as many as the encoder was built for.
     Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
     `out`/model, needs nothing else. Raises VidtokError for what cannot be used.
     """
     began, folder = time.monotonic(), Path(out)
-    if folds < 2 or frames < 1:
-        raise ConfigError(f"--folds counts from 2 and --frames from 1, got {folds} and {frames}")
+    if folds < 2:
+        raise ConfigError(f"--folds counts from 2, got {folds}")
     names = read_classes(classes) if classes is not None else None
     records, told = open_list(source, root=root, classes=names, format=format, part="train")
     if told is None:
@@ -84,7 +85,8 @@ def run_fit(
     multi = any(len(record.labels) != 1 for record in records)
     kind: ScoreKind = "sigmoid" if multi else "softmax"
     check_labels(records, told, several=multi)
-    weights = find_encoder(encoder)
+    weights = choose_encoder(encoder)
+    frames = weights.clip_frames(frames)
     print(f"encoder: {weights.name}, from {weights.source}", flush=True)
 
     with start_parallel(device) as parallel:
@@ -171,11 +173,12 @@ def encoder_model(
     weights: EncoderWeights, classes: Sequence[str], *, summary: Summary, frames: int, kind: ScoreKind
 ) -> Classifier:
     """The encoder behind its normalisation, with a last layer of zeros; it sees whole pictures of the whole video."""
-    options = {"encoder": weights.name, "summary": summary}
-    plan = Architecture(network="encoder", options=options, frames=frames, size=SIZE)
-    feeding = Feeding(stride=1, sampling="segments", short_side=SIZE, fit="pad", scores=kind)
+    options = {**weights.options, "summary": summary}
+    plan = Architecture(network=weights.network, options=options, frames=frames, size=weights.size)
+    side = weights.size if isinstance(weights.size, int) else min(weights.size)
+    feeding = Feeding(stride=1, sampling="segments", short_side=side, fit="pad", scores=kind)
     network = plan.build(classes=len(classes))
-    assert isinstance(network, Encoder)
+    assert isinstance(network, SummaryNetwork)
     network.body.load_state_dict(dict(weights.state))
     model = Classifier(network, mean=weights.mean, std=weights.std, classes=classes, architecture=plan, feeding=feeding)
     return model.eval()
@@ -184,7 +187,7 @@ def encoder_model(
 def set_last_layer(model: Classifier, layer: Linear) -> None:
     """Put a probe's weights into the last layer of an encoder's model."""
     network = model.network
-    assert isinstance(network, Encoder)
+    assert isinstance(network, SummaryNetwork)
     with torch.no_grad():
         network.head.weight.copy_(layer.weight.T)
         network.head.bias.copy_(layer.bias)

@@ -11,6 +11,8 @@ from vidtok.models.weights.origin import Origin
 
 CONFIG = "config.json"
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+PROCESSOR = "processor_config.json"
+"""Of a model with a text part: it holds the settings of the preprocessor for pictures or videos."""
 ACTIVATIONS = {
     **dict.fromkeys(("gelu_fast", "gelu_new", "gelu_pytorch_tanh"), "tanh"),
     **dict.fromkeys(("gelu", "gelu_python"), "erf"),
@@ -112,19 +114,36 @@ def _classes(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(names[number] for number in range(len(names)))
 
 
-def _normalisation(folder: Path) -> Normalisation | None:
+def read_settings(folder: Path) -> dict[Path, dict[str, Any]]:
+    """The settings of each preprocessor that is saved in the folder, by its file."""
+    found = {}
+    for name in (*PREPROCESSORS, PROCESSOR):
+        file = folder / name
+        if not file.is_file():
+            continue
+        try:
+            settings = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CheckpointError(f"{file}: not valid JSON: {error}") from error
+        inner = next((settings[key] for key in ("video_processor", "image_processor") if key in settings), None)
+        if name != PROCESSOR or inner is not None:
+            found[file] = settings if inner is None else inner
+    return found
+
+
+def normalisation_of(settings: Mapping[str, Any]) -> Normalisation:
     """Mean and deviation for pixels in 0..1 of what a preprocessor does: (pixel · factor - offset - mean) / std.
 
-    ViViT's takes 1 off after a factor of 1/127.5, before it normalises.
+    ViViT's takes 1 off after a factor of 1/127.5, before it normalises. KeyError where it normalises by no numbers.
     """
-    for name in PREPROCESSORS:
-        if not (folder / name).is_file():
-            continue
-        settings = json.loads((folder / name).read_text(encoding="utf-8"))
-        factor = 255 * settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 255.0
-        offset = 1.0 if settings.get("offset", False) and settings.get("do_rescale", True) else 0.0
-        mean, std = (0.0,) * 3, (1.0,) * 3
-        if settings.get("do_normalize", True):
-            mean, std = settings["image_mean"], settings["image_std"]
-        return colours([(offset + m) / factor for m in mean]), colours([s / factor for s in std])
-    return None
+    factor = 255 * settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 255.0
+    offset = 1.0 if settings.get("offset", False) and settings.get("do_rescale", True) else 0.0
+    mean, std = (0.0,) * 3, (1.0,) * 3
+    if settings.get("do_normalize", True):
+        mean, std = settings["image_mean"], settings["image_std"]
+    return colours([(offset + m) / factor for m in mean]), colours([s / factor for s in std])
+
+
+def _normalisation(folder: Path) -> Normalisation | None:
+    """As the first preprocessor that is saved there has it."""
+    return next((normalisation_of(settings) for settings in read_settings(folder).values()), None)

@@ -1,0 +1,33 @@
+"""What is said of encoders is counted."""
+
+import pytest
+import timm
+import torch
+
+import vidtok
+from vidtok.models.cost import count_cost
+from vidtok.models.encoder import Encoder
+from vidtok.models.encoder_table import ENCODERS
+from vidtok.models.encoders import PACKAGES
+
+OF_TIMM = [record for record in ENCODERS if "/" not in record.name]
+
+
+def test_those_that_were_tried_come_first_and_can_be_had():
+    assert vidtok.list_encoders() is ENCODERS
+    assert [record.tried for record in ENCODERS] == sorted((record.tried for record in ENCODERS), reverse=True)
+    assert {package.name for package in PACKAGES} == {record.name for record in ENCODERS if record.tried}
+    assert len({record.name for record in ENCODERS}) == len(ENCODERS)
+
+
+@pytest.mark.parametrize("record", OF_TIMM, ids=lambda record: record.name)
+def test_timm_s_are_there_with_this_licence_and_this_cost(record):
+    told = timm.get_pretrained_cfg(record.name)
+    assert told is not None
+    assert told.hf_hub_id
+    assert (told.license or "see its page").lower() == record.licence.lower()
+    with torch.device("meta"):
+        network = Encoder(classes=1, frames=1, size=record.size, encoder=record.name)
+    assert sum(parameter.numel() for parameter in network.body.parameters()) == record.parameters
+    cost = count_cost(network, frames=1, size=record.size)[""]
+    assert cost.macs - network.head.in_features == record.macs

@@ -1,0 +1,85 @@
+"""A frozen encoder, the vector that its maps say of a clip, and a linear layer: what encoders of any origin share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from einops import reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidtok.choices import Summary
+from vidtok.models.network import COLOURS, Network, meta_copy
+from vidtok.nn.pool import check_classes
+from vidtok.nn.summary import frame_means, map_statistics, motion_summary, time_statistics
+
+
+class SummaryNetwork(Network, ABC):
+    """An encoder, `body`, on a clip, its maps summed up as one vector, and a linear layer, `head`.
+
+    `summary` is what the linear layer sees:
+
+        mean          mean over time steps and cells of the last maps
+        time          mean, standard deviation and mean |difference| over time of each time step's mean
+        maps          mean and largest |difference| of a cell in time, of the last maps and of a middle layer's
+        motion        where the cells of the middle layer find themselves again in the next time step
+        maps_motion   the two side by side
+        time_motion   the two side by side
+
+    A network of this kind makes its body, says what its maps are, and calls `add_head` at the end of its constructor.
+    """
+
+    body: nn.Module
+    summary: Summary
+    middle: int
+    """The depth, or the index among the body's layers, of the middle maps."""
+    frames_apart: bool
+    """Each frame is encoded by itself: the maps of frames in another order are these maps in that order."""
+
+    @abstractmethod
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t2 h2 w2 d2"]]:
+        """The last maps and the middle layer's, from at least one clip of the right size."""
+
+    def add_head(self, classes: int, *, summary: Summary) -> None:
+        """Put the linear layer, of zeros, for this summary, and set the grid, from a trial without data."""
+        check_classes(classes)
+        self.summary = summary
+        frames, rows, columns = self.clip
+        with torch.no_grad():
+            last, middle = meta_copy(self).maps(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
+        self.grid = (last.shape[1], last.shape[2], last.shape[3])
+        widths = {name: vector.shape[1] for name, vector in summaries(last, middle).items()}
+        self.head = nn.Linear(sum(widths[part] for part in summary.split("_")), classes)
+        _start_at_zero(self.head)
+
+    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
+        return self.maps(x)[0]
+
+    def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
+        found = summaries(*self.maps(x))
+        return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
+
+    def reset_classifier(self, classes: int) -> None:
+        """A new last layer of zeros."""
+        check_classes(classes)
+        weight = self.head.weight
+        self.head = nn.Linear(self.head.in_features, classes, device=weight.device, dtype=weight.dtype)
+        _start_at_zero(self.head)
+
+
+def summaries(
+    last: Float[Tensor, "b t h w d"], middle: Float[Tensor, "b t2 h2 w2 d2"]
+) -> Mapping[str, Float[Tensor, "b _"]]:
+    """The parts that summaries are made of, by name."""
+    frames = frame_means(last)
+    return {
+        "mean": reduce(frames, "b t d -> b d", "mean"),
+        "time": time_statistics(frames),
+        "maps": torch.cat([map_statistics(last), map_statistics(middle)], dim=-1),
+        "motion": motion_summary(middle),
+    }
+
+
+def _start_at_zero(layer: nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
