@@ -26,6 +26,7 @@ from vidtok.data.loader import (
 from vidtok.data.rand_augment import RandAugment
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.errors import CheckpointError, ConfigError, ModelError, VidtokError
+from vidtok.infer.predict import VideoClassifier
 from vidtok.models.architecture import Architecture
 from vidtok.models.class_names import class_names
 from vidtok.models.classifier import Classifier, is_pretrained, read_description
@@ -368,8 +369,8 @@ def load_model(
     classes: object = None,
     allow_plugins: bool = False,
     revision: str | None = None,
-) -> Classifier:
-    """A trained model in evaluation mode.
+) -> VideoClassifier:
+    """A trained model in evaluation mode, whose `predict("a.mp4")` gives the scores of a video.
 
         load("runs/mine")                    the newest checkpoint of a run
         load("runs/mine/checkpoints/best.pt")    a checkpoint
@@ -386,7 +387,7 @@ def load_model(
         if classes is not None and classes != len(model.classes):
             names = class_names(classes)
             model = model if names == model.classes else with_classes(model, names, source=source)
-    return model.eval()
+    return VideoClassifier.of(model).eval()
 
 
 def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:

@@ -113,7 +113,13 @@ class Encoder(Network):
         return self.maps(x)[0]
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        found = summaries(*self.maps(x))
+        return self.logits_of_maps(*self.maps(x))
+
+    def logits_of_maps(
+        self, last: Float[Tensor, "b t h w d"], middle: Float[Tensor, "b t h2 w2 d2"]
+    ) -> Float[Tensor, "b k"]:
+        """The logits of clips whose frames `maps` has encoded, in whatever company."""
+        found = summaries(last, middle)
         return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
 
     def reset_classifier(self, classes: int) -> None:
