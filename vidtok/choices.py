@@ -83,6 +83,8 @@ Axes = Literal["joint", "space", "time", "split"]
 
 Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
 
+FeatureKind = Literal["pooled", "tokens"]
+
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
 ParallelForm = Literal["ddp", "fsdp2"]

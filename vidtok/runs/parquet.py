@@ -20,10 +20,15 @@ def check_parquet(path: str | Path) -> None:
         raise ConfigError(f"{path}: Parquet files need pyarrow: pip install 'vidtok[parquet]', or take another ending")
 
 
-def write_parquet(path: Path, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows as a file, whole or not at all. `columns`: the name of each and its type, see `type_of`."""
+def write_parquet(
+    path: Path, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]], *, told: str = ""
+) -> None:
+    """Rows as a file, whole or not at all. `columns`: the name of each and its type, see `type_of`.
+
+    `told` stands in the metadata, under "vidtok".
+    """
     arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    schema = arrow.schema([(name, type_of(arrow, kind)) for name, kind in columns])
+    schema = arrow.schema([(name, type_of(arrow, kind)) for name, kind in columns], metadata={"vidtok": told})
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     left = iter(rows)
     try:
@@ -45,6 +50,12 @@ def type_of(arrow: Any, kind: str) -> Any:
     for _ in outer:
         made = arrow.list_(made)
     return made
+
+
+def told_in_parquet(path: Path) -> str:
+    """What `write_parquet` was told."""
+    metadata = importlib.import_module("pyarrow.parquet").read_schema(path).metadata or {}
+    return metadata.get(b"vidtok", b"").decode()
 
 
 def read_parquet(path: Path) -> tuple[list[str], Iterator[list[Any]]]:
