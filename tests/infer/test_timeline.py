@@ -19,6 +19,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
 from vidtok.models.network import FrameByFrame
+from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import open_video
 from vidtok.video.windows import plan_windows
 
@@ -60,6 +61,10 @@ def test_scores_are_those_of_each_window_by_itself(video, make, batch):
     wanted = by_hand(net, video, window_seconds=seconds, step_seconds=0.2)
     assert len(wanted) > 8
     np.testing.assert_allclose(found.scores, wanted, rtol=1e-4, atol=1e-5)
+    shares = []
+    score_windows(net, video, said=shares.append)
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.2 < 0.9 < shares[-1] <= 1
     assert (found.begin_seconds, found.end_seconds) == pytest.approx((0.0, 3.0))
     assert found.cuts == ()
 
@@ -107,32 +112,16 @@ def test_a_decoder_that_begins_anew_changes_nothing(video, monkeypatch):
     net = model()
     wanted = score_windows(net, video)
 
-    class Misled:
-        def __init__(self, reader):
-            self.reader = reader
+    each_at = PyAVReader.each_at
 
-        def __getattr__(self, name):
-            return getattr(self.reader, name)
+    def misled(self, indices, *, short_side=None):
+        for count, (index, picture) in enumerate(each_at(self, indices, short_side=short_side)):
+            yield index, torch.zeros_like(picture)
+            if count == 20:
+                break
+        yield from each_at(self, indices, short_side=short_side)
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.reader.close()
-
-        def __len__(self):
-            return len(self.reader)
-
-        def each_at(self, indices, *, short_side=None):
-            for count, (index, picture) in enumerate(self.reader.each_at(indices, short_side=short_side)):
-                yield index, torch.zeros_like(picture)
-                if count == 20:
-                    break
-            yield from self.reader.each_at(indices, short_side=short_side)
-
-    monkeypatch.setattr(
-        "vidtok.infer.timeline.open_video", lambda *args, **options: Misled(open_video(*args, **options))
-    )
+    monkeypatch.setattr(PyAVReader, "each_at", misled)
     np.testing.assert_array_equal(score_windows(net, video).scores, wanted.scores)
 
 
@@ -161,6 +150,9 @@ def test_a_broken_file_and_a_length_that_nobody_knows_are_told(video, tmp_path):
     (tmp_path / "b.mp4").write_text("no video")
     with pytest.raises(DecodeError, match=r"b\.mp4"):
         score_windows(model(), tmp_path / "b.mp4")
+    make_clip(tmp_path / "one.mp4", frames=1)
+    with pytest.raises(DecodeError, match=r"one\.mp4: has one frame"):
+        score_windows(model(), tmp_path / "one.mp4")
     net = encoder_model()
     net.feeding = replace(SEGMENTS, video_seconds=None)
     with pytest.raises(ModelError, match=r"say how many seconds a window has \(--window, window_seconds\)"):

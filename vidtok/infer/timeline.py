@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vidtok.choices import Backend, ScoreKind
 from vidtok.data.dataset import clock_seconds
-from vidtok.errors import ModelError
+from vidtok.errors import DecodeError, ModelError
 from vidtok.infer.predict import model_views
 from vidtok.metrics import to_scores
 from vidtok.models.classifier import Classifier
@@ -145,6 +145,8 @@ def score_windows(
     model.eval()
     try:
         with open_video(path, backend=backend, timeout_seconds=timeout_seconds) as reader:
+            if len(reader) < 2:
+                raise DecodeError(f"{path}: has one frame; a timeline is of a video")
             seconds = clock_seconds(reader)
             windows = plan_windows(views.clip, seconds, window_seconds=window_seconds, step_seconds=step_seconds)
             needed = dict.fromkeys(torch.unique(windows.indices).tolist())

@@ -93,6 +93,7 @@ def run_timeline(
                         step_seconds=step_seconds,
                         find_cuts=cuts,
                         backend=backend,
+                        said=progress.part if place is not None else silent,
                     )
                 except DecodeError as error:
                     failed.append(Failure(index=index, path=video, cause=str(error), key=str(video)))
@@ -108,8 +109,13 @@ def run_timeline(
                     more = {"asked": asked, "min_seconds": least}
                     write_timeline(place, found, segments, loaded.classes, video=video, more=more)
                 done += 1
-                progress.add(bad=False)
+                if place is not None:
+                    progress.add(bad=False)
     return Labelled(done=done, before=before, failed=tuple(failed))
+
+
+def silent(share: float) -> None:
+    """Where results themselves are printed."""
 
 
 def segments_of(
