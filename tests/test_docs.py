@@ -1,10 +1,15 @@
 """The pages of docs/: what they show runs."""
 
+import importlib
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 
 from tests.conftest import ROOT, tool_options
+from tests.runs.own_clips import ENCODER, encoder_file, own_clips
+from vidtok.cli.console import COMMANDS
 
 
 def test_the_notebook_s_lines_train_and_test_without_the_commands(tmp_path):
@@ -16,3 +21,26 @@ def test_the_notebook_s_lines_train_and_test_without_the_commands(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], **options)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^\d\.\d\d of 8 videos, attention in work/maps\.mp4$", done.stdout, re.MULTILINE)
+
+
+def test_what_the_page_on_labels_shows_runs(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
+    own_clips(tmp_path / "clips", each=3)
+    encoder = f"{ENCODER}={encoder_file(tmp_path / 'encoder.safetensors')}"
+    monkeypatch.chdir(tmp_path)
+    fit = importlib.import_module("vidtok.cli.fit")
+    assert fit.run(["clips", "--out", "runs/own", "--encoder", encoder, "--frames", "2"]) == 0
+    shutil.copytree("clips/red", "new")
+    for name in ("long.mp4", "a.mp4", "b.mp4"):
+        shutil.copy("clips/blue/p0_0.mp4", name)
+    (commands,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    for line in commands.splitlines():
+        _, name, *arguments = shlex.split(line.partition(" #")[0])
+        assert importlib.import_module(f"vidtok.cli.{COMMANDS[name][0]}").run(arguments) == 0, line
+    assert (tmp_path / "timelines" / "long.mp4.png").is_file()
+    capsys.readouterr()
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, {})
+    told = capsys.readouterr().out
+    assert told.startswith("[('blue', 0.")
+    assert "(3, " in told.splitlines()[-1]

@@ -93,6 +93,8 @@ Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"
 TokenForm = Literal["full", "mean", "cells", "super_tokens"]
 """What is kept of a frame's grid of tokens."""
 
+FeatureKind = Literal["pooled", "tokens"]
+
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
 ParallelForm = Literal["ddp", "fsdp2"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from vidtok.build import build_trained
 from vidtok.config_io import load_config_text
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.infer.predict import VideoClassifier
 from vidtok.models.class_names import class_names
 from vidtok.models.classifier import Classifier, is_pretrained, read_description
 from vidtok.models.generators import untouched_generators
@@ -35,8 +36,8 @@ def load_model(
     classes: object = None,
     allow_plugins: bool = False,
     revision: str | None = None,
-) -> Classifier:
-    """A trained model in evaluation mode.
+) -> VideoClassifier:
+    """A trained model in evaluation mode, whose `predict("a.mp4")` gives the scores of a video.
 
         load("runs/mine")                    the newest checkpoint of a run
         load("runs/mine/checkpoints/best.pt")    a checkpoint
@@ -53,7 +54,7 @@ def load_model(
         if classes is not None and classes != len(model.classes):
             names = class_names(classes)
             model = model if names == model.classes else with_classes(model, names, source=source)
-    return model.eval()
+    return VideoClassifier.of(model).eval()
 
 
 def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:

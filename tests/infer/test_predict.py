@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import vidtok
 from tests.video.clips import make_clip
-from vidtok.errors import ModelError
-from vidtok.infer.predict import Prediction, model_views, predict_videos
+from vidtok.errors import DecodeError, ModelError
+from vidtok.infer.predict import Prediction, VideoClassifier, model_views, predict_videos
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
@@ -46,7 +47,9 @@ def test_scores_are_those_of_the_views_by_hand_and_failures_keep_their_place(vid
         wanted = net(clips).mean(0).softmax(0)
     assert isinstance(found[3], Prediction)
     torch.testing.assert_close(found[3].scores, wanted)
-    best = found[3].top(["a", "b", "c"], 2)
+    best = found[3].top(2)
+    assert found[3].label == best[0][0]
+    assert len(found[3].top()) == 3
     assert [score for _, score in best] == sorted(wanted.tolist(), reverse=True)[:2]
     assert best[0][0] == "abc"[int(wanted.argmax())]
 
@@ -69,6 +72,28 @@ def test_several_labels_have_scores_of_their_own(videos):
     assert isinstance(soft, Prediction)
     assert float(soft.scores.sum()) == pytest.approx(1.0)
     assert float(found.scores.sum()) != pytest.approx(1.0)
+
+
+def test_a_loaded_model_takes_a_file_and_gives_the_same(videos, tmp_path):
+    net = model()
+    net.save_pretrained(tmp_path / "saved")
+    loaded = vidtok.load(tmp_path / "saved")
+    one = loaded.predict(videos[1], clips=2, crops=3)
+    (wanted,) = predict_videos(net, [videos[1]], clips=2, crops=3)
+    assert isinstance(wanted, Prediction)
+    assert torch.equal(one.scores, wanted.scores)
+    assert one.path == videos[1]
+    with pytest.raises(DecodeError, match=r"2\.mp4"):
+        loaded.predict(str(videos[2]))
+
+
+def test_a_model_that_opens_files_is_the_model_it_was_made_of(videos):
+    net = model().double().train()
+    made = VideoClassifier.of(net)
+    assert made.training
+    assert made.network is net.network
+    assert made.mean.dtype == torch.float64
+    assert made.describe() == net.describe()
 
 
 def test_no_videos_are_no_predictions():

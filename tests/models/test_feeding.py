@@ -8,7 +8,14 @@ from vidtok.errors import ModelError
 from vidtok.models.feeding import Feeding
 
 WHOLE = Feeding(
-    stride=2, target_fps=12.5, sampling="vidtok", short="repeat", short_side=256, fit="pad", scores="sigmoid"
+    stride=2,
+    target_fps=12.5,
+    sampling="vidtok",
+    short="repeat",
+    short_side=256,
+    fit="pad",
+    scores="sigmoid",
+    video_seconds=2.5,
 )
 
 
@@ -22,6 +29,7 @@ def test_it_travels_as_json():
         "short_side": 1,
         "fit": "crop",
         "scores": "softmax",
+        "video_seconds": None,
     }
 
 
@@ -31,6 +39,7 @@ def test_it_travels_as_json():
         ({"stride": 0}, "stride and short_side count from 1, got 0 and 256"),
         ({"short_side": 0}, "got 2 and 0"),
         ({"short_side": None, "fit": "crop"}, "fit=crop needs short_side"),
+        ({"video_seconds": 0.0}, r"video_seconds is a length above 0, got 0\.0"),
         ({"target_fps": 0.0}, r"target_fps is a rate above 0, got 0\.0"),
         ({"sampling": "random"}, "sampling is one of vidtok, scenic, .* got 'random'"),
         ({"short": "stop"}, "short is one of repeat, loop, .*got 'stop'"),

@@ -14,6 +14,7 @@ from vidtok.cli import fit, predict, visualize
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import predict_videos
 from vidtok.runs.fit import run_fit
+from vidtok.runs.parquet import read_parquet
 from vidtok.runs.predict import run_predict
 from vidtok.video.reader import open_video
 
@@ -78,16 +79,30 @@ def test_the_saved_model_labels_as_fit_was_measured(desk, tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"{videos[0]}   blue {found[0].scores.max():.3f}   ")
 
 
-@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
-def test_what_was_cut_off_is_labelled_again_and_nothing_twice(desk, tmp_path, name):
+@pytest.mark.parametrize(("name", "lost"), [("out.csv", 9), ("out.csv", 3), ("out.jsonl", 9)])
+def test_what_was_cut_off_is_labelled_again_and_nothing_twice(desk, tmp_path, name, lost):
     folder, out = desk / "clips" / "red", tmp_path / name
     first = run_predict(desk / "run" / "model", [folder], out=out)
     assert (first.done, first.before, first.failed) == (6, 0, ())
     whole = out.read_bytes()
-    out.write_bytes(whole[: len(whole) - 9])  # as a kill leaves it
+    out.write_bytes(whole[: len(whole) - lost])  # as a kill leaves it
     again = run_predict(desk / "run" / "model", [folder], out=out)
     assert (again.done, again.before) == (1, 5)
     assert out.read_bytes() == whole
+
+
+def test_parquet_has_the_same_rows_and_goes_on(desk, tmp_path):
+    pytest.importorskip("pyarrow", reason="pip install 'vidtok[parquet]'")
+    folder, out = desk / "clips" / "red", tmp_path / "out.parquet"
+    run_predict(desk / "run" / "model", [folder], out=tmp_path / "out.csv", all_scores=True)
+    first = run_predict(desk / "run" / "model", [folder / "p0_0.mp4"], out=out, all_scores=True)
+    again = run_predict(desk / "run" / "model", [folder], out=out, all_scores=True)
+    assert (first.done, again.done, again.before) == (1, 5, 1)
+    names, rows = read_parquet(out)
+    wanted = list(csv.reader((tmp_path / "out.csv").read_text("utf-8").splitlines()))
+    assert names == wanted[0]
+    assert [[f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows] == wanted[1:]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.parquet"]
 
 
 def test_broken_videos_are_named_and_tried_again(desk, tmp_path, capsys):
@@ -119,7 +134,7 @@ def test_predictions_of_another_model_are_not_mixed(desk, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"out": "x.txt"}, r"written as \.csv or \.jsonl"),
+        ({"out": "x.txt"}, r"written as \.csv, \.jsonl or \.parquet"),
         ({"top": 0}, "count from 1"),
         ({"sources": ["none.mp4"]}, "none.mp4: no such file or folder"),
     ],

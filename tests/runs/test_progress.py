@@ -35,6 +35,17 @@ def test_a_long_command_is_told_ever_more_rarely(capsys: pytest.CaptureFixture[s
     assert lines[0].startswith("11 of 1800 files")
 
 
+def test_a_part_of_a_long_file_is_told_as_rarely(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with FileProgress(2) as shown:
+        for step in range(40):
+            now[0] += 1.0
+            shown.part(step / 40)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["0 of 2 files, 0 bad, 25% of the next", "0 of 2 files, 0 bad, 65% of the next"]
+
+
 def test_a_bar_on_a_terminal_without_a_thread(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     threads = threading.active_count()

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from vidtok.data.dataset import clock_seconds, open_record, part
 from vidtok.data.views import ResizedCrop, TestViews, TrainViews
 from vidtok.errors import DecodeError
 from vidtok.types import Record
+from vidtok.video.protocols import duration_seconds
 from vidtok.video.reader import READ_SECONDS
 from vidtok.video.sample import spread
 
@@ -48,6 +50,24 @@ def survey(
         except DecodeError:
             continue
     return seen
+
+
+def median_seconds(
+    records: Sequence[Record], *, backend: str, timeout_seconds: float = READ_SECONDS, most: int = 64
+) -> float | None:
+    """How long the records' videos, or their parts, are in the middle; at most `most` are opened, evenly from the list.
+
+    None where none of them can be read, and for pictures, which have no length.
+    """
+    lengths = []
+    for row in spread(len(records), most):
+        try:
+            with open_record(records[row], backend=backend, timeout_seconds=timeout_seconds) as reader:
+                first, stop = part(records[row], clock_seconds(reader))
+                lengths.append(duration_seconds(reader.pts_seconds[first:stop]))
+        except DecodeError:
+            continue
+    return (median(lengths) or None) if lengths else None
 
 
 def crop_warning(seen: Sequence[Seen], views: TrainViews) -> str | None:

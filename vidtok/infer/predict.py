@@ -13,7 +13,7 @@ from vidtok.choices import Aggregate, Backend, Crops
 from vidtok.data.dataset import VideoDataset
 from vidtok.data.loader import EvalBatches, fitting_videos, make_loader, view_bytes
 from vidtok.data.views import TestViews
-from vidtok.errors import ModelError
+from vidtok.errors import DecodeError, ModelError
 from vidtok.infer.evaluate import aggregate_views
 from vidtok.models.classifier import Classifier
 from vidtok.types import Failure, Record
@@ -26,12 +26,64 @@ class Prediction:
 
     path: Path
     scores: Float[Tensor, "k"]
+    classes: tuple[str, ...]
 
-    def top(self, classes: Sequence[str], count: int) -> list[tuple[str, float]]:
+    @property
+    def label(self) -> str:
+        """The best class."""
+        return self.top(1)[0][0]
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
         """The best classes with their scores, best first."""
-        best = self.scores.topk(min(count, len(classes)))
-        names = [classes[int(k)] for k in best.indices.tolist()]
+        best = self.scores.topk(min(count, len(self.classes)))
+        names = [self.classes[k] for k in best.indices.tolist()]
         return list(zip(names, best.values.tolist(), strict=True))
+
+
+class VideoClassifier(Classifier):
+    """A Classifier that opens files: what `vidtok.load` and `vidtok.fit` give."""
+
+    @classmethod
+    def of(cls, model: Classifier) -> "VideoClassifier":
+        """The same network, with the same weights, normalisation and classes; in evaluation or training as it was."""
+        mean, std = model.normalisation
+        made = cls(
+            model.network,
+            mean=mean,
+            std=std,
+            classes=model.classes,
+            architecture=model.architecture,
+            feeding=model.feeding,
+        )
+        made.mean, made.std = model.mean, model.std
+        return made.train(model.training)
+
+    def predict(
+        self,
+        path: str | Path,
+        *,
+        clips: int = 1,
+        crops: Crops = 1,
+        aggregate: Aggregate = "logits",
+        backend: Backend = "pyav",
+        timeout_seconds: float = 120.0,
+    ) -> Prediction:
+        """The scores of a video, or of a folder of pictures; see `predict_videos`, which takes many.
+
+        Raises DecodeError where it cannot be decoded, and ModelError where it is not known how clips are taken.
+        """
+        (found,) = predict_videos(
+            self,
+            [path],
+            clips=clips,
+            crops=crops,
+            aggregate=aggregate,
+            backend=backend,
+            timeout_seconds=timeout_seconds,
+        )
+        if isinstance(found, Failure):
+            raise DecodeError(found.cause)
+        return found
 
 
 def model_views(model: Classifier, *, clips: int = 1, crops: Crops = 1) -> TestViews:
@@ -107,7 +159,7 @@ def predict_videos(
                 assert logits is not None
                 seen = loaded.counts[place] if loaded.counts else views.count
                 scores = aggregate_views(logits[place : place + 1, :seen], aggregate, kind=model.feeding.scores)
-                found[index] = Prediction(path=files[index], scores=scores[0])
+                found[index] = Prediction(path=files[index], scores=scores[0], classes=model.classes)
             for index in sorted(found):
                 yield found[index]
     finally:

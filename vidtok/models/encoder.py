@@ -27,6 +27,7 @@ class Encoder(SummaryNetwork):
     """
 
     frames_apart = True
+    any_frames = True
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from vidtok.errors import ConfigError
-from vidtok.models.presets import Colours
+from vidtok.models.colours import Colours
 
 USUAL_FRAMES = 16
 """Of a clip, where the encoder leaves a choice."""

@@ -39,6 +39,8 @@ class Feeding:
     """How a picture of another shape than the clip's becomes one of it."""
     scores: ScoreKind = "softmax"
     """What makes scores of logits: softmax where a video has one label, sigmoid where it may have any number."""
+    video_seconds: float | None = None
+    """How long the videos were that it learned from, in the middle, where clips are taken from the whole of them."""
 
     def __post_init__(self):
         if self.stride < 1 or (self.short_side is not None and self.short_side < 1):
@@ -47,6 +49,8 @@ class Feeding:
             raise ModelError("fit=crop needs short_side, to which a picture is scaled before the crop is cut out of it")
         if self.target_fps is not None and self.target_fps <= 0:
             raise ModelError(f"target_fps is a rate above 0, got {self.target_fps}")
+        if self.video_seconds is not None and not self.video_seconds > 0:
+            raise ModelError(f"video_seconds is a length above 0, got {self.video_seconds}")
 
     def describe(self) -> dict[str, Any]:
         """Plain values for config.json."""

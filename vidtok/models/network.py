@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -207,6 +207,22 @@ class Network(nn.Module, ABC):
             return (depth > 0) + (depth == last) if coarse else depth
 
         return depth_of
+
+
+@runtime_checkable
+class FrameByFrame(Protocol):
+    """A network that encodes each frame by itself, so that clips which share a frame can share its maps."""
+
+    any_frames: bool
+    """`maps` takes any number of frames, and a frame's maps do not depend on the others."""
+
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What it keeps of each frame, `b t …` each, from any number of them."""
+        ...
+
+    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips of such maps."""
+        ...
 
 
 def meta_copy(network: Module) -> Module:

@@ -56,7 +56,13 @@ class SummaryNetwork(Network, ABC):
         return self.maps(x)[0]
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        found = summaries(*self.maps(x))
+        return self.logits_of_maps(*self.maps(x))
+
+    def logits_of_maps(
+        self, last: Float[Tensor, "b t h w d"], middle: Float[Tensor, "b t2 h2 w2 d2"]
+    ) -> Float[Tensor, "b k"]:
+        """The logits of clips whose maps are known; with `frames_apart` these may come from any company of frames."""
+        found = summaries(last, middle)
         return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
 
     def reset_classifier(self, classes: int) -> None:

@@ -10,8 +10,8 @@ from huggingface_hub import ModelCard
 from torch import Tensor
 
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.colours import Colours
 from vidtok.models.encoder_weights import EncoderWeights
-from vidtok.models.presets import Colours
 from vidtok.models.transformers_encoder import encoder_class, encoder_of, library_errors
 from vidtok.models.transformers_families import OPENED, Family, pair
 from vidtok.models.weights.transformers_config import normalisation_of, read_settings

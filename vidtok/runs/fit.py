@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,8 +15,9 @@ from vidtok.choices import Backend, Device, ScoreKind, Summary
 from vidtok.data.divide import divide
 from vidtok.data.groups import Joined, join_copies, read_groups
 from vidtok.data.lists import Records, check_labels, describe, open_list
+from vidtok.data.survey import median_seconds
 from vidtok.errors import ConfigError, DataError
-from vidtok.infer.predict import model_views
+from vidtok.infer.predict import VideoClassifier, model_views
 from vidtok.infer.summarise import CONTROLS, summarise_videos
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
@@ -39,7 +40,7 @@ CONTROL_WORDS = {"one": "one frame", "shuffled": "shuffled", "reversed": "revers
 class Fitted:
     """A classifier, and how good it is on videos that it has not seen."""
 
-    model: Classifier
+    model: VideoClassifier
     figure: str
     """top1, or mAP where videos have several labels or none."""
     value: float
@@ -124,6 +125,9 @@ def run_fit(
     choice, layer = fit_probe(features["plain"], videos.targets, inner, kind=kind)
     summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
     fitted = encoder_model(weights, told, summary=summary, frames=frames, kind=kind)
+    assert fitted.feeding is not None
+    seconds = median_seconds([records[row] for row in rows], backend=backend)
+    fitted.feeding = replace(fitted.feeding, video_seconds=seconds)  # the window of a timeline
     set_last_layer(fitted, layer)
     fitted.save_pretrained(folder / "model")
 
@@ -166,7 +170,9 @@ def run_fit(
     text = json.dumps(content, indent=1, ensure_ascii=True)
     (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
     print(line, flush=True)
-    return Fitted(model=fitted, figure=figure, value=value, spread=spread, controls=controls, line=line)
+    return Fitted(
+        model=VideoClassifier.of(fitted), figure=figure, value=value, spread=spread, controls=controls, line=line
+    )
 
 
 def encoder_model(

@@ -1,10 +1,11 @@
 """Label videos by a trained model: a row for each, written as it comes, so that a stopped command goes on."""
 
 import csv
+import io
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,16 @@ from vidtok.infer.predict import Prediction, model_views, predict_videos
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.folders import make_folder
+from vidtok.runs.parquet import check_parquet, read_parquet, write_parquet
 from vidtok.runs.progress import FileProgress
 from vidtok.runs.video_set import find_videos
-from vidtok.text.console import say
+from vidtok.text.console import printable, say
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
 from vidtok.video.endings import VIDEO_SUFFIXES
 from vidtok.video.frames import PICTURE_SUFFIXES
 
-ENDINGS = (".csv", ".jsonl")
+ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +55,20 @@ def run_predict(
 ) -> Labelled:
     """Label files, all videos of a folder, or those of lists, with the `top` best classes of each.
 
-    `model`: a run, a checkpoint, a saved folder, an id on the hub, or a model. Rows go to `out`, a .csv or .jsonl file,
-    each when it is known: the same call goes on behind what is there, and tries those again that had failed. Without
-    `out` they are printed. `all_scores`: of every class, not of the best. Raises VidtokError for what cannot be used.
+    `model`: a run, a checkpoint, a saved folder, an id on the hub, or a model. Rows go to `out`, a .csv, .jsonl or
+    .parquet file, each when it is known (Parquet's into a table beside it, until the end): the same call goes on behind
+    what is there, and tries those again that had failed. Without `out` they are printed. `all_scores`: of every class,
+    not of the best. Raises VidtokError for what cannot be used.
     """
     if top < 1 or clips < 1:
         raise ConfigError(f"--top and --clips count from 1, got {top} and {clips}")
     if out is not None and Path(out).suffix not in ENDINGS:
-        raise ConfigError(f"--out {out}: predictions are written as .csv or .jsonl; give it one of these endings")
-    names = list_videos(sources, root=root)
+        raise ConfigError(
+            f"--out {out}: predictions are written as .csv, .jsonl or .parquet; give it one of these endings"
+        )
+    if out is not None and Path(out).suffix == ".parquet":
+        check_parquet(out)
+    names = list(list_videos(sources, root=root))
     with start_parallel(device) as parallel:
         loaded = model if isinstance(model, Classifier) else load_model(model, allow_plugins=allow_plugins)
         loaded = loaded.to(parallel.device)
@@ -69,24 +76,29 @@ def run_predict(
         count = len(loaded.classes) if all_scores else min(top, len(loaded.classes))
         rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores)
         with closing(rows):
-            left = [path for path in names if str(path) not in rows.known]
+            left = [path for path in names if rows.name_of(path) not in rows.known]
             results = predict_videos(loaded, left, clips=clips, crops=crops, workers=workers, backend=backend)
             failed = write_all(rows, results, total=len(names), before=len(names) - len(left))
     return Labelled(done=len(left) - len(failed), before=len(names) - len(left), failed=tuple(failed))
 
 
-def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> list[Path]:
-    """Every video once, in the order of the sources. DataError for what is not there."""
-    found: dict[Path, None] = {}
+def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> dict[Path, Path]:
+    """Every video once, in the order of the sources, with its name: its place in its folder or below its list's root.
+
+    Raises DataError for what is not there.
+    """
+    found: dict[Path, Path] = {}
     for source in map(Path, sources):
         if source.is_file() and source.suffix.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
-            found[source] = None
+            found.setdefault(source, Path(source.name))
             continue
         if not source.exists():
             raise DataError(f"{source}: no such file or folder")
         videos = find_videos([source], root=None if source.is_dir() else root, endings=VIDEO_SUFFIXES)
-        found |= {videos.path(name): None for name in videos.names}
-    return list(found)
+        for name in videos.names:
+            is_below = not Path(name).is_absolute() and ".." not in Path(name).parts
+            found.setdefault(videos.path(name), Path(name) if is_below else Path(Path(name).name))
+    return found
 
 
 def write_all(
@@ -124,26 +136,48 @@ class Rows:
         if self.path is None:
             return
         make_folder(self.path.parent)
-        kept = self._read(self.path) if self.path.exists() else []
+        self._text = self.path.with_name(f".{self.path.name}.rows.csv") if self._is_parquet else self.path
+        kept = []
+        if self._text.exists():
+            kept = self._read(self._text)
+        elif self._is_parquet and self.path.exists():
+            kept = self._kept(*read_parquet(self.path))
         aside = self.path.with_name(f".{self.path.name}.part")
         with open(aside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file:
             self._begin(file)
             file.writelines(kept)  # a row that was cut off when the command was killed is not among them
-        os.replace(aside, self.path)
-        self._file = open(self.path, "a", encoding="utf-8", newline="", errors="surrogateescape")  # noqa: SIM115
+        os.replace(aside, self._text)
+        self._file = open(self._text, "a", encoding="utf-8", newline="", errors="surrogateescape")  # noqa: SIM115
 
     def add(self, result: Prediction) -> None:
         """Into the file at once."""
         if self.path is None:
-            best = "   ".join(f"{name} {score:.3f}" for name, score in result.top(self.classes, self.count))
+            best = "   ".join(f"{name} {score:.3f}" for name, score in result.top(self.count))
             say(f"{result.path}   {best}")
             return
         self._file.write(self._line(result))
         self._file.flush()
 
     def close(self) -> None:
-        if self.path is not None:
-            self._file.close()
+        if self.path is None:
+            return
+        self._file.close()
+        if self._is_parquet:
+            words = {0} if self.all_scores else {0, *range(1, len(self.columns), 2)}
+            kinds = ["string" if place in words else "float32" for place in range(len(self.columns))]
+            with open(self._text, encoding="utf-8", newline="") as file:
+                rows = csv.reader(file)
+                next(rows)
+                cells = (
+                    [cell if kind == "string" else float(cell) for cell, kind in zip(row, kinds, strict=True)]
+                    for row in rows
+                )
+                write_parquet(self.path, list(zip(self.columns, kinds, strict=True)), cells)
+            self._text.unlink()
+
+    def name_of(self, path: Path) -> str:
+        """How a video is called in the file; Parquet's text holds no names that are not UTF-8."""
+        return printable(str(path)) if self._is_parquet else str(path)
 
     def _begin(self, file: TextIO) -> None:
         if self._is_csv:
@@ -151,33 +185,44 @@ class Rows:
 
     @property
     def _is_csv(self) -> bool:
-        return self.path is not None and self.path.suffix == ".csv"
+        return self.path is not None and self.path.suffix != ".jsonl"
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self.path is not None and self.path.suffix == ".parquet"
 
     def _line(self, result: Prediction) -> str:
         if not self._is_csv:
-            best = [{"class": name, "score": round(score, 6)} for name, score in result.top(self.classes, self.count)]
+            best = [{"class": name, "score": round(score, 6)} for name, score in result.top(self.count)]
             return json.dumps({"video": str(result.path), "predictions": best}, ensure_ascii=False) + "\n"
         if self.all_scores:
             cells: list[str] = [f"{score:.6f}" for score in result.scores.tolist()]
         else:
-            best = result.top(self.classes, self.count)
+            best = result.top(self.count)
             cells = [cell for name, score in best for cell in (name, f"{score:.6f}")]
-        return _csv_line([str(result.path), *cells])
+        return _csv_line([self.name_of(result.path), *cells])
 
     def _read(self, path: Path) -> list[str]:
         """The whole rows that are there, as they will be written again."""
         with open(path, encoding="utf-8", newline="", errors="surrogateescape") as file:
             if not self._is_csv:
                 return self._read_json(path, file.read())
-            found = list(csv.reader(file))
-        if found and found[0] != self.columns:
+            text = file.read()
+        whole = text[: text.rfind("\n") + 1]  # what stands behind the last line break was cut off
+        found = list(csv.reader(io.StringIO(whole, newline="")))
+        return self._kept(found[0], found[1:]) if found else []
+
+    def _kept(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+        """These rows as lines, those aside that were cut off."""
+        if list(columns) != self.columns:
+            path = self.path
             raise ConfigError(
                 f"{path}: has other columns than these predictions, {', '.join(self.columns[:4])} …; "
                 "name another file, or remove it"
             )
-        whole = [row for row in found[1:] if len(row) == len(self.columns) and row[-1]]
+        whole = [row for row in rows if len(row) == len(self.columns) and row[-1] != ""]
         self.known = {row[0] for row in whole}
-        return [_csv_line(row) for row in whole]
+        return [_csv_line([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row]) for row in whole]
 
     def _read_json(self, path: Path, text: str) -> list[str]:
         kept = []

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from vidtok.text.console import printable, say
 
 LINE_SECONDS = 10.0
+BAR_SECONDS = 0.5
 LINES_APART, MOST_SECONDS = 1.5, 600.0
 """Without a terminal a line comes after LINE_SECONDS, and then ever more rarely: a dozen in the first half an hour."""
 
@@ -40,6 +41,17 @@ class FileProgress:
             rate = (self.done - self._first) / (self._said - self._started)
             left = (self.total - self.done) / rate / 60
             self.say(f"{self.done} of {self.total} files, {self.bad} bad, {rate:.1f} files/s, {left:.0f} min left")
+
+    def part(self, share: float | int) -> None:
+        """How far the file at hand is, 0 to 1: may be called at any rate."""
+        if monotonic() - self._said <= (self._gap if self._bar is None else BAR_SECONDS):
+            return
+        self._said = monotonic()
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{self.bad} bad, {share:.0%} of the next")
+        else:
+            self._gap = min(LINES_APART * self._gap, MOST_SECONDS)
+            self.say(f"{self.done} of {self.total} files, {self.bad} bad, {share:.0%} of the next")
 
     def say(self, text: str) -> None:
         """A line for a person, above the bar."""

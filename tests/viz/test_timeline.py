@@ -1,0 +1,55 @@
+"""The picture of a timeline: which classes have a row, and that bars stand where their segments are."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vidtok.viz.timeline import MOST_ROWS, Bar, clock, draw_timeline, rows_of
+
+
+def bar(start: float, end: float, label: int) -> Bar:
+    return Bar(start_seconds=start, end_seconds=end, label=label, score=0.9)
+
+
+def coloured(path: Path) -> np.ndarray:
+    """Columns in which something has a colour, of the lower half and the upper one."""
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    vivid = pixels.max(axis=2) - pixels.min(axis=2) > 40
+    half = len(vivid) // 2
+    return np.stack([vivid[:half].any(axis=0), vivid[half:].any(axis=0)])
+
+
+def test_bars_stand_where_their_segments_are(tmp_path):
+    times, scores = np.array([2.0, 8.0]), np.zeros((2, 3))
+    draw_timeline(
+        [bar(0.0, 5.0, 2), bar(5.0, 10.0, 0)],
+        tmp_path / "a.png",
+        classes=["a", "b", "c"],
+        ends=(0.0, 10.0),
+        scores=(times, scores),
+        cuts=[5.0],
+        title="走.mp4",
+    )
+    upper, lower = coloured(tmp_path / "a.png")
+    both = np.flatnonzero(upper | lower)
+    middle = (both[0] + both[-1]) / 2
+    assert np.median(np.flatnonzero(upper)) < middle < np.median(np.flatnonzero(lower))
+
+
+def test_the_classes_that_fill_most_have_a_row_in_the_order_of_their_begin():
+    bars = [bar(float(k), k + 1.0, k) for k in range(MOST_ROWS)]
+    assert rows_of([*bars, bar(20.0, 20.5, 30)]) == list(range(MOST_ROWS))
+    assert rows_of([*bars, bar(20.0, 30.0, 30), bar(30.0, 31.0, 0)]) == [*range(MOST_ROWS - 1), 30]
+    assert rows_of([bar(5.0, 6.0, 1), bar(0.0, 1.0, 4)]) == [4, 1]
+
+
+def test_nothing_to_show_is_a_picture_too(tmp_path):
+    scores = (np.array([1.0]), np.zeros((1, 1)))
+    draw_timeline([], tmp_path / "a.png", classes=["a"], ends=(0.0, 2.0), scores=scores, title="a")
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_times_are_shown_as_players_show_them():
+    assert [clock(each, whole=True) for each in (0.0, 59.6, 61.0, 3723.0)] == ["0:00", "1:00", "1:01", "1:02:03"]
+    assert clock(4.5, whole=False) == "4.5 s"
