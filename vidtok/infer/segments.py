@@ -90,7 +90,8 @@ def find_segments(
         labels[own] = label_one(smoothed, least=least) if kind == "softmax" else label_each(smoothed, least=least)
     widths = np.diff(cells.edges)
     found = []
-    for k in range(scores.shape[1]):
+    _, classes = scores.shape
+    for k in range(classes):
         for first, stop in _stretches(labels[:, k]):
             score = float(np.average(scores[first:stop, k], weights=widths[first:stop]))
             start, end = float(cells.edges[first]), float(cells.edges[stop])

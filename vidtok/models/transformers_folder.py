@@ -102,7 +102,7 @@ def check_kind(folder: Path, config: Mapping[str, Any]) -> tuple[Family, str]:
         raise CheckpointError(
             f"{folder / CONFIG}: auto_map names code that this model brings along; code of models is not run here"
         )
-    if kind in OTHER_FORMS:
+    if isinstance(kind, str) and kind in OTHER_FORMS:
         raise CheckpointError(f"{folder / CONFIG}: model_type={kind!r}: {OTHER_FORMS[kind]}")
     if not isinstance(saved, list) or len(saved) != 1 or saved[0] not in OPENED:
         raise CheckpointError(

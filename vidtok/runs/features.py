@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from vidtok.build import load_model
+from vidtok.loading import load_model
 from vidtok.choices import Backend, Device, FeatureKind
 from vidtok.errors import ConfigError, ModelError
 from vidtok.infer.features import VideoFeatures, extract_features, weights_digest

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidtok.build import load_model
+from vidtok.loading import load_model
 from vidtok.choices import Backend, Device
 from vidtok.errors import ConfigError, DataError, DecodeError
 from vidtok.infer.predict import model_views
