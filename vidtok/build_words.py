@@ -1,7 +1,7 @@
 """Messages from below, which name their own arguments, in the configuration's words."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from vidtok.config import EvalConfig, RunConfig
@@ -30,6 +30,8 @@ def config_words(text: str) -> str:
     return renamed(text, KEYS)
 
 
-def told_in_config_words() -> AbstractContextManager[None]:
+@contextmanager
+def told_in_config_words() -> Iterator[None]:
     """Errors from below with the configuration's keys for arguments; stands before a function too."""
-    return told_with(KEYS)
+    with told_with(KEYS):
+        yield

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -113,7 +113,9 @@ def _write_rows(file: IO[bytes], rows: Sequence[FeatureRow], key: str) -> None:
 
 def _write_safetensors(path: Path, rows: Sequence[FeatureRow], told: str) -> None:
     """By hand, since the library wants whole tensors: the header's length, the header, the tensors' bytes."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt", "told": told, "names": json.dumps([row.name for row in rows])}}
+    header: dict[str, Any] = {
+        "__metadata__": {"format": "pt", "told": told, "names": json.dumps([row.name for row in rows])}
+    }
     at = 0
     for key, dtype in (("seconds", "F64"), ("features", "F32")):  # the larger alignment first
         one = rows[0].read(key)

@@ -11,11 +11,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from vidtok.loading import load_model
 from vidtok.choices import Backend, Device, FeatureKind
 from vidtok.errors import ConfigError, ModelError
 from vidtok.infer.features import VideoFeatures, extract_features, weights_digest
 from vidtok.infer.predict import model_views
+from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.feature_files import ENDINGS, FeatureRow, read_features, write_features
 from vidtok.runs.folders import make_folder

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vidtok.loading import load_model
 from vidtok.choices import Backend, Device
 from vidtok.errors import ConfigError, DataError, DecodeError
 from vidtok.infer.predict import model_views
 from vidtok.infer.segments import Segment, find_segments, make_cells
 from vidtok.infer.timeline import WindowScores, score_windows, window_length
+from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.folders import make_folder
 from vidtok.runs.predict import Labelled, list_videos
