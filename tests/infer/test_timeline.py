@@ -74,7 +74,9 @@ def test_each_frame_is_decoded_and_encoded_once(video, monkeypatch):
     maps = net.network.maps
     monkeypatch.setattr(net.network, "maps", lambda x: (encoded.append(x.shape[1]), maps(x))[1])
     found = score_windows(net, video, step_seconds=0.2, find_cuts=True)
-    assert len(decoded) == 75
+    times = [frame.pts for frame in decoded]
+    assert times[-75:] == sorted(set(times))
+    assert times[:-75] in ([], times[-75:-74]), "the check of types in tests asks a reader for its pictures' size"
     assert isinstance(net.network, FrameByFrame)
     assert sum(encoded) == len(torch.unique(found.windows.indices)) == 15
     assert found.windows.indices.numel() == 12 * 4
