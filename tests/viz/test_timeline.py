@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vidtok.viz.timeline import MOST_ROWS, Bar, clock, draw_timeline, rows_of
+from vidtok.viz.timeline import MOST_ROWS, Bar, clock, draw_timeline, plain, rows_of
 
 
 def bar(start: float, end: float, label: int) -> Bar:
@@ -29,7 +29,7 @@ def test_bars_stand_where_their_segments_are(tmp_path):
         ends=(0.0, 10.0),
         scores=(times, scores),
         cuts=[5.0],
-        title="走.mp4",
+        title="走 $a$ $.mp4",
     )
     upper, lower = coloured(tmp_path / "a.png")
     both = np.flatnonzero(upper | lower)
@@ -48,6 +48,10 @@ def test_nothing_to_show_is_a_picture_too(tmp_path):
     scores = (np.array([1.0]), np.zeros((1, 1)))
     draw_timeline([], tmp_path / "a.png", classes=["a"], ends=(0.0, 2.0), scores=scores, title="a")
     assert (tmp_path / "a.png").is_file()
+
+
+def test_letters_that_the_font_has_not_are_escaped():
+    assert plain("Grüße 走") == r"Grüße \u8d70"
 
 
 def test_times_are_shown_as_players_show_them():

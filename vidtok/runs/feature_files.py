@@ -29,7 +29,7 @@ class FeatureRow:
 
     def read(self, key: str) -> np.ndarray:
         with safe_open(self.file, framework="np") as file:
-            return file.get_slice(key)[self.row]
+            return file.get_slice(key)[self.row : self.row + 1][0]
 
 
 def write_features(path: Path, rows: Sequence[FeatureRow], *, told: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float64
 
-from vidtok.viz.text import drawable
+from vidtok.viz.text import drawable, font_for, main_font
 from vidtok.viz.time_bars import COLOURS
 
 MOST_ROWS = 16
@@ -55,9 +55,9 @@ def draw_timeline(
         axis.axvline(cut, color="#444444", linewidth=0.5, linestyle=":")
     left = len({bar.label for bar in bars}) - len(labels)
     more = f"   ({left} more classes)" if left else ""
-    axis.set_title(drawable(title) + more, loc="left", fontsize=10)
+    axis.set_title(plain(title) + more, loc="left", fontsize=10, parse_math=False)
     axis.set(xlim=ends, ylim=(max(1, len(labels)) - 0.5, -0.5), yticks=range(len(labels)))
-    axis.set_yticklabels([drawable(classes[label]) for label in labels], fontsize=9)
+    axis.set_yticklabels([plain(classes[label]) for label in labels], fontsize=9, parse_math=False)
     axis.xaxis.set_major_formatter(lambda seconds, _: clock(seconds, whole=ends[1] - ends[0] > 20))
     axis.grid(alpha=0.3, axis="x")
     axis.set_axisbelow(True)
@@ -71,6 +71,14 @@ def rows_of(bars: Sequence[Bar]) -> list[int]:
         filled[bar.label] = filled.get(bar.label, 0.0) + bar.end_seconds - bar.start_seconds
     kept = sorted(filled, key=lambda label: -filled[label])[:MOST_ROWS]
     return [label for label in filled if label in kept]
+
+
+def plain(text: str) -> str:
+    """The text with an escape for each letter that matplotlib's own font has not."""
+    return "".join(
+        letter if font_for(letter) == main_font() else letter.encode("unicode_escape").decode("ascii")
+        for letter in drawable(text)
+    )
 
 
 def clock(seconds: float, *, whole: bool) -> str:
