@@ -90,9 +90,8 @@ def find_segments(
         labels[own] = label_one(smoothed, least=least) if kind == "softmax" else label_each(smoothed, least=least)
     widths = np.diff(cells.edges)
     found = []
-    _, classes = scores.shape
-    for k in range(classes):
-        for first, stop in _stretches(labels[:, k]):
+    for k, column in enumerate(labels.T):
+        for first, stop in _stretches(column):
             score = float(np.average(scores[first:stop, k], weights=widths[first:stop]))
             start, end = float(cells.edges[first]), float(cells.edges[stop])
             found.append(Segment(start_seconds=start, end_seconds=end, label=k, score=score))
