@@ -163,7 +163,7 @@ def test_a_saved_model_that_knows_how_it_is_fed_needs_a_list_alone(motion, train
     (tmp_path / "three.csv").write_text("".join(f"{motion}/val/{i:05d}.mp4 {i}\n" for i in range(3)))
     some = ["--list", str(tmp_path / "three.csv"), "--out", str(tmp_path)]
     assert test_tool.run(["--checkpoint", str(run), *some, *one]) == 0
-    assert " val n=3 failed=0 | 1x1 views" in capsys.readouterr().out
+    assert " three n=3 failed=0 | 1x1 views" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"takes clips of 8 frames of 32 x 32 pixels, but the config has 4 of 32"):
         run_test(tmp_path / "saved", ["data.frames=4"], videos=videos)
 
