@@ -21,6 +21,8 @@ from vidtok.infer.summarise import (
     thumbnails,
     video_key,
 )
+from vidtok.models.architecture import Architecture
+from vidtok.models.classifier import Classifier
 from vidtok.models.encoders import find_encoder
 from vidtok.models.summary_network import summaries
 from vidtok.nn.reduce_tokens import Reduction
@@ -57,6 +59,22 @@ def test_controls_are_summaries_of_the_clip_in_another_order(model):
             torch.testing.assert_close(found[f"{control}.{part}"], vector[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found["shuffled.mean"], found["plain.mean"], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(found["shuffled.motion"], found["plain.motion"])
+
+
+def test_an_encoder_whose_frames_see_each_other_encodes_every_control():
+    torch.manual_seed(0)
+    options = {"network": "vivit", "options": {"tubelet": [2, 8, 8], "width": 12, "depth": 2, "heads": 2}}
+    plan = Architecture(network="own", options=options, frames=4, size=16)
+    model = Classifier(plan.build(classes=2), mean=(0.5,) * 3, std=(0.5,) * 3, classes=("a", "b"), architecture=plan)
+    clip = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = clip_summaries(model.eval(), model.network, clip)
+    for control, own in {"plain": clip, "one": clip[[1] * 4], "reversed": clip.flip(0)}.items():
+        with torch.inference_mode():
+            wanted = summaries(*model.network.maps(model.normalise(own[None])))
+        for part, vector in wanted.items():
+            torch.testing.assert_close(found[f"{control}.{part}"], vector[0])
+    assert not torch.allclose(found["reversed.mean"], found["plain.mean"])
+    assert not torch.allclose(found["shuffled.mean"], found["plain.mean"])
 
 
 def test_what_is_kept_comes_back_bit_by_bit_and_half_a_file_is_made_again(desk, model, tmp_path, monkeypatch):

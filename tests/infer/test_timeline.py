@@ -157,7 +157,7 @@ def test_a_broken_file_and_a_length_that_nobody_knows_are_told(video, tmp_path):
         score_windows(model(), tmp_path / "one.mp4")
     net = encoder_model()
     net.feeding = replace(SEGMENTS, video_seconds=None)
-    with pytest.raises(ModelError, match=r"say how many seconds a window has \(--window, window_seconds\)"):
+    with pytest.raises(ModelError, match="say how many seconds a window has: `window_seconds`"):
         score_windows(net, video)
     assert len(score_windows(net, video, window_seconds=0.8).scores) > 3
     with pytest.raises(ModelError, match="windows come in their order"):

@@ -26,9 +26,9 @@ def test_a_clip_has_as_many_frames_as_are_wanted_and_the_encoder_takes(facts, wa
 @pytest.mark.parametrize(
     ("facts", "wanted", "words"),
     [
-        ({"frames": 8}, 16, "--frames 16: mine was built for clips of 8 frames; leave it out"),
-        ({"step": 2}, 5, "--frames 5: mine takes frames in multiples of 2, from 2"),
-        ({}, 0, "--frames 0: mine takes frames in multiples of 1, from 1"),
+        ({"frames": 8}, 16, "`frames`=16: mine was built for clips of 8 frames; leave it out"),
+        ({"step": 2}, 5, "`frames`=5: mine takes frames in multiples of 2, from 2"),
+        ({}, 0, "`frames`=0: mine takes frames in multiples of 1, from 1"),
     ],
 )
 def test_frames_that_contradict_are_refused(facts, wanted, words):

@@ -35,6 +35,16 @@ def test_a_file_under_timm_s_names(state, tmp_path, ending):
     assert str(file) in found.source
 
 
+def test_positions_of_another_size_are_taken_as_they_are(tmp_path):
+    torch.manual_seed(0)
+    save_file(timm.create_model("test_vit", num_classes=0).state_dict(), tmp_path / "vit.safetensors")
+    assert find_encoder(f"test_vit={tmp_path / 'vit.safetensors'}").size == 160
+    small = timm.create_model("test_vit", num_classes=0, img_size=64).state_dict()
+    save_file(small, tmp_path / "small.safetensors")
+    with pytest.raises(CheckpointError, match="pos_embed has another shape"):
+        find_encoder(f"test_vit={tmp_path / 'small.safetensors'}")
+
+
 def test_weights_that_do_not_fit_are_refused(state, tmp_path):
     short = {key: value for key, value in state.items() if "bn1" not in key}
     other = {**state, "conv_stem.weight": torch.zeros(3)}

@@ -6,6 +6,7 @@ from typing import get_args
 
 from vidtok.choices import Backend, Device
 from vidtok.cli import parser, told_in_options
+from vidtok.text.arguments import told_with
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -76,21 +77,22 @@ def run(arguments: Sequence[str]) -> int:
 def timelines(args: Namespace) -> int:
     from vidtok.runs.timeline import run_timeline, say_summary
 
-    labelled = run_timeline(
-        args.model,
-        args.sources,
-        out=args.out,
-        window_seconds=args.window,
-        step_seconds=args.step,
-        smooth_seconds=args.smooth or 0.0,
-        min_seconds=args.min_length,
-        cuts=args.cuts,
-        all_scores=args.all_scores,
-        root=args.root,
-        backend=args.backend,
-        device=args.device,
-        allow_plugins=args.allow_plugins,
-    )
+    with told_in_options(args), told_with({"window_seconds": "--window"}):
+        labelled = run_timeline(
+            args.model,
+            args.sources,
+            out=args.out,
+            window_seconds=args.window,
+            step_seconds=args.step,
+            smooth_seconds=args.smooth or 0.0,
+            min_seconds=args.min_length,
+            cuts=args.cuts,
+            all_scores=args.all_scores,
+            root=args.root,
+            backend=args.backend,
+            device=args.device,
+            allow_plugins=args.allow_plugins,
+        )
     if args.out is not None:
         say_summary(args.out, labelled)
     return 1 if labelled.failed and not args.allow_missing else 0

@@ -113,7 +113,7 @@ def window_length(model: Classifier, window_seconds: float | None) -> float | No
     if feeding.video_seconds is None:
         raise ModelError(
             "this model takes its frames from the whole of a video, and does not know how long the videos were that it "
-            "learned from: say how many seconds a window has (--window, window_seconds)"
+            "learned from: say how many seconds a window has: `window_seconds`"
         )
     return feeding.video_seconds
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderRecord:
-    """An encoder that `vidtok fit --encoder` takes by this name; any other of its kind can be named too."""
+    """An encoder that `vidtok fit` takes by this name; any other of its kind can be named too."""
 
     name: str
-    parameters: int
-    """Of the encoder alone, without what its makers have behind it."""
-    macs: int
-    """Multiply-adds of one clip of `frames` frames; of one frame where `frames` is None."""
+    parameters: int | None
+    """Of the encoder alone, without what its makers have behind it; None: not counted here."""
+    macs: int | None
+    """Multiply-adds of one clip of `frames` frames, or of one frame where `frames` is None; None: not counted here."""
     frames: int | None
     """Frames of a clip; None: each frame by itself, any number of them."""
     size: int
@@ -20,20 +20,120 @@ class EncoderRecord:
     """Of the weights, as timm or their makers state it."""
     good_at: str
     tried: bool
-    """Run here with its own weights. The others are known by their code alone: their sizes are counted, their loading
-    is tested with weights drawn at random, and nothing is promised of what they reach."""
+    """Run here with its own weights. The others are known, not run here: their kind's loading is tested with weights
+    drawn at random, what they are good at is what others report, and nothing is promised of what they reach."""
 
 
 ENCODERS = (
     EncoderRecord(
         name="tf_efficientnet_lite0",
-        parameters=3_371_072,
-        macs=0,
+        parameters=3_371_008,
+        macs=383_907_552,
         frames=None,
         size=224,
         licence="Apache-2.0",
         good_at="small sets on a processor: what a frame shows, and by the motion summary what moves where",
         tried=True,
+    ),
+    EncoderRecord(
+        name="vit_small_patch16_dinov3.lvd1689m",
+        parameters=21_586_944,
+        macs=4_698_104_832,
+        frames=None,
+        size=224,
+        licence="dinov3-license",
+        good_at="what a frame shows, without labels or words in its training; any size of picture",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="vit_pe_core_small_patch16_384.fb",
+        parameters=None,
+        macs=None,
+        frames=None,
+        size=384,
+        licence="Apache-2.0",
+        good_at="what a frame shows, trained on pictures and videos with words",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="vit_base_patch16_siglip_224.v2_webli",
+        parameters=None,
+        macs=None,
+        frames=None,
+        size=224,
+        licence="Apache-2.0",
+        good_at="what a frame shows, trained on pictures with words",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="vit_base_patch16_clip_224.openai",
+        parameters=None,
+        macs=None,
+        frames=None,
+        size=224,
+        licence="MIT",
+        good_at="what a frame shows, trained on pictures with words",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="facebook/vjepa2-vitl-fpc64-256",
+        parameters=None,
+        macs=None,
+        frames=16,
+        size=256,
+        licence="MIT",
+        good_at="motion, with many clips and an attentive probe; its mean alone is weak with few clips",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="google/videoprism-base-f16r288@refs/pr/4",
+        parameters=None,
+        macs=None,
+        frames=16,
+        size=288,
+        licence="CC-BY-4.0",
+        good_at="what happens in a clip, trained on videos with words",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="MCG-NJU/videomae-base-finetuned-kinetics",
+        parameters=None,
+        macs=None,
+        frames=16,
+        size=224,
+        licence="CC-BY-NC-4.0",
+        good_at="human actions like those of Kinetics-400, whose labels it learned",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="google/vivit-b-16x2-kinetics400",
+        parameters=None,
+        macs=None,
+        frames=32,
+        size=224,
+        licence="see its page",
+        good_at="human actions like those of Kinetics-400, whose labels it learned",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="facebook/timesformer-base-finetuned-k400",
+        parameters=None,
+        macs=None,
+        frames=8,
+        size=224,
+        licence="see its page",
+        good_at="human actions like those of Kinetics-400, whose labels it learned",
+        tried=False,
+    ),
+    EncoderRecord(
+        name="microsoft/xclip-base-patch32",
+        parameters=None,
+        macs=None,
+        frames=8,
+        size=224,
+        licence="see its page",
+        good_at="human actions with few clips: trained on Kinetics-400 with words; blind to order",
+        tried=False,
     ),
 )
 

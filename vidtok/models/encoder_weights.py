@@ -43,10 +43,10 @@ class EncoderWeights:
             return self.frames or max(self.step, USUAL_FRAMES // self.step * self.step)
         if self.frames not in (None, wanted):
             raise ConfigError(
-                f"--frames {wanted}: {self.name} was built for clips of {self.frames} frames; leave it out"
+                f"`frames`={wanted}: {self.name} was built for clips of {self.frames} frames; leave it out"
             )
         if wanted < 1 or wanted % self.step:
             raise ConfigError(
-                f"--frames {wanted}: {self.name} takes frames in multiples of {self.step}, from {self.step}"
+                f"`frames`={wanted}: {self.name} takes frames in multiples of {self.step}, from {self.step}"
             )
         return wanted

@@ -11,14 +11,14 @@ import torch
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidtok.errors import CheckpointError, ModelError
 from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.models.colours import Colours
 from vidtok.models.encoder import picture_network
 from vidtok.models.encoder_table import ENCODERS
-from vidtok.models.encoder_weights import EncoderWeights
+from vidtok.models.encoder_weights import USUAL_SIZE, EncoderWeights
 from vidtok.models.hub_folder import HUB_NAME, HUB_SECONDS, hub_folder
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.models.transformers_folder import is_transformers_folder, open_folder
@@ -192,15 +192,21 @@ def from_hub(name: str) -> EncoderWeights:
 
 
 def checked(name: str, state: Mapping[str, Tensor], *, source: str) -> EncoderWeights:
-    """These weights without the last layer; CheckpointError for a key that is missing or of another shape."""
-    body: nn.Module = picture_network(name, (224, 224))
-    own = body.state_dict()
-    missing = [key for key in own if key not in state]
-    other = [key for key in own if key in state and state[key].shape != own[key].shape]
-    if missing or other:
-        wrong = f"{len(missing)} keys are missing, such as {missing[0]}" if missing else f"{other[0]} has another shape"
-        raise CheckpointError(f"{source}: not the weights of {name}: {wrong}")
+    """These weights without the last layer; CheckpointError for a key that is missing or of another shape.
+
+    Pictures are of the usual size, or, where positions do not fit it, of the one that timm's own weights were made for.
+    """
     told = timm.get_pretrained_cfg(name)
+    wrong = ""
+    for size in dict.fromkeys([(USUAL_SIZE, USUAL_SIZE), *([] if told is None else [told.input_size[-2:]])]):
+        own = picture_network(name, size).state_dict()
+        missing = [key for key in own if key not in state]
+        other = [key for key in own if key in state and state[key].shape != own[key].shape]
+        if not missing and not other:
+            break
+        wrong = f"{len(missing)} keys are missing, such as {missing[0]}" if missing else f"{other[0]} has another shape"
+    else:
+        raise CheckpointError(f"{source}: not the weights of {name}: {wrong}")
     if told is None:
         raise ModelError(f"{name}: timm does not say how its pixels are normalised; take another encoder")
     return EncoderWeights(
@@ -210,4 +216,5 @@ def checked(name: str, state: Mapping[str, Tensor], *, source: str) -> EncoderWe
         mean=colours(told.mean),
         std=colours(told.std),
         source=source,
+        size=size[0] if size[0] == size[1] else size,
     )

@@ -21,7 +21,7 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 OTHER_FORMS: Mapping[str, str] = {
     "siglip2": "it takes patches instead of pictures; timm has this encoder for pictures, "
-    "--encoder vit_base_patch16_siglip_gap_224.v2_webli and its like",
+    "`encoder`=vit_base_patch16_siglip_gap_224.v2_webli and its like",
 }
 """Types of models that cannot be taken as they are, and what can."""
 NO_CHOICE = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
