@@ -84,8 +84,8 @@ def test_a_model_comes_from_the_hub_by_its_id(motion, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Classifier, "from_pretrained", from_pretrained)
     monkeypatch.chdir(tmp_path)
-    assert load_model("someone/model", revision="v1") is model
-    assert load_model("some-one/model.v2") is model
+    assert load_model("someone/model", revision="v1").network is model.network
+    assert load_model("some-one/model.v2").network is model.network
     assert asked == [("someone/model", "v1"), ("some-one/model.v2", None)]
     for path in ("checkpoints/none.pt", "none", "a/b/c", "none/weights.safetensors", str(tmp_path / "none")):
         with pytest.raises(CheckpointError, match="no such checkpoint file"):

@@ -111,6 +111,10 @@ def build_feeding(config: Config) -> Feeding:
     )
 
 
+NOT_OF_CLIPS = ("scores", "video_seconds")
+"""What a model's description of its feeding says beside how a clip is taken."""
+
+
 def config_of(model: Classifier, *, val: str | Path) -> Config:
     """A config that feeds a model as it was fed, to test it on a list; what only training needs is nominal.
 
@@ -123,7 +127,7 @@ def config_of(model: Classifier, *, val: str | Path) -> Config:
         )
     mean, std = model.normalisation
     data = {
-        **{key: value for key, value in feeding.describe().items() if key != "scores"},
+        **{key: value for key, value in feeding.describe().items() if key not in NOT_OF_CLIPS},
         "train": str(val),
         "val": str(val),
         "frames": architecture.frames,

@@ -54,7 +54,7 @@ def load_model(
         if classes is not None and classes != len(model.classes):
             names = class_names(classes)
             model = model if names == model.classes else with_classes(model, names, source=source)
-    return VideoClassifier.of(model).eval()
+        return VideoClassifier.of(model).eval()
 
 
 def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:

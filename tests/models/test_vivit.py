@@ -165,7 +165,7 @@ def test_multi_axis_takes_turns_between_block_and_grid():
         ({"size": (16, 20)}, "16 or 24 columns"),
         ({"heads": 5}, "5 heads do not divide a width of 24; 1, 2, 3, 4, 6, 8, 12, 24 would"),
         ({"pool": "cls", "token_learner": TokenLearnerOptions(after_block=2)}, "set `pool`=mean"),
-        ({"token_learner": TokenLearnerOptions(after_block=4)}, "after_block to 0 … 3"),
+        ({"token_learner": TokenLearnerOptions(after_block=4)}, "after_block` to 0 … 3"),
         ({"pool": "cls", "mixer": SPACE}, "set `pool`=mean"),
         (
             {"token_mixer": SPACE, "token_learner": TokenLearnerOptions(after_block=2)},
