@@ -71,7 +71,7 @@ ENCODERS = (
         macs=None,
         frames=None,
         size=224,
-        licence="MIT",
+        licence="Apache-2.0",
         good_at="what a frame shows, trained on pictures with words",
         tried=False,
     ),
