@@ -8,10 +8,10 @@ class EncoderRecord:
     """An encoder that `vidtok fit` takes by this name; any other of its kind can be named too."""
 
     name: str
-    parameters: int | None
-    """Of the encoder alone, without what its makers have behind it; None: not counted here."""
-    macs: int | None
-    """Multiply-adds of one clip of `frames` frames, or of one frame where `frames` is None; None: not counted here."""
+    parameters: int
+    """Of the encoder alone, without what its makers have behind it; on the hub: by the library's configuration."""
+    macs: int
+    """Multiply-adds of one clip of `frames` frames, or of one frame where `frames` is None."""
     frames: int | None
     """Frames of a clip; None: each frame by itself, any number of them."""
     size: int
@@ -47,8 +47,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="vit_pe_core_small_patch16_384.fb",
-        parameters=None,
-        macs=None,
+        parameters=23_586_048,
+        macs=15_489_967_104,
         frames=None,
         size=384,
         licence="Apache-2.0",
@@ -57,8 +57,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="vit_base_patch16_siglip_224.v2_webli",
-        parameters=None,
-        macs=None,
+        parameters=92_884_224,
+        macs=17_470_881_792,
         frames=None,
         size=224,
         licence="Apache-2.0",
@@ -67,18 +67,18 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="vit_base_patch16_clip_224.openai",
-        parameters=None,
-        macs=None,
+        parameters=85_799_424,
+        macs=17_563_060_224,
         frames=None,
         size=224,
-        licence="MIT",
+        licence="Apache-2.0",
         good_at="what a frame shows, trained on pictures with words",
         tried=False,
     ),
     EncoderRecord(
         name="facebook/vjepa2-vitl-fpc64-256",
-        parameters=None,
-        macs=None,
+        parameters=303_885_312,
+        macs=827_854_946_304,
         frames=16,
         size=256,
         licence="MIT",
@@ -87,8 +87,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="google/videoprism-base-f16r288@refs/pr/4",
-        parameters=None,
-        macs=None,
+        parameters=114_365_184,
+        macs=486_644_121_600,
         frames=16,
         size=288,
         licence="CC-BY-4.0",
@@ -97,8 +97,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="MCG-NJU/videomae-base-finetuned-kinetics",
-        parameters=None,
-        macs=None,
+        parameters=86_227_200,
+        macs=180_344_586_240,
         frames=16,
         size=224,
         licence="CC-BY-NC-4.0",
@@ -107,8 +107,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="google/vivit-b-16x2-kinetics400",
-        parameters=None,
-        macs=None,
+        parameters=88_646_400,
+        macs=451_524_446_208,
         frames=32,
         size=224,
         licence="see its page",
@@ -117,8 +117,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="facebook/timesformer-base-finetuned-k400",
-        parameters=None,
-        macs=None,
+        parameters=121_258_752,
+        macs=195_829_972_992,
         frames=8,
         size=224,
         licence="see its page",
@@ -127,8 +127,8 @@ ENCODERS = (
     ),
     EncoderRecord(
         name="microsoft/xclip-base-patch32",
-        parameters=None,
-        macs=None,
+        parameters=122_909_952,
+        macs=35_793_027_072,
         frames=8,
         size=224,
         licence="see its page",
