@@ -31,8 +31,9 @@ from vidtok.data.lists import open_list
 from vidtok.data.motion import render_motion
 from vidtok.infer.predict import model_views
 from vidtok.infer.summarise import read_tokens, summarise_videos
-from vidtok.models.encoder import Encoder
-from vidtok.models.encoders import EncoderWeights, find_encoder
+from vidtok.models.encoder_weights import EncoderWeights
+from vidtok.models.encoders import find_encoder
+from vidtok.models.summary_network import SummaryNetwork
 from vidtok.nn.attentive_probe import FrameOrderProbe
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
@@ -119,7 +120,9 @@ def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motio
         division = divide(labels, groups, folds=folds)
         parts = [([r for r in rows if division[r] != k], [r for r in rows if division[r] == k]) for k in range(folds)]
     network = model.network
-    assert isinstance(network, Encoder)
+    assert isinstance(network, SummaryNetwork)
+    if not network.frames_apart:  # the tokens of a reversed clip are then not the tokens backwards
+        raise SystemExit(f"{weights.name}: sees frames together; take an encoder that sees each by itself")
     return Set(
         name=name,
         videos=Videos(labels=labels, groups=groups, folds=division, classes=len(classes or ())),
