@@ -81,7 +81,7 @@ def find_segments(
         raise ModelError(f"smooth_seconds and min_seconds count from 0, got {smooth_seconds:g} and {min_seconds:g}")
     least = max(1, int(np.ceil(min_seconds / step_seconds - 1e-6)))
     reach = round(smooth_seconds / step_seconds) // 2
-    scores = np.empty(cells.scores.shape)
+    scores: np.ndarray = np.empty(cells.scores.shape)
     labels = np.empty(scores.shape, bool)
     for shot in np.unique(cells.shots):
         own = cells.shots == shot
