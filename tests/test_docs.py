@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tests.conftest import ROOT, tool_options
-from tests.runs.own_clips import ENCODER, encoder_file, own_clips
+from tests.runs.own_clips import colour_model, own_clips
 from vidtok.cli.console import COMMANDS
 
 
@@ -26,10 +26,10 @@ def test_the_notebook_s_lines_train_and_test_without_the_commands(tmp_path):
 def test_what_the_page_on_labels_shows_runs(tmp_path, monkeypatch, capsys):
     page = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
     own_clips(tmp_path / "clips", each=3)
-    encoder = f"{ENCODER}={encoder_file(tmp_path / 'encoder.safetensors')}"
+    colour_model(tmp_path / "clips", tmp_path / "encoder.safetensors", seconds=0.4).save_pretrained(
+        tmp_path / "runs" / "own" / "model"
+    )
     monkeypatch.chdir(tmp_path)
-    fit = importlib.import_module("vidtok.cli.fit")
-    assert fit.run(["clips", "--out", "runs/own", "--encoder", encoder, "--frames", "2"]) == 0
     shutil.copytree("clips/red", "new")
     for name in ("long.mp4", "a.mp4", "b.mp4"):
         shutil.copy("clips/blue/p0_0.mp4", name)

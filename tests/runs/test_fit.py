@@ -180,6 +180,7 @@ def test_the_model_is_in_evaluation_state_and_needs_no_config(desk):
     assert not model.training
     assert model.feeding is not None
     assert (model.feeding.sampling, model.feeding.fit) == ("segments", "pad")
+    assert model.feeding.video_seconds == pytest.approx(0.8), "the window of a timeline"
     assert model(torch.zeros(1, 4, 3, 224, 224, dtype=torch.uint8)).shape == (1, 3)
 
 

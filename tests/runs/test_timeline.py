@@ -18,8 +18,8 @@ from PIL import Image
 import vidtok
 from tests.conftest import ROOT
 from tests.infer.joined import Stretch, boundary_errors, join_clips, segment_f1
-from tests.runs.own_clips import ENCODER, encoder_file, own_clips
-from vidtok.cli import fit, predict
+from tests.runs.own_clips import colour_model, own_clips
+from vidtok.cli import predict
 from vidtok.data.survey import median_seconds
 from vidtok.errors import ConfigError, DataError, ModelError
 from vidtok.infer.timeline import score_windows
@@ -32,12 +32,11 @@ ORDER = ("red", "blue", "blue", "green", "red")
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory) -> Path:
-    """Clips of colours, a model that was fitted on them, and a video joined from them: 1.6 s of each, 3.2 s of blue."""
+    """Clips of colours, a model that tells them apart, and a video joined from them: 1.6 s of each, 3.2 s of blue."""
     folder = tmp_path_factory.mktemp("desk")
     own_clips(folder / "clips", each=4, frames=16)
-    encoder = f"{ENCODER}={encoder_file(folder / 'encoder.safetensors')}"
-    arguments = [str(folder / "clips"), "--out", str(folder / "run"), "--encoder", encoder, "--frames", "2"]
-    assert fit.run(arguments) == 0
+    model = colour_model(folder / "clips", folder / "encoder.safetensors", seconds=1.6)
+    model.save_pretrained(folder / "run" / "model")
     numbers = (0, 1, 2, 3, 1)
     clips = [(folder / "clips" / name / f"p{k % 3}_{k}.mp4", name) for k, name in zip(numbers, ORDER, strict=True)]
     join_clips(clips, folder / "long.mp4", fps=10.0)
@@ -195,7 +194,7 @@ def test_actions_of_people_who_were_not_seen(tmp_path):
     ]
     random.Random(0).shuffle(clips)
     truth = join_clips(clips, tmp_path / "joined.mp4")
-    found = score_windows(model, tmp_path / "joined.mp4")
+    found = score_windows(model, tmp_path / "joined.mp4", find_cuts=True)
     told = [
         Stretch(start=each.start_seconds, end=each.end_seconds, name=model.classes[each.label])
         for each in segments_of(found, model)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ def _write_npz(path: Path, rows: Sequence[FeatureRow], told: str) -> None:
                 _write_rows(file, rows, key)
 
 
-def _write_rows(file: IO[bytes], rows: Sequence[FeatureRow], key: str) -> None:
+def _write_rows(file: Any, rows: Sequence[FeatureRow], key: str) -> None:
     one = rows[0].read(key)
     header = {
         "descr": np.lib.format.dtype_to_descr(one.dtype),

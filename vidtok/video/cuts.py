@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 SIDE = 16
 """Rows and columns of the small pictures that are compared."""
 REACH_SECONDS = 0.3
-RATIO = 2.5
+RATIO = 2.0
 LEAST = 4.0
 """Grey levels: no cut changes a picture by less on average."""
 
