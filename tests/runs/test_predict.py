@@ -58,14 +58,14 @@ def test_scores_are_the_same_in_python_by_command_and_in_a_test_of_the_same_view
         np.testing.assert_allclose(np.array(scores, float), by_test, rtol=1e-4, atol=1e-5)
         python = loaded.predict(path, clips=2, crops=3).scores.numpy()
         np.testing.assert_allclose(python, by_test, rtol=1e-4, atol=1e-5)
-    assert max(map(np.ptp, zip(*wanted.values(), strict=True))) > 0.01, "videos differ"
+    assert max(map(np.ptp, zip(*wanted.values(), strict=True))) > 1e-3, "videos differ by more than ways may"
 
 
 def test_videos_have_the_names_of_their_places(tmp_path):
     for name in ("one/a.mp4", "two/b/c.mp4", "d.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / "list.txt").write_text(f"two/b/c.mp4\n{tmp_path / 'd.mp4'}\n../{tmp_path.name}/one/a.mp4\n")
+    (tmp_path / "list.txt").write_text(f"two/b/c.mp4 0\n{tmp_path / 'd.mp4'} 0\n../{tmp_path.name}/one/a.mp4 0\n")
     found = list_videos([tmp_path / "d.mp4", tmp_path / "two"], root=None)
     assert found == {tmp_path / "d.mp4": Path("d.mp4"), tmp_path / "two" / "b" / "c.mp4": Path("b/c.mp4")}
     names = list(list_videos([tmp_path / "list.txt"], root=None).values())

@@ -3,21 +3,23 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from vidtok.viz.timeline import MOST_ROWS, Bar, clock, draw_timeline, plain, rows_of
+from vidtok.viz.time_bars import COLOURS
+from vidtok.viz.timeline import BAR_ALPHA, MOST_ROWS, Bar, clock, draw_timeline, plain, rows_of
 
 
 def bar(start: float, end: float, label: int) -> Bar:
     return Bar(start_seconds=start, end_seconds=end, label=label, score=0.9)
 
 
-def coloured(path: Path) -> np.ndarray:
-    """Columns in which something has a colour, of the lower half and the upper one."""
-    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
-    vivid = pixels.max(axis=2) - pixels.min(axis=2) > 40
-    half = len(vivid) // 2
-    return np.stack([vivid[:half].any(axis=0), vivid[half:].any(axis=0)])
+def columns_of(path: Path, row: int) -> np.ndarray:
+    """Columns of pixels in which a good deal has the colour of this row's bars."""
+    ink = np.array([int(COLOURS[row][at : at + 2], 16) for at in (1, 3, 5)])
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(float)
+    near = np.abs(pixels - (255 - BAR_ALPHA * (255 - ink))).max(axis=2) <= 3
+    return np.flatnonzero(near.sum(axis=0) > 10)
 
 
 def test_bars_stand_where_their_segments_are(tmp_path):
@@ -31,10 +33,10 @@ def test_bars_stand_where_their_segments_are(tmp_path):
         cuts=[5.0],
         title="走 $a$ $.mp4",
     )
-    upper, lower = coloured(tmp_path / "a.png")
-    both = np.flatnonzero(upper | lower)
-    middle = (both[0] + both[-1]) / 2
-    assert np.median(np.flatnonzero(upper)) < middle < np.median(np.flatnonzero(lower))
+    first, second = columns_of(tmp_path / "a.png", 0), columns_of(tmp_path / "a.png", 1)
+    assert first[0] < first[-1] <= second[0] < second[-1]
+    assert first[-1] - first[0] == pytest.approx(second[-1] - second[0], abs=6)
+    assert len(first) > 400
 
 
 def test_the_classes_that_fill_most_have_a_row_in_the_order_of_their_begin():

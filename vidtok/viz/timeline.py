@@ -11,6 +11,7 @@ from vidtok.viz.text import drawable, font_for, main_font
 from vidtok.viz.time_bars import COLOURS
 
 MOST_ROWS = 16
+BAR_ALPHA = 0.35
 WIDTH, ROW, BESIDE = 11.0, 0.42, 1.3
 """In inches, of the picture, of a class's row, and of title and axis together."""
 
@@ -49,7 +50,7 @@ def draw_timeline(
     for row, label in enumerate(labels):
         colour = COLOURS[row % len(COLOURS)]
         own = [(bar.start_seconds, bar.end_seconds - bar.start_seconds) for bar in bars if bar.label == label]
-        axis.broken_barh(own, (row - 0.4, 0.8), facecolors=colour, alpha=0.35, linewidth=0)
+        axis.broken_barh(own, (row - 0.4, 0.8), facecolors=colour, alpha=BAR_ALPHA, linewidth=0)
         axis.plot(times, row + 0.4 - 0.8 * values[:, label], color=colour, linewidth=1.0)
     for cut in cuts:
         axis.axvline(cut, color="#444444", linewidth=0.5, linestyle=":")
