@@ -103,9 +103,9 @@ import sys
 from vidtok.cli.console import main
 from vidtok.data.dataset import VideoDataset
 
-take = VideoDataset.__getitem__
+take, file = VideoDataset.__getitem__, sys.argv[1]
 def logged(self, key):
-    with open(sys.argv[1], "a") as log:
+    with open(file, "a") as log:
         print(self.records[key[0]].path, file=log)
     return take(self, key)
 VideoDataset.__getitem__ = logged
