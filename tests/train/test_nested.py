@@ -52,6 +52,12 @@ def test_inner_divisions_keep_groups():
     assert all(folds[k] == folds[k + 1] for k in range(0, 16, 2))
 
 
+def test_where_one_group_is_left_its_videos_are_divided():
+    own = videos()
+    assert own.groups[4] == own.groups[5]
+    assert len(set(own.inner([4, 5], seed=0))) == 2
+
+
 def test_the_standard_error_is_that_of_independent_groups():
     hits = [True, True, True, False] * 25
     single = standard_error(hits, list(range(100)))

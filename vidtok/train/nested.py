@@ -40,8 +40,13 @@ class Videos:
         )
 
     def inner(self, rows: Sequence[int], *, folds: int = INNER, seed: int) -> tuple[int, ...]:
-        """A division of some of the rows, groups kept together."""
+        """A division of some of the rows, groups kept together; where all are of one group, the videos are divided.
+
+        What is chosen by it then fits that group, which makes the figure of what was left out no better.
+        """
         labels, groups = [self.labels[row] for row in rows], [self.groups[row] for row in rows]
+        if len(set(groups)) == 1:
+            groups = list(rows)
         return divide(labels, groups, folds=max(2, min(folds, len(set(groups)))), seed=seed)
 
 
