@@ -30,9 +30,15 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     out = tmp_path / "reduction.json"
     arguments = [f"own={tmp_path / 'clips'}", "--work", str(tmp_path / "work"), "--out", str(out), "--folds", "2"]
     arguments += ["--encoder", encoder, "--epochs", "1"]
-    bench.main([*arguments, "--linear"])
+    bench.main([*arguments, "--linear", "--divisions", "2"])
     linear = json.loads(out.read_text("utf-8"))
-    assert {each["kept"] for each in linear} == {"frames", "mean", "time", "maps", "motion", "maps_motion"}
+    kinds = {"frames", "mean", "time", "maps", "motion", "maps_motion"}
+    assert {each["kept"] for each in linear if each["probe"] == "linear"} == kinds
+    chosen, pooled = (each for each in linear if each["probe"] == "linear, 2 divisions")
+    assert (chosen["kept"], pooled["kept"]) == ("what fit chooses", "time")
+    assert chosen["top1"] >= 0.8
+    assert 0 <= chosen["spread"] < 0.3
+    assert f"| {chosen['top1']:.3f} ± {chosen['spread']:.3f} (" in out.with_suffix(".md").read_text("utf-8")
     assert next(each for each in linear if each["kept"] == "mean")["top1"] >= 0.8, "colours are told apart"
     monkeypatch.setattr("vidtok.infer.summarise.clip_summaries", None)
     bench.main(arguments)

@@ -7,15 +7,18 @@ Each clip is encoded once; its tokens in every form and its summaries stand in W
 `motion` (made where it is missing: 600 clips to train on, 200 to test), the folders of VIDTOK_VIDEOS, and any folder
 with a sub-folder per class, NAME=FOLDER. All but `motion` are measured by folds that keep groups together. Linear rows
 choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned for any of them.
+With --divisions N what `vidtok fit` does, summary and penalty chosen on inner folds, is measured over N seeded
+divisions into five folds, beside the pooled summary alone on the same ones: mean and standard deviation.
 """
 
 import argparse
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +42,8 @@ from vidtok.nn.reduce_tokens import Reduction
 from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
 from vidtok.runs.fit import SUMMARIES, encoder_model
 from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
-from vidtok.train.nested import INNER, Videos
-from vidtok.train.probe import fit_probe
+from vidtok.train.nested import INNER, Videos, left_out_logits
+from vidtok.train.probe import figure_of, fit_probe
 from vidtok.types import Failure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,10 +160,7 @@ def linear(own: Set, summary: str) -> list[Figures]:
     if summary == "frames":
         x, turned = (side_by_side(own, backwards=way) for way in (False, True))
     else:
-        x, turned = (
-            torch.stack([torch.cat([v[f"{way}.{part}"] for part in summary.split("_")]) for v in own.vectors]).double()
-            for way in ("plain", "reversed")
-        )
+        x, turned = (summed_up(own, summary, way) for way in ("plain", "reversed"))
     began, targets, logits = time.monotonic(), own.videos.targets, []
     for train, test in own.parts:
         inner = own.videos.inner(train, folds=INNER, seed=0)
@@ -170,6 +170,29 @@ def linear(own: Set, summary: str) -> list[Figures]:
     plain, backwards = (torch.cat(each) for each in zip(*logits, strict=True))
     size = x.shape[1] * (2 if summary == "frames" else 4)
     return [{"kept": summary, "probe": "linear", "bytes": size, "seconds": seconds, **figures(own, plain, backwards)}]
+
+
+def divided(own: Set, divisions: int) -> list[Figures]:
+    """What `fit` chooses, and the summary `time` alone, over seeded divisions into five folds that keep groups."""
+    every = {name: summed_up(own, name, "plain") for name in SUMMARIES}
+    rows = []
+    for kept, features in (("what fit chooses", every), ("time", {"time": every["time"]})):
+        began, found = time.monotonic(), []
+        for seed in range(divisions):
+            folds = divide(own.videos.labels, own.videos.groups, folds=5, seed=seed)
+            videos = replace(own.videos, folds=folds)
+            logits = left_out_logits({"plain": features}, videos, kind="softmax", seed=seed)["plain"]
+            found.append(figure_of(logits, videos.targets, kind="softmax"))
+        size = 4 * sum(x.shape[1] for x in features.values())
+        told: Figures = {"top1": statistics.mean(found), "spread": statistics.stdev(found), "opposite": None}
+        probe = f"linear, {divisions} divisions"
+        rows.append({"kept": kept, "probe": probe, "bytes": size, "seconds": time.monotonic() - began, **told})
+    return rows
+
+
+def summed_up(own: Set, summary: str, way: str) -> Tensor:
+    """One summary of every clip, in double precision."""
+    return torch.stack([torch.cat([v[f"{way}.{part}"] for part in summary.split("_")]) for v in own.vectors]).double()
 
 
 def attentive(own: Set, form: Reduction, recipe: Recipe) -> list[Figures]:
@@ -242,7 +265,8 @@ def table(results: Sequence[Figures]) -> str:
 
 def cell(each: Figures) -> str:
     turned = "" if each["opposite"] is None else f", backwards the opposite {each['opposite']:.3f}"
-    return f"{each['top1']:.3f}{turned} ({each['seconds']:.0f} s)"
+    spread = "" if each.get("spread") is None else f" ± {each['spread']:.3f}"
+    return f"{each['top1']:.3f}{spread}{turned} ({each['seconds']:.0f} s)"
 
 
 def write_page(page: Path, text: str) -> None:
@@ -262,12 +286,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=20, help="of the probes with attention (default: %(default)s)")
     parser.add_argument("--motion", type=int, nargs=2, default=(600, 200), metavar="N", help="clips to train and test")
     parser.add_argument("--linear", action="store_true", help="leave out the probes with attention, which take long")
+    parser.add_argument("--divisions", type=int, metavar="N", help="measure what `fit` does over N divisions besides")
     args = parser.parse_args(arguments)
+    if args.divisions is not None and args.divisions < 2:
+        parser.error("--divisions counts from 2, for a spread")
     weights, recipe = find_encoder(args.encoder), Recipe(epochs=args.epochs)
     results: list[Figures] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else []
     for name in args.sets:
         own = encoded(name, weights=weights, work=args.work, folds=args.folds, motion=tuple(args.motion))
         rows = {f"linear {each}": partial(linear, own, each) for each in ("frames", *SUMMARIES)}
+        if args.divisions and not own.paired:  # of `motion` the test clips are given
+            rows[f"divisions {args.divisions}"] = partial(divided, own, args.divisions)
         if not args.linear:
             rows |= {f"attentive {form.name}": partial(attentive, own, form, recipe) for form in FORMS}
             rows |= {f"learned {n}": partial(learned, own, (n,), recipe) for n in BUDGETS}
