@@ -21,7 +21,7 @@ def test_every_promised_name_is_there():
     assert {name: callable(getattr(vidtok, name)) for name in vidtok.__all__} == dict.fromkeys(vidtok.__all__, True)
     assert (
         set(vidtok.__all__)
-        == {"create_model", "fit", "list_models", "load", "open_video", "predict"}
+        == {"create_model", "fit", "list_encoders", "list_models", "load", "open_video", "predict"}
         <= set(dir(vidtok))
     )
     assert vidtok.create_model is create_model

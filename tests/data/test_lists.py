@@ -142,7 +142,7 @@ def test_a_single_label_holds_all_the_time(tmp_path):
     (tmp_path / "list.csv").write_text("path,labels\na.mp4,0\nb.mp4,1:2.5-4\n")
     records = read_list(tmp_path / "list.csv")
     check_labels(records, "ab", several=True)
-    with pytest.raises(DataError, match=r"label of 'b.mp4' has a time of its own.*start and end, or set train\.loss"):
+    with pytest.raises(DataError, match=r"label of 'b.mp4' has a time of its own.*start and end, or set `several`"):
         check_labels(records, "ab")
 
 

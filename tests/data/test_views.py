@@ -54,6 +54,9 @@ class Pictures:
         for index in sorted(set(indices)):
             yield index, self.all()[index]
 
+    def renew_deadline(self):
+        pass
+
     def close(self):
         pass
 

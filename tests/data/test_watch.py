@@ -200,7 +200,7 @@ def test_errors_of_the_dataset_stay_what_they_are(folder, monkeypatch):
 def test_a_backend_that_is_missing_is_told_before_any_worker_starts(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "decord", None)
     (folder / "list.csv").write_text("a.mp4 0\n")
-    with pytest.raises(ConfigError, match=r"data\.backend=decord: .*Linux on x86-64"):
+    with pytest.raises(ConfigError, match=r"`backend`=decord: .*Linux on x86-64"):
         VideoDataset(read_list(folder / "list.csv"), views=VIEWS, backend="decord")
 
 

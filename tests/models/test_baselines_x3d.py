@@ -28,7 +28,7 @@ def test_published_checkpoints_fit():
 
 def test_what_does_not_fit_is_said():
     for wrong in (StageTokens(after_stage=0), StageTokens(after_stage=5), StageTokens(depth=0)):
-        with pytest.raises(ModelError, match=r"token_learner\.after_stage to 1 … 4 .*depth to 1 or more"):
+        with pytest.raises(ModelError, match=r"`token_learner\.after_stage` to 1 … 4 .*depth` to 1 or more"):
             X3D(**TINY, token_learner=wrong)
     with pytest.raises(ModelError, match="heads"):
         X3D(**TINY, token_learner=StageTokens(heads=7))

@@ -48,5 +48,5 @@ def test_token_learner_stands_in_the_space_encoder():
 
 
 def test_options_of_a_time_encoder_that_is_not_there_are_refused():
-    with pytest.raises(ModelError, match="time_depth=0"):
+    with pytest.raises(ModelError, match="`time_depth`=0"):
         tiny(FactorisedEncoderViViT, time_depth=0, time_heads=2)

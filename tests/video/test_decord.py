@@ -15,7 +15,7 @@ def test_its_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = make_clip(tmp_path / "clip.mp4", frames=9)
     monkeypatch.setitem(sys.modules, "decord", None)
     for act in (lambda: check_backend("decord"), lambda: open_video(path, backend="decord")):
-        with pytest.raises(ConfigError, match=r"data\.backend=decord: .*Linux on x86-64.*data\.backend=pyav"):
+        with pytest.raises(ConfigError, match=r"`backend`=decord: .*Linux on x86-64.*`backend`=pyav"):
             act()
 
 

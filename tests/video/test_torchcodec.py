@@ -38,7 +38,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, outcome) -> None:
 def test_what_is_missing_and_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Exception):
     path = make_clip(tmp_path / "clip.mp4", frames=9)
     pretend(monkeypatch, outcome)
-    words = r"data\.backend=torchcodec: .*pip install vidtok\[torchcodec\].*apt install ffmpeg.*data\.backend=pyav"
+    words = r"`backend`=torchcodec: .*pip install vidtok\[torchcodec\].*apt install ffmpeg.*`backend`=pyav"
     with pytest.raises(ConfigError, match=words) as raised:
         check_backend("torchcodec")
     assert f"({str(outcome).split('. Likely')[0]})" in str(raised.value)

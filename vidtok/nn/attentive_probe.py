@@ -121,9 +121,9 @@ class FrameOrderProbe(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b k"]:
-        steps = x.shape[1]
-        if steps > len(self.position):
-            raise ModelError(f"the probe has positions for {len(self.position)} frames, the clip has {steps}")
+        steps, known = x.shape[1], self.position.shape[0]
+        if steps > known:
+            raise ModelError(f"the probe has positions for {known} frames, the clip has {steps}")
         tokens = (self.enter(x) + self.position[:steps, None]).flatten(1, 2)
         token = repeat(self.token, "d -> b 1 d", b=x.shape[0])
         return self.head(self.norm(self.attend(torch.cat([token, tokens], dim=1))[:, 0]))

@@ -45,7 +45,7 @@ def test_two_heads_give_the_same_logits_in_one_and_in_two(distilled):
 
 
 def test_weights_without_the_second_head_do_not_fill_it(state):
-    with pytest.raises(CheckpointError, match=r"set model\.dist_head=false"):
+    with pytest.raises(CheckpointError, match=r"set `dist_head`=false"):
         load_casvit(CASViT(classes=10, dist_head=True, **SIZES), state)
 
 

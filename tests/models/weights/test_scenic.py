@@ -108,7 +108,7 @@ def factorised(depth):
 def test_the_depth_of_the_time_encoder_is_in_the_weights():
     state = factorised(12)
     assert time_depth(state) == 12
-    with pytest.raises(CheckpointError, match=r"has 12 blocks, the network's 4: set model\.time_depth"):
+    with pytest.raises(CheckpointError, match=r"has 12 blocks, the network's 4: set `time_depth`"):
         load_scenic(video(FactorisedEncoderViViT, pool="cls"), state)
     assert not load_scenic(video(FactorisedEncoderViViT, pool="cls", time_depth=12), state).missing
     with pytest.raises(CheckpointError, match="build the network vivit_factorised"):

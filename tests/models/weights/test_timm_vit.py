@@ -93,9 +93,9 @@ def test_what_does_not_fit_is_named():
         load_timm_vit(video_vit(width=48), state)
     with pytest.raises(CheckpointError, match="SuperToken"):
         load_timm_vit(video_vit(pool="mean", mixer={"name": "super_token"}), state)
-    with pytest.raises(CheckpointError, match="norm_position=before_pool"):
+    with pytest.raises(CheckpointError, match="`norm_position`=before_pool"):
         load_timm_vit(video_vit(norm_position="after_pool"), state)
-    with pytest.raises(CheckpointError, match=r"set model\.position=learned"):
+    with pytest.raises(CheckpointError, match="set `position`=learned"):
         load_timm_vit(video_vit(position="none"), state)
     with pytest.raises(CheckpointError, match="4 x 3"):
         load_timm_vit(video_vit(), state, source_grid=(1, 4, 3))
@@ -103,4 +103,4 @@ def test_what_does_not_fit_is_named():
 
 def test_another_form_of_gelu_is_noted():
     report = load_timm_vit(video_vit(gelu="tanh", norm_eps=1e-5), image_vit().state_dict())
-    assert [note.split(" ")[-1] for note in report.notes] == ["model.gelu", "model.norm_eps", "model.last_norm_eps"]
+    assert [note.split(" ")[-1] for note in report.notes] == ["`gelu`", "`norm_eps`", "`last_norm_eps`"]

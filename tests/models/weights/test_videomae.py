@@ -123,7 +123,7 @@ def test_learned_positions_start_as_theirs_on_any_grid():
     assert any(note.startswith("positions were made on (2, 4, 4)") for note in report.notes)
     report = load_videomae(ours(frames=8), theirs().state_dict(), source_grid=(2, 4, 4))
     assert any("made anew for (4, 4, 4). With `position`=learned" in note for note in report.notes)
-    with pytest.raises(CheckpointError, match=r"set model\.position=sincos_flat"):
+    with pytest.raises(CheckpointError, match=r"set `position`=sincos_flat"):
         load_videomae(ours(position="none"), theirs().state_dict())
 
 
@@ -139,7 +139,7 @@ def test_saved_positions_must_be_the_known_ones():
 
 
 def test_a_norm_on_the_other_side_of_the_pooling_is_an_error():
-    with pytest.raises(CheckpointError, match="norm_position=after_pool"):
+    with pytest.raises(CheckpointError, match="`norm_position`=after_pool"):
         load_videomae(ours(norm_position="before_pool"), theirs().state_dict())
     fine_tuned = {k.replace("fc_norm", "norm"): v for k, v in original_names(theirs().state_dict()).items()}
     with pytest.raises(CheckpointError, match=r"norm\.bias, norm\.weight"):
