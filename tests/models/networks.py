@@ -8,7 +8,7 @@ from tests.models import test_baselines as baselines
 from tests.models.families import TINY, tiny
 from tests.models.per_colour import PerColour
 from vidtok.models import network_class
-from vidtok.models.encoder import Encoder
+from vidtok.models.encoder import PictureEncoder
 from vidtok.models.network import Network
 from vidtok.models.own_encoder import OwnEncoder
 from vidtok.models.transformers_encoder import TransformersEncoder
@@ -35,7 +35,7 @@ OWN: dict[str, Callable[[], Network]] = {
     "factorised, TokenLearner": lambda: FactorisedEncoderViViT(**SIZES, time_depth=1, token_learner=LEARNED),
     **{name: lambda name=name: tiny(name, frames=2, size=32, **SMALLER.get(name, {})).float() for name in TINY},
     "casvit, two heads": lambda: tiny("casvit", frames=2, size=32, dist_head=True).float(),
-    "encoder": lambda: Encoder(**ENCODER, classes=5),
+    "encoder": lambda: PictureEncoder(**ENCODER, classes=5),
     "own": lambda: OwnEncoder(**OWN_ENCODER, classes=5),
     "transformers": lambda: TransformersEncoder(**VJEPA2, classes=5),
     "a plugin's": lambda: PerColour(classes=5),
@@ -74,7 +74,7 @@ PLANS = {
     "vivit_factorised": (FactorisedEncoderViViT, SIZES),
     **{name: (cls, {"frames": 2, "size": 32, **sizes, **SMALLER.get(name, {})}) for name, (cls, sizes) in TINY.items()},
     "casvit, two heads": (TINY["casvit"][0], {"frames": 2, "size": 32, **TINY["casvit"][1], "dist_head": True}),
-    "encoder": (Encoder, ENCODER),
+    "encoder": (PictureEncoder, ENCODER),
     "own": (OwnEncoder, OWN_ENCODER),
     "transformers": (TransformersEncoder, VJEPA2),
     **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},

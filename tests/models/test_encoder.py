@@ -5,7 +5,7 @@ import timm
 import torch
 
 from vidtok.errors import ModelError
-from vidtok.models.encoder import Encoder
+from vidtok.models.encoder import PictureEncoder
 from vidtok.models.summary_network import summaries
 
 # One of each layout: convolutions with a last layer of their own, tokens with a class token, channels last.
@@ -14,7 +14,7 @@ NAMES = ("tf_efficientnet_lite0", "vit_tiny_patch16_224", "convnext_atto", "swin
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_last_maps_are_the_library_s_own_features(name):
-    network = Encoder(classes=3, frames=2, size=224, encoder=name).eval()
+    network = PictureEncoder(classes=3, frames=2, size=224, encoder=name).eval()
     x = torch.randn(1, 2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         last, middle = network.maps(x)
@@ -31,7 +31,7 @@ def test_the_last_maps_are_the_library_s_own_features(name):
 
 @pytest.mark.parametrize("summary", ["mean", "time", "maps", "motion", "maps_motion", "time_motion"])
 def test_logits_are_those_of_the_summary_behind_a_linear_layer(summary):
-    network = Encoder(classes=3, frames=3, size=64, encoder="resnet18", summary=summary).eval()
+    network = PictureEncoder(classes=3, frames=3, size=64, encoder="resnet18", summary=summary).eval()
     torch.nn.init.normal_(network.head.weight)
     x = torch.randn(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -43,5 +43,5 @@ def test_logits_are_those_of_the_summary_behind_a_linear_layer(summary):
 
 def test_names_and_networks_that_cannot_be_are_refused():
     with pytest.raises(ModelError, match=r"encoder='resnet18x': timm has no network of this name"):
-        Encoder(classes=2, encoder="resnet18x")
+        PictureEncoder(classes=2, encoder="resnet18x")
     assert not timm.is_model("resnet18x")

@@ -7,7 +7,7 @@ import transformers
 
 import vidtok
 from vidtok.models.cost import count_cost
-from vidtok.models.encoder import Encoder
+from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoder_table import ENCODERS
 from vidtok.models.encoders import PACKAGES
 from vidtok.models.transformers_encoder import TransformersEncoder
@@ -42,7 +42,7 @@ def test_timm_s_are_there_with_this_licence(record):
 @pytest.mark.parametrize("record", OF_TIMM, ids=lambda record: record.name)
 def test_costs_are_counted(record):
     with torch.device("meta"):
-        network = Encoder(classes=1, frames=1, size=record.size, encoder=record.name)
+        network = PictureEncoder(classes=1, frames=1, size=record.size, encoder=record.name)
     assert sum(parameter.numel() for parameter in network.body.parameters()) == record.parameters
     cost = count_cost(network, frames=1, size=record.size)[""]
     assert cost.macs - network.head.in_features == record.macs

@@ -6,7 +6,7 @@ import torch
 from vidtok.errors import ModelError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
-from vidtok.models.encoder import Encoder
+from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoders import own_encoder
 from vidtok.models.own_encoder import OwnEncoder
 from vidtok.models.vivit import ViViT
@@ -98,5 +98,5 @@ def test_a_fitted_model_of_pictures_takes_any_number_of_frames():
     model = Classifier(network, mean=(0.5,) * 3, std=(0.5,) * 3, classes=("a", "b"), architecture=plan)
     found = own_encoder(model, name="mine", source="runs/mine")
     assert (found.frames, found.network, found.options) == (None, "encoder", {"encoder": "test_vit"})
-    assert isinstance(network, Encoder)
+    assert isinstance(network, PictureEncoder)
     assert found.state.keys() == network.body.state_dict().keys()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vidtok.viz.time_bars import COLOURS
-from vidtok.viz.timeline import BAR_ALPHA, MOST_ROWS, Bar, clock, draw_timeline, plain, rows_of
+from vidtok.viz.timeline import BAR_ALPHA, MOST_ROWS, Bar, clock, draw_timeline, one_font, rows_of
 
 
 def bar(start: float, end: float, label: int) -> Bar:
@@ -53,7 +53,7 @@ def test_nothing_to_show_is_a_picture_too(tmp_path):
 
 
 def test_letters_that_the_font_has_not_are_escaped():
-    assert plain("Grüße 走") == r"Grüße \u8d70"
+    assert one_font("Grüße 走") == r"Grüße \u8d70"
 
 
 def test_times_are_shown_as_players_show_them():

@@ -18,7 +18,7 @@ MIDDLE_STRIDES = (8, 16)
 
 
 @register("encoder")
-class Encoder(SummaryNetwork):
+class PictureEncoder(SummaryNetwork):
     """Any picture network of timm on every frame of a clip, its maps summed up as one vector, and a linear layer.
 
     `encoder`: timm's name. `summary`: what the linear layer sees, see `SummaryNetwork`. The order of frames tells in

@@ -24,7 +24,7 @@ VIT_SIZES: Mapping[str, Options] = MappingProxyType(
 """Dosovitskiy et al., arXiv 2010.11929, table 1; the two small ones are those of Touvron et al., arXiv 2012.12877."""
 
 TIME, SPACE = MappingProxyType({"name": "mhsa", "axes": "time"}), MappingProxyType({"name": "mhsa", "axes": "space"})
-FORMS: Mapping[str, Options] = MappingProxyType(
+ATTENTION_FORMS: Mapping[str, Options] = MappingProxyType(
     {
         "": MappingProxyType({"pool": "cls"}),
         "_fsa": MappingProxyType({"pool": "mean", "mixer": ((SPACE, TIME),)}),
@@ -45,8 +45,8 @@ def _token_learner(size: str, patch: int, tokens: int, after_block: int, depth: 
 VIVIT: Mapping[str, Options] = MappingProxyType(
     {
         **{
-            f"vivit_{size}16x2{form}": MappingProxyType({**VIT_SIZES[size], **FORMS[form]})
-            for size, form in product(VIT_SIZES, FORMS)
+            f"vivit_{size}16x2{form}": MappingProxyType({**VIT_SIZES[size], **ATTENTION_FORMS[form]})
+            for size, form in product(VIT_SIZES, ATTENTION_FORMS)
             # Model 4 gives half of the heads to time; the smallest size has three.
             if form != "_fdp" or VIT_SIZES[size]["heads"] % 2 == 0
         },

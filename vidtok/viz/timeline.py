@@ -56,9 +56,9 @@ def draw_timeline(
         axis.axvline(cut, color="#444444", linewidth=0.5, linestyle=":")
     left = len({bar.label for bar in bars}) - len(labels)
     more = f"   ({left} more classes)" if left else ""
-    axis.set_title(plain(title) + more, loc="left", fontsize=10, parse_math=False)
+    axis.set_title(one_font(title) + more, loc="left", fontsize=10, parse_math=False)
     axis.set(xlim=ends, ylim=(max(1, len(labels)) - 0.5, -0.5), yticks=range(len(labels)))
-    axis.set_yticklabels([plain(classes[label]) for label in labels], fontsize=9, parse_math=False)
+    axis.set_yticklabels([one_font(classes[label]) for label in labels], fontsize=9, parse_math=False)
     axis.xaxis.set_major_formatter(lambda seconds, _: clock(seconds, whole=ends[1] - ends[0] > 20))
     axis.grid(alpha=0.3, axis="x")
     axis.set_axisbelow(True)
@@ -74,7 +74,7 @@ def rows_of(bars: Sequence[Bar]) -> list[int]:
     return [label for label in filled if label in kept]
 
 
-def plain(text: str) -> str:
+def one_font(text: str) -> str:
     """The text with an escape for each letter that matplotlib's own font has not."""
     return "".join(
         letter if font_for(letter) == main_font() else letter.encode("unicode_escape").decode("ascii")

@@ -7,8 +7,8 @@ from typing import Any
 from vidtok.errors import CheckpointError, ModelError
 from vidtok.models.colours import Normalisation, colours
 from vidtok.models.feeding import Feeding
+from vidtok.models.network import Clip
 
-Clip = tuple[int, int, int]
 """Frames, rows and columns of a clip, in pixels."""
 
 
