@@ -16,7 +16,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
-from math import inf, isfinite, nan
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -118,20 +118,22 @@ def read_csv(
             builder.add(name, labels)
             continue
         row.append("")  # the cell of the columns that are not there
-        start, end, fps = row[at_start], row[at_end], row[at_fps]
+        start = _seconds(row[at_start], "start", path, line)
+        end = _seconds(row[at_end], "end", path, line)
+        fps = _seconds(row[at_fps], "fps", path, line)
+        if start is not None and end is not None and end < start:
+            raise DataError(f"{path}:{line}: the part ends at {row[at_end]} s, before it begins at {row[at_start]} s")
+        if fps == 0:
+            raise DataError(f"{path}:{line}: fps is above 0")
         builder.add(
             name,
             labels,
             video_id=row[at_id] or None,
-            start_seconds=_seconds(start, "start", path, line) if start else None,
-            end_seconds=_seconds(end, "end", path, line) if end else None,
+            start_seconds=start,
+            end_seconds=end,
             intervals=intervals,
-            fps=_seconds(fps, "fps", path, line) if fps else None,
+            fps=fps,
         )
-        if start and end and float(end) < float(start):
-            raise DataError(f"{path}:{line}: the part ends at {end} s, before it begins at {start} s")
-        if fps and float(fps) == 0:
-            raise DataError(f"{path}:{line}: fps is above 0")
     found = builder.columns(relabel=cells.reader.relabel())
     if not len(found.label_ends):
         raise DataError(f"{path}: the list is empty; it needs one line per video below the header")
@@ -141,9 +143,14 @@ def read_csv(
     return records, cells.reader.names()
 
 
-def _seconds(text: str, column: str, path: Path, line: int) -> float:
-    value = _float(text)
-    if not isfinite(value) or value < 0:
+def _seconds(text: str, column: str, path: Path, line: int) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 <= value < inf:
         raise DataError(f"{path}:{line}: {column} is a number from 0 on, or empty, not {text!r}")
     return value
 

@@ -265,16 +265,23 @@ class RecordsBuilder:
         self._names += name.encode("utf-8", "surrogateescape")
         self._name_ends.append(len(self._names))
         before = len(self._labels)
-        self._labels.extend(labels)
+        if len(labels) == 1:
+            self._labels.append(labels[0])
+        else:
+            self._labels.extend(labels)
         self._label_ends.append(len(self._labels))
         if video_id is not None:
-            self._id_ends.extend(repeat(len(self._ids), row - len(self._id_ends)))
+            if len(self._id_ends) < row:
+                self._id_ends.extend(repeat(len(self._ids), row - len(self._id_ends)))
             self._ids += video_id.encode("utf-8", "surrogateescape")
             self._id_ends.append(len(self._ids))
-        for column, value in ((self._starts, start_seconds), (self._ends, end_seconds), (self._fps, fps)):
-            if value is not None:
-                column.extend(repeat(nan, row - len(column)))
-                column.append(value)
+        # Written out, since a long list passes here once for each row.
+        if start_seconds is not None:
+            _put(self._starts, row, start_seconds)
+        if end_seconds is not None:
+            _put(self._ends, row, end_seconds)
+        if fps is not None:
+            _put(self._fps, row, fps)
         if intervals:
             self._intervals.extend(repeat(nan, 2 * before - len(self._intervals)))
             for start, end in intervals:
@@ -300,6 +307,12 @@ class RecordsBuilder:
             ends=_padded(self._ends, n),
             fps=_padded(self._fps, n),
         )
+
+
+def _put(column: array, row: int, value: float) -> None:
+    if len(column) < row:
+        column.extend(repeat(nan, row - len(column)))
+    column.append(value)
 
 
 def _tensor(values: array | bytearray, dtype: torch.dtype) -> Tensor:

@@ -27,15 +27,21 @@ def read_avid(
     if not isinstance(content, dict) or not content:
         raise DataError(f'{path}: a list of AViD is an object {{"FILE.mp4": "class", …}}')
     index, builder, idle = ClassIndex(classes, source=path), RecordsBuilder(), 0
-    for name, label in content.items():
-        if not isinstance(label, str):
-            raise DataError(f"{path}: {name!r}: the class is a text, not {label!r}")
-        label = label.strip() or "none"
-        if label == "none":
-            idle += 1
-            if none == "drop":
-                continue
-        builder.add(name, (index.label(label),))
+    known: dict[str, tuple[int]] = {}  # texts that are no "none": most rows have one that was read before
+    for name, text in content.items():
+        if not isinstance(text, str):
+            raise DataError(f"{path}: {name!r}: the class is a text, not {text!r}")
+        labels = known.get(text)
+        if labels is None:
+            label = text.strip() or "none"
+            if label == "none":
+                idle += 1
+                if none == "drop":
+                    continue
+            labels = (index.label(label),)
+            if label != "none":
+                known[text] = labels
+        builder.add(name, labels)
     fate = "make the class 'none'" if none == "class" else "are left out"
     notes = [f"{idle} videos that show no action (class none or empty) {fate}"] if idle else []
     columns = builder.columns(relabel=index.relabel())
