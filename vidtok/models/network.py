@@ -235,9 +235,13 @@ def meta_copy(network: Module) -> Module:
     return copy.deepcopy(network, shadows).eval()
 
 
-@torch.compiler.disable()
 def _of_none(network: Network, x: Tensor, ask: Callable[[Tensor], Any]) -> Any:
     """The answer to no clips: that to one of zeros, in evaluation state, cut off."""
+    # Marked here and not as a decorator, which would bring the compiler, and seconds, into every import.
+    return torch.compiler.disable(_of_zeros)(network, x, ask)
+
+
+def _of_zeros(network: Network, x: Tensor, ask: Callable[[Tensor], Any]) -> Any:
     with _no_learning(network):
         answer = ask(torch.cat([x, x.new_zeros(1, *x.shape[1:])]))
     return answer[:0] if isinstance(answer, Tensor) else [part[:0] for part in answer]
