@@ -238,7 +238,8 @@ def meta_copy(network: Module) -> Module:
 def _of_none(network: Network, x: Tensor, ask: Callable[[Tensor], Any]) -> Any:
     """The answer to no clips: that to one of zeros, in evaluation state, cut off."""
     # Marked here and not as a decorator, which would bring the compiler, and seconds, into every import.
-    return torch.compiler.disable(_of_zeros)(network, x, ask)
+    apart: Any = torch.compiler.disable(_of_zeros)
+    return apart(network, x, ask)
 
 
 def _of_zeros(network: Network, x: Tensor, ask: Callable[[Tensor], Any]) -> Any:
