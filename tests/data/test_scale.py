@@ -43,7 +43,12 @@ for _ in range(1 if workers else 5):  # the least of it is the reading, the rest
     records, _ = open_list(source)
     best = min(best, time.process_time() - began)
 after = total(records, workers) if workers else 0
-print(json.dumps({"form": records.form, "rows": len(records), "seconds": best, "mebibytes": after - before}))
+began = time.process_time()
+for _ in range(20_000_000):  # what this processor does meanwhile, shared with its neighbours
+    pass
+loop = time.process_time() - began
+figures = {"form": records.form, "rows": len(records), "seconds": best, "mebibytes": after - before, "loop": loop}
+print(json.dumps(figures))
 """
 
 
@@ -93,7 +98,9 @@ def test_a_tenth_reads_in_a_tenth_of_the_time(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_650000_rows_are_read_in_3_seconds(tmp_path, form):
-    assert read(tmp_path, form, ROWS)["seconds"] < 3
+    """Where 20 million turns of an empty loop take half a second; on a slower or a shared core as much longer."""
+    figures = read(tmp_path, form, ROWS)
+    assert figures["seconds"] < 3 * max(1.0, figures["loop"] / 0.5), figures
 
 
 @pytest.mark.slow
