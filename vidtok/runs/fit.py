@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vidtok.choices import Backend, Device, ScoreKind, Summary
 from vidtok.data.divide import divide
-from vidtok.data.groups import Joined, join_copies, read_groups
+from vidtok.data.groups import join_copies, read_groups
 from vidtok.data.lists import Records, check_labels, describe, open_list
 from vidtok.data.survey import median_seconds
 from vidtok.errors import ConfigError, DataError
@@ -25,6 +25,7 @@ from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.feeding import Feeding
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.runs.encoder_choice import choose_encoder
+from vidtok.runs.fit_words import result_words, set_words
 from vidtok.runs.progress import FileProgress
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
@@ -226,40 +227,6 @@ def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, 
     return {name: torch.cat([columns[part] for part in name.split("_")], dim=1) for name in SUMMARIES}
 
 
-def set_words(
-    counted: Mapping[int, int],
-    classes: Sequence[str],
-    own: Sequence[Hashable],
-    joined: Joined,
-    labels: Sequence[tuple[int, ...]],
-    paths: Sequence[Path],
-) -> list[str]:
-    """The set in words: how many videos each class has, what stays together, and what is odd about it."""
-    lines = ["classes: " + ", ".join(f"{name} {counted.get(k, 0)}" for k, name in enumerate(classes))]
-    apart = [(one, other) for one, other in joined.copies if own[one] != own[other]]
-    if apart:
-        one, other = apart[0]
-        lines.append(
-            f"note: {len(apart)} pairs of clips look like copies or mirrored copies, such as {paths[one]} and "
-            f"{paths[other]}; they stay on one side of every division"
-        )
-    for one, other in joined.contradictions[:3]:
-        words = [" ".join(classes[k] for k in labels[row]) or "no label" for row in (one, other)]
-        lines.append(
-            f"note: {paths[one]} ({words[0]}) and {paths[other]} ({words[1]}) look the same, but for their labels"
-        )
-    if len(set(joined.groups)) < len(paths):
-        lines.append(f"{len(set(joined.groups))} groups of videos stay together")
-    for k, name in enumerate(classes):
-        held = {group for group, each in zip(joined.groups, labels, strict=True) if k in each}
-        if len(held) == 1 and counted.get(k, 0) > 1:
-            lines.append(
-                f"note: all {counted[k]} videos of {name} belong to one group: while they are left out nothing shows "
-                f"{name}, so that they count as wrong; add some of another group"
-            )
-    return lines
-
-
 def count_folds(
     wanted: int, counted: Mapping[int, int], classes: Sequence[str], groups: Sequence[Hashable], *, source: str | Path
 ) -> int:
@@ -280,32 +247,3 @@ def count_folds(
     if least < wanted:
         print(f"note: {least} folds instead of {wanted}: there are not more groups, or videos of {classes[rarest]}")
     return least
-
-
-def result_words(
-    value: float,
-    half: float | None,
-    counted: Mapping[int, int],
-    hits: Sequence[bool],
-    logits: Float[Tensor, "n k"],
-    videos: Videos,
-    classes: Sequence[str],
-    paths: Sequence[Path],
-    *,
-    multi: bool,
-) -> list[str]:
-    """What helps to judge the figure: the largest class, the learning curve, and the mistakes."""
-    lines = []
-    if half is not None:
-        more = f"twice as many would give about {value - half:+.2f}, if it goes on so"
-        lines.append(f"with half of the clips {half:.2f}; {more}")
-    if multi:
-        return lines
-    lines.append(f"the largest class alone is {max(counted.values()) / len(hits):.2f}")
-    told, true = logits.argmax(dim=1).tolist(), [own[0] for own in videos.labels]
-    wrong = [row for row, hit in enumerate(hits) if not hit]
-    if wrong:
-        pairs = Counter((classes[true[row]], classes[told[row]]) for row in wrong).most_common(3)
-        lines.append(f"{len(wrong)} wrong: " + ", ".join(f"{one} taken for {other} ({n})" for (one, other), n in pairs))
-    sure = sorted(wrong, key=lambda row: -float(logits[row].softmax(dim=0).max()))[:3]
-    return [*lines, *(f"  {paths[row]}: {classes[true[row]]}, taken for {classes[told[row]]}" for row in sure)]

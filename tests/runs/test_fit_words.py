@@ -1,0 +1,56 @@
+"""What `fit` says of a set and of a figure."""
+
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from vidtok.data.groups import Joined
+from vidtok.runs.fit_words import result_words, set_words
+from vidtok.train.nested import Videos
+
+CLASSES = ("bend", "jump", "wave")
+LABELS = [(0,), (0,), (1,), (1,), (2,), (2,)]
+COUNTED = Counter({0: 2, 1: 2, 2: 2})
+PATHS = [Path(f"{name}.mp4") for name in "abcdef"]
+
+
+def test_a_set_without_oddities_is_its_counts():
+    joined = Joined(groups=tuple(range(6)), copies=())
+    assert set_words(COUNTED, CLASSES, range(6), joined, LABELS, PATHS) == ["classes: bend 2, jump 2, wave 2"]
+
+
+def test_what_is_odd_about_a_set_is_named():
+    joined = Joined(groups=(0, 0, 2, 2, 4, 0), copies=((0, 1), (2, 3), (0, 5)), contradictions=((0, 5),))
+    lines = set_words(COUNTED, CLASSES, [0, 1, 2, 2, 4, 5], joined, LABELS, PATHS)
+    assert lines[1].startswith("note: 2 pairs of clips look like copies or mirrored copies, such as a.mp4 and b.mp4;")
+    assert lines[2] == "note: a.mp4 (bend) and f.mp4 (wave) look the same, but for their labels"
+    assert lines[3] == "3 groups of videos stay together"
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines[4:]] == [
+        "all 2 videos of bend belong to one group",
+        "all 2 videos of jump belong to one group",
+    ]
+
+
+def told(*, half: float | None = None, multi: bool = False) -> list[str]:
+    """Of three mistakes of six, the second one told with most certainty."""
+    logits = torch.tensor([[2.0, 0, 0], [0, 3, 0], [5, 0, 0], [0, 2, 0], [0, 1, 0], [0, 0, 2]], dtype=torch.float64)
+    videos = Videos(labels=LABELS, groups=range(6), folds=(0, 1) * 3, classes=3)
+    hits = [True, False, False, True, False, True]
+    return result_words(0.5, half, COUNTED, hits, logits, videos, CLASSES, PATHS, multi=multi)
+
+
+def test_mistakes_are_named_the_surest_first():
+    assert told() == [
+        "the largest class alone is 0.33",
+        "3 wrong: bend taken for jump (1), jump taken for bend (1), wave taken for jump (1)",
+        "  c.mp4: jump, taken for bend",
+        "  b.mp4: bend, taken for jump",
+        "  e.mp4: wave, taken for jump",
+    ]
+
+
+def test_the_learning_curve_is_told_where_there_is_one():
+    assert told(half=0.4, multi=True) == [
+        "with half of the clips 0.40; twice as many would give about +0.10, if it goes on so"
+    ]
