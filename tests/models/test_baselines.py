@@ -1,8 +1,5 @@
 """The contract of vidtok's networks, kept by those of pytorchvideo and torchvision, and their published sizes."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torchvision.models import video
@@ -172,20 +169,3 @@ def test_a_clip_without_pixels_is_refused(name):
 def test_colours_are_normalised_as_the_library_s_weights_want_it(name, weights):
     wanted = weights.transforms()
     assert (list(BASELINES[name]["mean"]), list(BASELINES[name]["std"])) == (wanted.mean, wanted.std)
-
-
-TRACED = """
-import torch
-from tests.models.test_baselines import SMALL, clips, small
-for name in SMALL:
-    network, x = small(name).eval(), clips(name)
-    torch.testing.assert_close(torch.export.export(network, (x,)).module()(x), network(x))
-    torch.testing.assert_close(torch.compile(network, fullgraph=True, backend="eager")(x), network(x))
-"""
-
-
-@pytest.mark.slow
-def test_torch_can_trace_the_networks():
-    """In a process of its own, without the shape check, which torch cannot trace."""
-    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]

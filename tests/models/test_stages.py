@@ -1,8 +1,5 @@
 """What must hold for each hierarchical network: sizes, equality with the image form, gradients, half precision."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -164,42 +161,3 @@ def test_impossible_sizes_are_refused(options):
     facts = {"frames": 8, "size": 224, "temporal_strides": (1, 1, 1, 1), **options}
     with pytest.raises(ModelError, match=r"got"):
         stage_grids(facts.pop("frames"), facts.pop("size"), **facts)
-
-
-EXPORTED = """
-import torch
-from tests.models.families import OVER_TIME, TINY, clips, tiny
-for family in TINY:
-    video, x = tiny(family, frames=4, temporal_kernel=3, **OVER_TIME[family]), clips(4)
-    torch.testing.assert_close(torch.export.export(video, (x,)).module()(x), video(x))
-"""
-EXPORTED_WHOLE = """
-import torch
-from tests.models.test_stages import SIZES
-for name in ("stvit_small", "maxvit_tiny_tf_224", "casvit_xs"):
-    network, sizes = SIZES[name]
-    image, x = network(classes=10, **sizes).eval(), torch.randn(1, 1, 3, 224, 224)
-    exported = torch.export.export(image, (x,)).module()
-    torch.testing.assert_close(exported(x), image(x), rtol=1e-5, atol=1e-5)
-"""
-COMPILED = """
-import torch
-from tests.models.families import OVER_TIME, TINY, clips, tiny
-for family in TINY:
-    video, x = tiny(family, frames=4, temporal_kernel=3, **OVER_TIME[family]), clips(4)
-    torch.testing.assert_close(torch.compile(video, fullgraph=True, backend="eager")(x), video(x))
-"""
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param(EXPORTED, id="export"),
-        pytest.param(EXPORTED_WHOLE, id="export-published", marks=pytest.mark.slow),
-        pytest.param(COMPILED, id="compile", marks=pytest.mark.slow),
-    ],
-)
-def test_torch_can_trace_the_networks(program):
-    """In a process of its own, without the shape check, which torch cannot trace."""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]

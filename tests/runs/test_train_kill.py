@@ -154,7 +154,7 @@ def test_one_process_killed_at_ten_moments(motion, whole, chance, tmp_path):
     assert_same(state(tmp_path / "run"), whole(1))
 
 
-@pytest.mark.parametrize(("settings", "kills"), [([], 10), (FSDP2, 3)])
+@pytest.mark.parametrize(("settings", "kills"), [([], 4), (FSDP2, 2)])
 def test_processes_of_two_killed_and_started_again_by_torchrun(motion, whole, chance, tmp_path, settings, kills):
     arguments = command(motion, tmp_path / "run", *settings, processes=2, restarts=kills)
     log = tmp_path / "log"
