@@ -134,14 +134,6 @@ def test_what_cannot_be_is_told(desk, tmp_path, options, words):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("ending", ENDINGS[:2])
-def test_a_file_that_is_none_is_left_alone(tmp_path, ending):
-    file = tmp_path / f"f.{ending}"
-    file.write_text("something else")
-    with pytest.raises(ConfigError, match="no features of vidtok"):
-        read_features(file)
-
-
 def test_rows_of_other_shapes_are_refused(tmp_path):
     from safetensors.torch import save_file
 

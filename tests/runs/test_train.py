@@ -63,7 +63,8 @@ def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, proc
     for count in (1, processes):
         run = tmp_path / str(count)
         settings = ["model.dropout=0.0", "train.steps=5", "data.workers=0"]
-        done = tool("train_net", *small_run(motion, run), *settings, processes=count)
+        arguments = [*small_run(motion, run), *settings]
+        done = called("train", *arguments) if count == 1 else tool("train_net", *arguments, processes=count)
         assert done.returncode == 0, done.stderr
         runs[count] = losses(run)
     assert runs[1].keys() == runs[processes].keys() == set(range(1, 6))

@@ -9,8 +9,6 @@ from vidtok.models.colours import Normalisation, colours
 from vidtok.models.feeding import Feeding
 from vidtok.models.network import Clip
 
-"""Frames, rows and columns of a clip, in pixels."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
