@@ -21,10 +21,12 @@ ENDLESS = GOOD.replace("assert not fits(4, 4)", "while fits(4, 4):\n        pass
 @pytest.fixture(scope="module")
 def checks():
     spec = importlib.util.spec_from_file_location("check_tests", TOOL)
+    sys.path.insert(0, str(TOOL.parent))  # as where it is run
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     yield module
+    sys.path.remove(str(TOOL.parent))
     del sys.modules[spec.name]
 
 
@@ -100,7 +102,8 @@ def run(tmp_path: Path, *arguments: str, tests: str) -> subprocess.CompletedProc
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "tools").mkdir()
-    shutil.copy(TOOL, tmp_path / "tools")
+    for file in (TOOL, TOOL.with_name("source_changes.py")):
+        shutil.copy(file, tmp_path / "tools")
     command = [sys.executable, "tools/check_tests.py", *arguments]
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # those of the environment take seconds
     return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
