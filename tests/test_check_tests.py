@@ -137,3 +137,9 @@ def test_tests_that_fail_as_they_are(tmp_path):
 def test_a_change_without_an_end_is_caught(tmp_path):
     done = run(tmp_path, "--limit", "10", tests=ENDLESS)
     assert "1 tried, 0 lived, 1 caught" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_copy_holds_the_room_that_is_called_as_the_folder_of_runs_is(checks, tmp_path):
+    names = ["runs", "vidtok", "build", ".git", "a.egg-info"]
+    assert checks.left_out(tmp_path, str(tmp_path), names) == {"runs", "build", ".git", "a.egg-info"}
+    assert checks.left_out(tmp_path, str(tmp_path / "vidtok"), ["runs", "nn", "__pycache__"]) == {"__pycache__"}

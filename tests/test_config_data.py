@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from tests.defaults import defaults
 from vidtok.config_data import AugmentConfig, DataConfig, RandAugmentConfig
 from vidtok.video.protocols import Sampling
 
@@ -82,3 +83,31 @@ def test_ways_of_loading_that_do_not_go_together_are_refused():
     for sizes in ((), (224, 224), (0, 224)):
         with pytest.raises(ValueError, match="sizes are different numbers of pixels"):
             data(sizes=sizes)
+
+
+def test_what_is_taken_where_nothing_is_said():
+    """A default that moves changes everyone's runs: it is meant, or it is a slip."""
+    assert defaults(RandAugmentConfig) == {"layers": 2, "magnitude_std": 0.0, "prob": 1.0, "geometric": True}
+    assert defaults(AugmentConfig) == {
+        "color_jitter_prob": 0.0,
+        "grey_prob": 0.0,
+        "auto_augment": False,
+        "rand_augment": None,
+        "erase_prob": 0.0,
+    }
+    given = defaults(DataConfig)
+    assert given.pop("augment") == AugmentConfig()
+    assert {key: value for key, value in given.items() if value is not None} == {
+        "format": "auto",
+        "backend": "pyav",
+        "sampling": "vidtok",
+        "fit": "crop",
+        "crop_in": "rgb",
+        "repeats": 1,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "scale_jitter_independent": False,
+        "balanced": False,
+        "timeout_seconds": 120.0,
+        "max_bad_fraction": 0.01,
+    }

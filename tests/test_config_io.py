@@ -236,3 +236,14 @@ def test_every_key_has_its_manual():
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name} has no docstring"
     assert Config.model_fields["plugins"].description
+
+
+def test_a_shipped_config_goes_by_its_name_with_or_without_folder_and_ending(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = ["k400_vivit_tl8", "k400_vivit_tl8.yaml", "configs/k400_vivit_tl8", "configs/k400_vivit_tl8.yaml"]
+    configs = [load_config(name) for name in names]
+    assert all(config == configs[0] for config in configs)
+    assert configs[0].run.dir == "runs/k400_vivit_tl8"
+    for name in ("mine/k400_vivit_tl8.yaml", "configs_/k400_vivit_tl8.yaml"):
+        with pytest.raises(ConfigError, match=rf"{name}: no such config file"):
+            load_config(name)

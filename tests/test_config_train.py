@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.defaults import defaults
 from vidtok.config_train import TrainConfig
 
 
@@ -30,3 +31,34 @@ def test_settings_that_do_not_go_together_are_refused():
         with pytest.raises(ValueError, match=message):
             TrainConfig(**TRAIN, **settings)
     assert TrainConfig(**TRAIN, schedule="step", lr_steps=(3, 5), warmup_steps=2).lr_steps == (3, 5)
+
+
+def test_what_is_taken_where_nothing_is_said():
+    """A default that moves changes everyone's runs: it is meant, or it is a slip."""
+    assert {key: value for key, value in defaults(TrainConfig).items() if value is not None} == {
+        "accumulate": 1,
+        "optimizer": "adamw",
+        "weight_decay": 0.05,
+        "layer_decay": 1.0,
+        "lr_scale": {},
+        "freeze": (),
+        "schedule": "cosine",
+        "lr_steps": (),
+        "min_lr": 0.0,
+        "warmup_steps": 0,
+        "clip_norm": 1.0,
+        "loss": "softmax",
+        "over_classes": "mean",
+        "label_smoothing": 0.0,
+        "mixup_alpha": 0.0,
+        "cutmix_alpha": 0.0,
+        "batch_norm": "train",
+        "precision": "float32",
+        "checkpoint_blocks": False,
+        "compile": False,
+        "log_every": 20,
+        "save_every": 500,
+        "keep_checkpoints": 2,
+        "parallel": "ddp",
+        "sharded_checkpoints": False,
+    }

@@ -19,15 +19,21 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 from source_changes import Change, choose, compiles, find_changes
 
 ROOT = Path(__file__).resolve().parents[1]
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "runs", "build", "*.egg-info", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", ".*_cache")
 WHOLE_LIMIT = 1800.0
 """Seconds for the tests of a module as it is."""
+
+
+def left_out(root: Path, folder: str, names: list[str]) -> set[str]:
+    """What a copy goes without: what was made in the checkout, and runs/ at its top (further down that is a room)."""
+    return {*LEFT_OUT(folder, names), *(("runs",) if Path(folder) == root else ())}
 
 
 def mirror_of(path: Path, root: Path = ROOT) -> tuple[str, ...]:
@@ -91,7 +97,7 @@ class Trees:
         sources = ((root / path).read_bytes() for path in modules([], root))
         self._context.set_forkserver_preload(["pytest", *third_parties(sources)])
         for job in range(jobs):
-            shutil.copytree(root, folder / str(job), ignore=LEFT_OUT)
+            shutil.copytree(root, folder / str(job), ignore=partial(left_out, root))
             self._free.put(folder / str(job))
 
     def run(self, tests: Sequence[str], *, limit: float, change: Change | None = None) -> Run:

@@ -176,3 +176,17 @@ def test_names_that_tell_left_from_right():
     assert "SwipeRight …; a mirrored" in warning
     assert "`flip`=false" in warning
     assert "…" not in (flip_warning(sides[:1]) or "…")
+
+
+@pytest.mark.parametrize(("height", "width"), [(90, 160), (160, 90)])
+def test_the_share_of_central_boxes_counts_what_lies_within_a_picture_of_any_shape(height, width):
+    """By a plain loop over the same grid of draws."""
+    scale, ratio = (0.5, 1.0), (0.9, 2.0)
+    fits = []
+    for share in np.linspace(*scale, 200):
+        for shape in np.exp(np.linspace(*np.log(ratio), 200)):
+            w, h = round((share * height * width * shape) ** 0.5), round((share * height * width / shape) ** 0.5)
+            fits.append(0 < w <= width and 0 < h <= height)
+    wanted = (1 - np.mean(fits)) ** 10
+    assert 0 < wanted < 1
+    assert box_reach(height, width, scale=scale, ratio=ratio).central == pytest.approx(wanted, rel=1e-6)

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from vidtok.data import worker
 
 FAULTS = """
 import resource, sys
@@ -52,3 +55,17 @@ def test_the_memory_of_a_clip_serves_the_next_one():
 
 def test_one_thread_signals_ignored_and_modules_left_alone():
     python(SET_UP)
+
+
+def test_blocks_and_the_sum_that_is_kept_are_as_the_docstring_says(monkeypatch):
+    asked = []
+    libc = SimpleNamespace(mallopt=lambda *words: asked.append(words))
+    monkeypatch.setattr(worker.ctypes, "CDLL", lambda _: libc)
+    monkeypatch.setattr(worker.sys, "platform", "linux")
+    worker.keep_freed_memory()
+    # By glibc's malloc.h: M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD -1.
+    assert sorted(asked) == [(-3, 32 * 1024**2), (-1, 256 * 1024**2)]
+    asked.clear()
+    monkeypatch.setattr(worker.sys, "platform", "darwin")
+    worker.keep_freed_memory()
+    assert not asked

@@ -87,3 +87,21 @@ def test_token_fusers_come_with_their_norms_or_without():
         assert [fuser.use_normalization for fuser in encoder(token_learner=options).token_fusers] == [normalised] * 2
     with pytest.raises(ModelError, match=r"use_normalization is TokenFuser's: it needs token_learner\.fuse=true"):
         encoder(token_learner=TokenLearnerOptions(after_block=1, use_normalization=False))
+
+
+def test_attention_is_the_class_token_s_where_it_alone_goes_on_and_all_queries_mean_elsewhere():
+    x = torch.randn(2, *GRID, 12)
+    with torch.no_grad():
+        for options in ({}, {"class_token": True}):
+            model = encoder(depth=1, **options)
+            (found,) = model.attention(x)
+            tokens = model.position(x)
+            tokens = model.class_token(tokens) if options else tokens.flatten(1, 3)
+            block = model.blocks[0]
+            weights = block.mixers[0].attention_map(block.norms[0](tokens))[0].mean(1)
+            wanted = weights[:, 0] if options else weights.mean(1)
+            torch.testing.assert_close(found.maps.flatten(1), wanted[:, -24:])
+            assert found.query == ("the class token" if options else "mean over all tokens")
+            assert found.place.startswith("block 1 of 1, ")
+        (found,) = encoder(depth=1, mixer=[[B, A]]).attention(x)
+    assert found.place.endswith(" (what follows looks along time alone)")

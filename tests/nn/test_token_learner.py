@@ -124,3 +124,9 @@ def test_token_fuser_equals_the_loops(normalise):
 
 def test_a_new_token_fuser_adds_nothing():
     assert not TokenFuser(6, tokens=3)(torch.randn(1, 2, 3, 6), torch.randn(1, 2, 2, 2, 6)).any()
+
+
+def test_one_token_is_enough_and_none_is_not():
+    assert TokenLearner(8, tokens=1)(torch.randn(2, 3, 4, 4, 8)).shape == (2, 3, 1, 8)
+    with pytest.raises(ModelError, match="at least 1 token for each time step, got 0"):
+        TokenLearner(8, tokens=0)

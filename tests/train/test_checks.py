@@ -36,7 +36,13 @@ def test_a_rate_of_the_wrong_order_is_told(optimizer, lr, side):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "lr"), [("adamw", 1e-3), ("adamw", 6e-3), ("momentum", 0.1), ("sgd", 1.6), ("lion", 1e-8)]
+    ("optimizer", "lr"),
+    [
+        *(("adamw", lr) for lr in (1e-7, 1e-3, 6e-3, 2.5e-2)),
+        *(("sgd", lr) for lr in (1e-4, 1.6, 6.4)),
+        ("momentum", 0.1),
+        ("lion", 1e-8),
+    ],
 )
 def test_a_usual_rate_is_not(optimizer, lr):
     assert rate_warning(optimizer, lr) is None

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ import torch
 
 from tests.video.clips import make_clip, refusal_elsewhere
 from vidtok.errors import DecodeError
-from vidtok.video.indexed import IndexedReader, read_facts
+from vidtok.video.indexed import IndexedReader, Uprighter, read_facts
+from vidtok.video.orientation import Orientation
 from vidtok.video.pyav import PyAVReader
 
 
@@ -65,3 +67,17 @@ def test_facts_are_those_of_the_packets(tmp_path: Path):
     assert (facts.container, facts.stream_index, facts.video_streams, facts.without_times) == ("mpegts", 0, 1, False)
     other = read_facts(make_clip(tmp_path / "clip.avi", options={"bf": "2"}), timeout_seconds=30.0)
     assert (other.container, other.without_times) == ("avi", True)
+
+
+@pytest.mark.parametrize("done", range(4))
+@pytest.mark.parametrize(
+    "orientation", [Orientation(turns=1), Orientation(turns=2), Orientation(turns=3, mirrored=True)]
+)
+def test_the_turns_that_a_decoder_has_done_show_in_its_first_picture(tmp_path, orientation, done):
+    path = make_clip(tmp_path / "clip.mp4", frames=20)
+    coded = torch.arange(6 * 4 * 3, dtype=torch.uint8).reshape(3, 6, 4) * 3
+    facts = replace(read_facts(path, timeout_seconds=30.0), orientation=orientation, first_picture=coded)
+    given = torch.rot90(coded, done, dims=(1, 2))
+    assert torch.equal(Uprighter(path, facts, given)(given), orientation.upright(coded))
+    with pytest.raises(DecodeError, match=r"clip\.mp4: asks for turned pictures.*not turned in a known way"):
+        Uprighter(path, facts, 255 - given)

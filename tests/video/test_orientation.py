@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import av
 import numpy as np
@@ -17,7 +18,7 @@ from vidtok.errors import DecodeError
 from vidtok.types import Box
 from vidtok.video.check import check_video
 from vidtok.video.indexed import Uprighter, read_facts
-from vidtok.video.orientation import UPRIGHT, Orientation, matrix_orientation
+from vidtok.video.orientation import UPRIGHT, Orientation, matrix_orientation, orientation_of
 from vidtok.video.prepare import prepare_video
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import open_video
@@ -181,3 +182,11 @@ def test_a_decoder_that_turns_in_an_unknown_way_is_refused(tmp_path: Path, plain
         Uprighter(path, facts, facts.first_picture.flip(2))
     with pytest.raises(DecodeError, match="asks for turned pictures"):
         Uprighter(path, facts, facts.first_picture[:, :-1])
+
+
+@pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (90, 1), (-90, 3), (180, 2), (-180, 2), (270, 3), (44, 0)])
+def test_where_side_data_cannot_be_read_the_angle_counts(degrees, turns):
+    frame = create_autospec(av.VideoFrame, instance=True)
+    frame.side_data.get.side_effect = ValueError("an unknown kind")
+    frame.rotation = degrees
+    assert orientation_of(frame) == Orientation(turns=turns)

@@ -45,8 +45,21 @@ def test_discarded_packets_are_not_shown():
         packets("PPIPPPPP", list(range(8))),
         packets("IBBPPPPP", [2, 0, 1, 3, 4, 5, 6, 7]),
         packets("IPPPIPPP", [4, 5, 6, 7, 0, 1, 2, 3]),
+        packets("IPPPIPPP", [1, 2, 3, 4, 5, 0, 6, 7]),
+        packets("IPPPIPPP", [0, 1, 2, 3, 0, 5, 6, 7], discard=[True] + [False] * 7),
     ],
-    ids=["few", "no time", "twice", "corrupt", "all cut", "begins late", "shown before the keyframe", "back in time"],
+    ids=[
+        "few",
+        "no time",
+        "twice",
+        "corrupt",
+        "all cut",
+        "begins late",
+        "shown before the keyframe",
+        "back in time",
+        "shown before the first",
+        "a keyframe twice",
+    ],
 )
 def test_doubtful_packets_are_not_trusted(doubtful):
     assert trusted_ticks(doubtful) is None

@@ -95,3 +95,23 @@ def test_the_best_class_stands_first_with_its_score_as_a_bar():
     bars = blue[blue > 0].unique().tolist()
     assert bars == [26, 76]
     assert blue.argmax() < blue.shape[0] - (blue.flip(0) == 26).nonzero()[0]
+
+
+@pytest.mark.parametrize(
+    ("size", "cell"), [((24, 32), (48, 64)), ((32, 24), (64, 48)), ((8, 64), (8, 64)), ((1, 640), (1, 64))]
+)
+def test_a_picture_is_as_long_as_a_panel_and_keeps_its_shape(size, cell):
+    notes = {
+        wide: attention_frames(
+            torch.zeros(1, 3, *size, dtype=torch.uint8),
+            [Panel(title="token", maps=torch.zeros(1, 1, 4))] * wide,
+            heading="",
+            guesses=[],
+            panel_size=64,
+        )
+        for wide in (4, 9, 10)
+    }
+    heights = {wide: picture.shape[2] for wide, picture in notes.items()}
+    assert heights[9] - heights[4] == pytest.approx(cell[0] + LINE + GAP, abs=1)  # another row; sides are even
+    assert heights[10] - heights[4] == pytest.approx(2 * (cell[0] + LINE + GAP), abs=1)
+    assert notes[9].shape[3] >= 5 * (cell[1] + GAP) + GAP

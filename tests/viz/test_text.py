@@ -126,3 +126,12 @@ def test_lines_break_between_words():
         assert text_width(f"{line} {following.split()[0]}", size=12) > 120
     assert wrapped("unbreakable" * 9, size=12, width=100)[0].endswith("…")
     assert wrapped("", size=12, width=100) == []
+
+
+def test_upright_sans_serif_fonts_of_ordinary_weight_come_first(fonts_of_a_machine):
+    names = ["Zed-Bold", "Serif-Regular", "NotoSans-Black", "NotoSans-Light", "NotoSans-Medium", "ZSans-Regular"]
+    fonts_of_a_machine(*(f"/fonts/{name}.ttf" for name in [*names, "ApplGothic-Regular", "Serif-Medium"]))
+    assert [path.stem for path in text.system_fonts()] == [
+        *("ApplGothic-Regular", "ZSans-Regular", "NotoSans-Medium", "Serif-Regular", "Serif-Medium"),
+        *("NotoSans-Black", "NotoSans-Light", "Zed-Bold"),
+    ]

@@ -20,6 +20,7 @@ def test_bars_are_as_long_as_the_times(tmp_path, monkeypatch):
     tops = [(round(bar.get_y(), 6), round(bar.get_height(), 6)) for bar in standing.patches]
     assert tops == [(0, 10), (0, 0), (10, 30), (0, 40), (40, 5), (40, 10)]
     assert [round(bar.get_width(), 6) for bar in lying.patches] == [2, 1]
+    assert all(tick == round(tick) for tick in standing.xaxis.get_major_locator().tick_values(0.7, 2.3)), "whole steps"
     words = [text.get_text() for text in standing.get_legend().get_texts()]
     assert words == ["rest  7.5 ms  16%", "forward  35.0 ms  74%", "wait  5.0 ms  11%"]
     assert lying.patches[-1].get_facecolor()[:3] == pytest.approx([int(REST_COLOUR[1:3], 16) / 255] * 3)

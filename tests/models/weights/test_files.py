@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -14,8 +15,10 @@ from tests.golden.case import FOLDER, Case
 from tests.models.test_golden import SYSTEMS
 from tests.models.weights.test_flax_file import tree_of
 from vidtok.errors import CheckpointError
+from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.weights.files import file_format, read_weights
+from vidtok.models.weights.origin import Origin
 
 SIZES = {"width": 24, "depth": 2, "heads": 2, "tubelet": (2, 8, 8), "frames": 4, "size": 32}
 CONV = {"frames": 1, "size": 64, "widths": (8, 12, 16, 20), "depths": (1, 1, 1, 1)}
@@ -136,3 +139,17 @@ def test_official_files_give_the_official_output(file):
     want = torch.from_numpy(case.want.get("output_model_ema", case.want["output"]))
     got = built.call(*case.inputs()).detach()
     torch.testing.assert_close(got, want, atol=tolerance["output_atol"], rtol=tolerance["output_rtol"])
+
+
+def test_a_model_is_told_what_weights_were_made_for_where_both_say_it(tmp_path):
+    made = vivit(["a"])
+    weights = read_weights(write(tmp_path / "x.pth", {"x": torch.zeros(1)}))
+    assert weights.origin is None
+    assert weights.made_for(made) == ()
+    assert replace(weights, origin=Origin(source="it", frames=4, size=32)).made_for(made) == ()
+    other = replace(weights, origin=Origin(source="it", frames=8, size=(32, 48)))
+    assert other.made_for(made) == ("the weights were made for clips of 8 x 32 x 48, the model's are 4 x 32 x 32",)
+    for origin in (Origin(source="it"), Origin(source="it", frames=8)):
+        assert replace(weights, origin=origin).made_for(made) == ()
+    unknown = Classifier(made.network, mean=(0.5,) * 3, std=(0.5,) * 3, classes=("a",))
+    assert other.made_for(unknown) == ()

@@ -106,7 +106,7 @@ def test_keys_that_are_missing_left_over_or_of_another_size_are_named(theirs):
 
 
 def test_other_files_are_refused(tmp_path):
-    for name, content in {"a": {"model": {}}, "b": {"classifiers": [{"x": 1}]}}.items():
+    for name, content in {"a": {"model": {}}, "b": {"classifiers": [{"x": torch.zeros(1)}, {"x": 1}]}}.items():
         torch.save(content, tmp_path / f"{name}.pt")
         with pytest.raises(CheckpointError, match=rf"{name}\.pt: no file of V-JEPA 2's probes"):
             read_vjepa2_probe(tmp_path / f"{name}.pt")
