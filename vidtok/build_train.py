@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from timm.scheduler.scheduler import Scheduler
 from torch import nn
 
 from vidtok.build import Lists
@@ -28,7 +26,7 @@ from vidtok.train.loss import ClassLoss, balanced_weights
 from vidtok.train.memory import checkpoint_blocks
 from vidtok.train.norms import synchronise_norms
 from vidtok.train.opening import load_checkpoint
-from vidtok.train.optim import make_optimizer, make_schedule, scaled_rate
+from vidtok.train.optim import Schedule, make_optimizer, make_schedule, scaled_rate
 
 
 def build_mixing(config: Config) -> Mixing | None:
@@ -77,7 +75,7 @@ def build_optimizer(config: Config, model: Classifier, *, new: Collection[str]) 
     )
 
 
-def build_schedule(config: Config, optimizer: torch.optim.Optimizer, *, steps: int) -> Scheduler:
+def build_schedule(config: Config, optimizer: torch.optim.Optimizer, *, steps: int) -> Schedule:
     """The learning rate of every one of the run's steps."""
     settings = config.train
     return make_schedule(
@@ -208,6 +206,8 @@ def _read_start(source: str) -> Weights:
 
 def _timm_weights(source: str) -> Weights:
     """The weights of timm's image ViT of this name, and what timm knows of them."""
+    import timm
+
     try:
         image: Any = timm.create_model(source.removeprefix("timm:"), pretrained=True)
     except Exception as error:  # an unknown name, no network, a hub that answers nonsense: each its own kind

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional
 
 from vidtok.data.transforms import box_reach, crop_resize, cut_box, flip_warning, jitter_box, name_sides, random_box
 from vidtok.types import Box
@@ -190,3 +191,12 @@ def test_the_share_of_central_boxes_counts_what_lies_within_a_picture_of_any_sha
     wanted = (1 - np.mean(fits)) ** 10
     assert 0 < wanted < 1
     assert box_reach(height, width, scale=scale, ratio=ratio).central == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("box", [(2, 3, 10, 17), (-4, -2, 30, 20), (5, 12, 20, 30), (-30, 3, 10, 9), (21, 31, 5, 5)])
+def test_crop_resize_gives_the_pixels_of_torchvision(box):
+    pixels = torch.randint(256, (2, 3, 20, 30), dtype=torch.uint8)
+    theirs = functional.resized_crop(pixels, *box, [8, 9], antialias=True)
+    top, left, height, width = box
+    ours = crop_resize(pixels, Box(top=top, left=left, height=height, width=width, flip=False), size=(8, 9))
+    assert torch.equal(ours, theirs)

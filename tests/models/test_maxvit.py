@@ -3,12 +3,12 @@
 import pytest
 import timm
 import torch
-from timm.layers.drop import DropPath
 
 from tests.models.families import clips, tiny
 from vidtok.errors import ModelError
 from vidtok.models.maxvit import MAXVIT_SIZES, MaxViT, MBConv
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
+from vidtok.nn.drop_path import DropPath
 
 
 @pytest.mark.parametrize(("name", "size"), [("maxvit_tiny_tf_224", 224), ("maxvit_tiny_tf_384", 384)])

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from vidtok.errors import CheckpointError
+from vidtok.train import shards
 from vidtok.train import store as store_module
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.opening import load_checkpoint
@@ -123,7 +124,8 @@ def test_parts_are_read_by_a_run_in_parts_from_a_folder_alone(tmp_path, monkeypa
     done, run = [], state(4)
     checkpoint = run.checkpoint(config="a: 1", classes=("x",))
     for name in ("read_rest", "load_whole", "load_shards", "read_packed"):
-        monkeypatch.setattr(store_module, name, lambda *_, name=name, **__: done.append(name) or checkpoint)
+        module = store_module if name == "read_packed" else shards
+        monkeypatch.setattr(module, name, lambda *_, name=name, **__: done.append(name) or checkpoint)
     monkeypatch.setattr(RunState, "restore", lambda *_, source, **__: done.append(source))
     monkeypatch.setattr(RunState, "check_finite", lambda *_: None)  # which asks the other processes
     store, start = Store(folder=tmp_path, parallel=parallel), Start(path=path)

@@ -4,7 +4,6 @@ import difflib
 import importlib
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from types import MappingProxyType
 
 from vidtok.cli import guarded
@@ -44,6 +43,8 @@ def main() -> None:
     if name in ("--help", "-h"):
         print(usage())
     elif name == "--version":
+        from importlib.metadata import version  # the largest import of all that --help would need
+
         print(f"vidtok {version('vidtok')}")
     elif name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from vidtok.data.rand_augment import RandAugment, adjust_contrast, auto_augment
 from vidtok.data.transforms import random_box
@@ -39,6 +38,8 @@ class Augment:
         if rng.random() < self.color_jitter_prob:
             pixels = color_jitter(pixels, rng)
         if rng.random() < self.grey_prob:
+            from torchvision.transforms.v2 import functional as F  # imports torchvision's networks too: seconds
+
             pixels = F.rgb_to_grayscale(pixels, num_output_channels=3)
         if self.auto_augment:
             pixels = auto_augment(pixels, rng)
@@ -60,6 +61,8 @@ def color_jitter(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     scenic changes saturation in HSV and contrast around the mean of each channel, in floating point with one clamp at
     the end; here saturation and contrast are those of torchvision, and every step is rounded to whole grey levels.
     """
+    from torchvision.transforms.v2 import functional as F
+
     brightness, hue = round(rng.uniform(-32, 32)), rng.uniform(-0.2, 0.2)
     saturation, contrast = rng.uniform(0.6, 1.4, size=2).tolist()
     pixels = pixels.to(torch.int16).add_(brightness).clamp_(0, 255).to(torch.uint8)
@@ -74,6 +77,8 @@ def erase(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     0.4). Each of its values is uniform in 0 to 255, as in the paper; timm's are normal, after normalisation. Box and
     noise are the same in all frames.
     """
+    from torchvision.transforms.v2 import functional as F
+
     channels, height, width = pixels.shape[-3:]
     box = random_box(height, width, rng, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), flip=False)
     noise = torch.from_numpy(rng.integers(256, size=(channels, box.height, box.width), dtype=np.uint8))

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 Pixels = UInt8[Tensor, "f c y x"]
 
@@ -61,6 +59,9 @@ def operate(pixels: Pixels, operation: str, strength: float) -> Pixels:
     at their ends, and no factor falls below 0.1 (timm's rule). `autocontrast`, `equalize` and `contrast` look at each
     frame by itself. Raises ValueError for an operation of another name.
     """
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional as F  # imports torchvision's networks too: seconds
+
     height, width = pixels.shape[-2:]
     factor = max(0.1, 1 + 0.9 * strength)
     share = min(1.0, strength)
@@ -86,7 +87,7 @@ def operate(pixels: Pixels, operation: str, strength: float) -> Pixels:
         case "sharpness":
             return F.adjust_sharpness(pixels, sharpness_factor=factor)
         case "rotate":
-            return F.rotate(pixels, 30 * strength, interpolation=v2.InterpolationMode.BILINEAR, fill=GREY)
+            return F.rotate(pixels, 30 * strength, interpolation=InterpolationMode.BILINEAR, fill=GREY)
         case "shear_x":
             return _affine(pixels, shear=(math.degrees(math.atan(0.3 * strength)), 0.0))
         case "shear_y":
@@ -102,13 +103,16 @@ def operate(pixels: Pixels, operation: str, strength: float) -> Pixels:
 
 
 def _affine(pixels: Pixels, *, translate: tuple[int, int] = (0, 0), shear: tuple[float, float] = (0.0, 0.0)) -> Pixels:
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional as F
+
     return F.affine(
         pixels,
         angle=0.0,
         translate=[float(pixel) for pixel in translate],
         scale=1.0,
         shear=list(shear),
-        interpolation=v2.InterpolationMode.BILINEAR,
+        interpolation=InterpolationMode.BILINEAR,
         fill=GREY,
         center=[0.0, 0.0],
     )
@@ -116,6 +120,8 @@ def _affine(pixels: Pixels, *, translate: tuple[int, int] = (0, 0), shear: tuple
 
 def adjust_contrast(pixels: Pixels, factor: float) -> Pixels:
     """Each frame drawn towards its mean grey, or away from it: `mean + factor * (pixels - mean)`, rounded."""
+    from torchvision.transforms.v2 import functional as F
+
     # torchvision's own takes the mean in float32, which for large pictures depends on the number of threads.
     mean = F.rgb_to_grayscale(pixels).double().mean((1, 2, 3), keepdim=True).float()
     return pixels.float().sub_(mean).mul_(factor).add_(mean).round_().clamp_(0, 255).to(pixels.dtype)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 from vidtok.data.geometry import Size, rows_columns
 from vidtok.types import Box
+from vidtok.video.resize import resized
 
 Pixels = UInt8[Tensor, "f c y x"]
 TRIES = 10
@@ -112,16 +112,14 @@ def jitter_box(
 
 def crop_resize(pixels: Pixels, box: Box, *, size: Size) -> UInt8[Tensor, "f c rows columns"]:
     """Cut the box out and scale it to `size` (bilinear, antialiased); what lies beyond the picture is black."""
-    out = F.resized_crop(
-        pixels,
-        box.top,
-        box.left,
-        box.height,
-        box.width,
-        list(rows_columns(size)),
-        interpolation=v2.InterpolationMode.BILINEAR,
-    )
-    return F.horizontal_flip(out) if box.flip else out
+    rows, columns = pixels.shape[-2:]
+    above, left = max(-box.top, 0), max(-box.left, 0)
+    below, right = max(box.top + box.height - rows, 0), max(box.left + box.width - columns, 0)
+    if above or left or below or right:
+        pixels = F.pad(pixels, (left, right, above, below))
+    top, beside = box.top + above, box.left + left
+    out = resized(pixels[:, :, top : top + box.height, beside : beside + box.width], *rows_columns(size))
+    return out.flip(-1) if box.flip else out
 
 
 def cut_box(pixels: Pixels, box: Box) -> UInt8[Tensor, "f c rows columns"]:

@@ -1,14 +1,13 @@
 """Networks of torchvision behind vidtok's contract: S3D, Swin3D and MViTv2.
 
-The library's own network is `body`: its published weights load into that.
+The library's own network is `body`: its published weights load into that. torchvision is imported where a network is
+built, not with this module: its import takes longer than torch's.
 """
 
 from collections.abc import Iterable
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import video
-from torchvision.models.video.s3d import SepInceptionBlock3D
 
 from vidtok.errors import ModelError
 from vidtok.models.baselines_attention import class_token_look, window_look
@@ -40,6 +39,8 @@ class S3D(LibraryNetwork):
         dropout: float = 0.2,
     ):
         super().__init__(frames=frames, size=size)
+        from torchvision.models import video
+
         before_last = stage_grids(frames, size, temporal_strides=(2, 1, 2, 1))[2]
         t, h, w = (extent // 2 for extent in before_last)
         if min(t, h, w) < 1:
@@ -51,6 +52,8 @@ class S3D(LibraryNetwork):
     @property
     def blocks(self) -> tuple[nn.Module, ...]:
         """The inception blocks."""
+        from torchvision.models.video.s3d import SepInceptionBlock3D
+
         return tuple(layer for layer in self.body.features if isinstance(layer, SepInceptionBlock3D))
 
     def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
@@ -91,6 +94,8 @@ class Swin3D(LibraryNetwork):
         drop_path: float = 0.1,
     ):
         super().__init__(frames=frames, size=size)
+        from torchvision.models import video
+
         widths = [width * 2**stage for stage in range(4)]
         if wrong := [f"{count} heads, width {wide}" for count, wide in zip(heads, widths, strict=True) if wide % count]:
             raise ModelError(f"swin3d: heads divide their stage's width; not so: {'; '.join(wrong)}")
@@ -130,7 +135,9 @@ class Swin3D(LibraryNetwork):
 
     def no_weight_decay(self) -> set[str]:
         """The tables of relative positions."""
-        attentions = named_layers(self, video.swin_transformer.ShiftedWindowAttention3d)
+        from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
+
+        attentions = named_layers(self, ShiftedWindowAttention3d)
         return {f"{path}.relative_position_bias_table" for path in attentions}
 
     def reset_classifier(self, classes: int) -> None:
@@ -166,6 +173,8 @@ class MViTv2(LibraryNetwork):
         drop_path: float = 0.2,
     ):
         super().__init__(frames=frames, size=size)
+        from torchvision.models import video
+
         spatial_size = mvit_clip(frames, size)
         self.grid = stage_grids(frames, size, temporal_strides=(2, 1, 1, 1))[-1]
         if width % heads:
@@ -219,7 +228,9 @@ class MViTv2(LibraryNetwork):
 
     def no_weight_decay(self) -> set[str]:
         """The class token and the tables of relative positions."""
-        attentions = named_layers(self, video.mvit.MultiscaleAttention)
+        from torchvision.models.video.mvit import MultiscaleAttention
+
+        attentions = named_layers(self, MultiscaleAttention)
         tables = {f"{path}.rel_pos_{axis}" for path in attentions for axis in "hwt"}
         return {"body.pos_encoding.class_token", *tables}
 

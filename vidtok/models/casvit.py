@@ -6,12 +6,12 @@ from typing import Any
 
 from einops import reduce
 from jaxtyping import Float
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head
 from vidtok.nn.conv import GridBatchNorm, GridConv, clip_grid, depthwise
+from vidtok.nn.drop_path import DropPath
 from vidtok.nn.looks import inputs_of, look_on_grid
 from vidtok.nn.mixers.conv_additive import ConvAdditive
 from vidtok.nn.pool import new_linear

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import timm
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -96,6 +95,8 @@ class PictureEncoder(SummaryNetwork):
 
 def picture_network(name: str, size: tuple[int, int]) -> nn.Module:
     """timm's network of this name without its last layer and without weights; ModelError where there is none."""
+    import timm  # registers a thousand networks: for more than torch's own import takes
+
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0]}*")[:4]
         hint = f"; near it: {', '.join(near)}" if near else ""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import timm
 import torch
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -144,6 +143,8 @@ def package_file(package: WeightPackage) -> Path | None:
 
 def from_package(package: WeightPackage, file: Path) -> EncoderWeights:
     """Weights under other names in timm's order; CheckpointError where a shape is not the one in its place."""
+    import timm  # here, as in all of vidtok, where it is used: its import takes longer than torch's
+
     whole = timm.create_model(package.name, pretrained=False).state_dict()
     state = read_pth(file)
     shapes = [(tuple(a.shape), tuple(b.shape)) for a, b in zip(whole.values(), state.values(), strict=False)]
@@ -169,6 +170,8 @@ def from_file(name: str, file: Path) -> EncoderWeights:
 
 def from_hub(name: str) -> EncoderWeights:
     """timm's own weights of this name: from the cache, or from the hub if it answers within HUB_SECONDS."""
+    import timm
+
     if not timm.is_model(name):
         picture_network(name, (224, 224))  # which names those that are near
     told = timm.get_pretrained_cfg(name)
@@ -196,6 +199,8 @@ def checked(name: str, state: Mapping[str, Tensor], *, source: str) -> EncoderWe
 
     Pictures are of the usual size, or, where positions do not fit it, of the one that timm's own weights were made for.
     """
+    import timm
+
     told = timm.get_pretrained_cfg(name)
     wrong = ""
     for size in dict.fromkeys([(USUAL_SIZE, USUAL_SIZE), *([] if told is None else [told.input_size[-2:]])]):

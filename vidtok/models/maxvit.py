@@ -7,13 +7,13 @@ from typing import Any
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Float
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, stage_grids
 from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite, clip_grid
+from vidtok.nn.drop_path import DropPath
 from vidtok.nn.looks import inputs_of, last_where, look_on_grid
 from vidtok.nn.mixers.multi_axis import MultiAxis
 from vidtok.nn.pool import new_linear

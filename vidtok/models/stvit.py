@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from einops import reduce
 from jaxtyping import Float
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
 from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head, within_time_steps
 from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv, clip_grid
+from vidtok.nn.drop_path import DropPath
 from vidtok.nn.looks import in_time_steps, inputs_of, look_on_grid
 from vidtok.nn.mixers.super_token import SuperToken
 from vidtok.nn.pool import new_linear

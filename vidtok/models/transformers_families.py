@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import timm
 from torch import nn
 
 from vidtok.errors import ModelError
@@ -111,6 +110,8 @@ def _pe_video(config: Any) -> Geometry:
     inside = config.vision_config
     told = (inside.model_args or {}).get("img_size")
     if told is None:
+        import timm
+
         plan = timm.get_pretrained_cfg(inside.architecture) if timm.is_model(inside.architecture) else None
         if plan is None:
             raise ModelError(f"PE-Video on {inside.architecture!r}: timm does not say which pictures it takes")

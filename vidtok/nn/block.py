@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from jaxtyping import Float
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
+from vidtok.nn.drop_path import DropPath
 from vidtok.nn.mlp import MLP, GELUForm
 
 

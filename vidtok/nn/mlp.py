@@ -4,11 +4,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
+import torch
 from jaxtyping import Float
-from timm.layers.activations import QuickGELU
 from torch import Tensor, nn
 
 from vidtok.choices import GELUForm
+
+
+class QuickGELU(nn.Module):
+    """x · sigmoid(1.702 x) (Hendrycks and Gimpel, arXiv 1606.08415, section 2), as CLIP's weights were made with."""
+
+    def forward(self, x: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+        return x * torch.sigmoid(1.702 * x)
+
 
 ACTIVATIONS: Mapping[GELUForm, Callable[[], nn.Module]] = MappingProxyType(
     {

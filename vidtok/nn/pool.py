@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
 from vidtok.choices import NormPosition, PoolKind
 from vidtok.errors import ModelError
+from vidtok.nn.initial import lecun_normal_
 
 
 def check_classes(classes: int) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from einops import einsum, rearrange
 from jaxtyping import Float
-from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
 from vidtok.choices import LearnerPooling, LearnerVersion
 from vidtok.errors import ModelError
+from vidtok.nn.initial import lecun_normal_
 from vidtok.nn.mlp import MLP
 
 NORM_EPS = 1e-6

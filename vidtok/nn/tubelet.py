@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int64
-from timm.layers.weight_init import lecun_normal_
 from torch import Tensor, nn
 
 from vidtok.choices import Inflation
 from vidtok.errors import ModelError
+from vidtok.nn.initial import lecun_normal_
 
 
 def token_grid(pixels: Sequence[int], tubelet: Sequence[int]) -> tuple[int, int, int]:

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Collection, Sequence
 
-from timm.optim._optim_factory import get_optimizer_info
-
 HIGH = 3.0
 """A loss of so many times that of chance is higher than any network reaches that learns."""
 
@@ -16,6 +14,8 @@ def rate_warning(optimizer: str, lr: float) -> str | None:
     gradient descent moves by rate times gradient: they have 5e-3 to 1.6. A factor of four more, and one of 50 less, is
     still let pass without a word. Lion, Adafactor and others that are neither are not judged.
     """
+    from timm.optim._optim_factory import get_optimizer_info
+
     info = get_optimizer_info(optimizer)
     if "lion" in optimizer or not (info.has_betas or info.has_momentum):
         return None

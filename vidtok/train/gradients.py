@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
+
+from vidtok.train.fsdp import full
 
 
 def group_names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -29,7 +30,7 @@ def gradient_norms(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     norms = []
     for group in optimizer.param_groups:
         norm = nn.utils.get_total_norm([p.grad for p in group["params"] if p.grad is not None])
-        norms.append(float(norm.full_tensor() if isinstance(norm, DTensor) else norm))
+        norms.append(float(full(norm)))
     return dict(zip(group_names(optimizer.param_groups), norms, strict=True))
 
 

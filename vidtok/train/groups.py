@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from timm.models import group_parameters
 from torch import nn
 
 from vidtok.errors import ConfigError
@@ -63,6 +62,8 @@ def parameter_groups(
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     factors = dict.fromkeys(trained, 1.0)
     if layer_decay != 1.0:
+        from timm.models import group_parameters
+
         depths: dict[str, Any] = dict(group_parameters(network, network.group_matcher(), reverse=True))
         factors = {name: layer_decay ** (max(depths.values()) - depths[name]) for name in trained}
     for pattern, factor in (lr_scale or {}).items():

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import numpy as np
 import torch
 from einops import rearrange
-from timm.scheduler.scheduler import Scheduler
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -21,6 +20,7 @@ from vidtok.train.gradients import gradient_norms, group_rates
 from vidtok.train.log import Log
 from vidtok.train.loss import ClassLoss
 from vidtok.train.norms import training_mode
+from vidtok.train.optim import Schedule
 from vidtok.train.parallel import Parallel
 from vidtok.train.signals import stop_requests
 from vidtok.train.state import Progress, check_run_finite
@@ -43,7 +43,7 @@ def seed_dropout(seeds: np.random.SeedSequence) -> None:
 def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    schedule: Scheduler,
+    schedule: Schedule,
     *,
     loss: ClassLoss,
     batches: Iterable[Batch],

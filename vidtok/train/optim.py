@@ -1,20 +1,23 @@
-"""Optimizer and schedule of a run, from timm and torch."""
+"""Optimizer and schedule of a run, from timm and torch. timm is imported where they are made, which takes seconds."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, get_optimizer_info
-from timm.scheduler.cosine_lr import CosineLRScheduler
-from timm.scheduler.multistep_lr import MultiStepLRScheduler
-from timm.scheduler.poly_lr import PolyLRScheduler
-from timm.scheduler.scheduler import Scheduler
 
 from vidtok.choices import ScheduleKind
 from vidtok.errors import ConfigError
 
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 """Optimizers with a kernel of torch for a whole step, on processors and on GPUs."""
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """What timm's schedules promise a training loop."""
+
+    def step_update(self, num_updates: int) -> object:
+        """Set the rates of the step of this number, from 0."""
 
 
 def scaled_rate(lr: float, *, batch: int, lr_batch: int | None) -> float:
@@ -38,6 +41,8 @@ def make_optimizer(
     `betas` and `momentum`: None for its own. Raises ConfigError for a name that timm does not know and for a setting
     that the optimizer does not have.
     """
+    from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, get_optimizer_info
+
     try:
         info = get_optimizer_info(name)
         kind = get_optimizer_class(name, bind_defaults=False)
@@ -64,7 +69,7 @@ def make_schedule(
     steps: int,
     warmup_steps: int = 0,
     lr_steps: Sequence[int] = (),
-) -> Scheduler:
+) -> Schedule:
     """A linear rise over `warmup_steps`, then down; `step_update(step)` before a step sets its rate, s from 0.
 
         cosine   min_lr + (lr - min_lr) · (1 + cos(π s / steps)) / 2
@@ -73,6 +78,10 @@ def make_schedule(
 
     and the warm-up is lr · (1 + s (w - 1) / w) / w with w = warmup_steps. A group's rate is that times its `lr_scale`.
     """
+    from timm.scheduler.cosine_lr import CosineLRScheduler
+    from timm.scheduler.multistep_lr import MultiStepLRScheduler
+    from timm.scheduler.poly_lr import PolyLRScheduler
+
     warmup: dict[str, Any] = {
         "warmup_t": warmup_steps,
         "warmup_lr_init": lr / max(warmup_steps, 1),

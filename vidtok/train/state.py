@@ -6,14 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from vidtok.errors import CheckpointError, NotFiniteError
 from vidtok.models.classifier import Classifier
 from vidtok.nn.finite import first_not_finite
 from vidtok.train.checkpoint import Checkpoint, check_fit
 from vidtok.train.ema import Averages
-from vidtok.train.fsdp import like, split_like, to_first
+from vidtok.train.fsdp import like, own_part, split_like, to_first
 from vidtok.train.parallel import Parallel
 
 
@@ -150,7 +149,7 @@ def check_run_finite(
         for key, value in values.items():
             if isinstance(value, Tensor | float):
                 tensors[f"the optimizer's {key} of {name}"] = torch.as_tensor(value)
-    own = {name: tensor.to_local() if isinstance(tensor, DTensor) else tensor for name, tensor in tensors.items()}
+    own = {name: own_part(tensor) for name, tensor in tensors.items()}
     found = [name for name in parallel.gather(first_not_finite(own)) if name]
     if found:
         raise NotFiniteError(f"after step {step} {found[0]} is not finite (an infinity or a NaN)")

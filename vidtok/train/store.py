@@ -20,7 +20,6 @@ from vidtok.train.checkpoint import (
     write_checkpoint,
 )
 from vidtok.train.parallel import Parallel
-from vidtok.train.shards import load_shards, load_whole, read_rest, save_shards, shards_path, verify_shards
 from vidtok.train.state import RunState
 
 Written = TypeVar("Written")
@@ -58,6 +57,8 @@ class Store:
         checkpoint = state.checkpoint(config=config, classes=classes, whole=not split)
         if not split:
             return self._first(lambda: save_checkpoint(checkpoint, self.folder, keep=self.keep))
+        from vidtok.train.shards import save_shards, shards_path
+
         path = shards_path(self.folder, checkpoint.step)
         save_shards(checkpoint, path, self.parallel)
         self._first(lambda: remove_old(self.folder, keep=self.keep))
@@ -112,6 +113,8 @@ class Store:
         """The checkpoint; of a sharded one that this run reads part by part, all but the tensors."""
         if not start.path.is_dir():
             return read_packed(start.path, source=start.path)
+        from vidtok.train.shards import load_whole, read_rest
+
         return read_rest(start.path) if self.parallel.sharded else load_whole(start.path)
 
     def restore(
@@ -129,6 +132,8 @@ class Store:
         another model, and where it holds what is not finite: older versions saved such.
         """
         if start.path.is_dir() and self.parallel.sharded:
+            from vidtok.train.shards import load_shards
+
             checkpoint = load_shards(start.path, state.model.state_dict())
         state.restore(checkpoint, source=start.path, new_segment=new_segment, moments=moments)
         try:
@@ -143,6 +148,8 @@ class Store:
 def verify(path: Path) -> None:
     """Raise CheckpointError unless the checkpoint, a file or a folder, is whole."""
     if path.is_dir():
+        from vidtok.train.shards import verify_shards
+
         verify_shards(path)
     elif not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
+
+from vidtok.video.resize import resized
 
 SIDE = 16
 """Rows and columns of the small pictures that are compared."""
@@ -31,7 +32,7 @@ class CutFinder:
 
     def see(self, picture: UInt8[Tensor, "c y x"]) -> None:
         """The next picture, of any size."""
-        small = F.resize(picture, [SIDE, SIDE], antialias=True).float()
+        small = resized(picture[None], SIDE, SIDE)[0].float()
         self._differences.append(0.0 if self._before is None else float((small - self._before).abs().mean()))
         self._before = small
 

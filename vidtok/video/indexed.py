@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
 
 from vidtok.errors import DecodeError
 from vidtok.types import Frames
 from vidtok.video.opened import OpenVideo
 from vidtok.video.orientation import Orientation
 from vidtok.video.packets import PacketReader
+from vidtok.video.resize import resized
 from vidtok.video.rgb import scaled_size
 from vidtok.video.table import FileFacts
 
@@ -108,5 +108,5 @@ class IndexedReader(OpenVideo, ABC):
             self.check_deadline()
             picture = self._picture(index)
             if picture.shape[1:] != (y, x):
-                picture = F.resize(picture, [y, x], antialias=True)
+                (picture,) = resized(picture[None], y, x)
             yield index, picture.contiguous()

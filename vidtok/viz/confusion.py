@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -107,6 +106,8 @@ def confusion_picture(counts: Int64[Tensor, "k k"], classes: Sequence[str], *, h
 
 
 def _cells(counts: Int64[Tensor, "k k"], cell: int) -> Image.Image:
+    import matplotlib
+
     total = counts.sum(1, keepdim=True)
     share = (counts / total.clamp(min=1)).numpy()
     colours = (matplotlib.colormaps[COLOURS](np.sqrt(share))[..., :3] * 255).round().astype(np.uint8)

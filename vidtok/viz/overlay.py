@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -36,6 +35,8 @@ def heat_over_picture(
     picture: UInt8[Tensor, "c y x"], heat: Float[Tensor, "h w"], *, top: float
 ) -> UInt8[Tensor, "c y x"]:
     """The grey picture, darkened, with the map in colours on it; `top` is the value of the brightest colour."""
+    import matplotlib
+
     size = list(picture.shape[-2:])
     share = F.interpolate(heat[None, None] / max(top, 1e-12), size=size, mode="bilinear", align_corners=False)[0, 0]
     share = share.clamp(0, 1)
@@ -103,6 +104,8 @@ def attention_frames(
 
 def foot_picture(guesses: Sequence[tuple[str, float]], lines: Sequence[str], *, size: tuple[int, int]) -> Image.Image:
     """The best classes with their scores as bars, below them what the colours mean, then the lines of the legend."""
+    import matplotlib
+
     canvas = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     for line, (name, score) in enumerate(guesses):

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
 from jaxtyping import UInt32
-from matplotlib.font_manager import findSystemFonts
-from matplotlib.ft2font import FT2Font
 from PIL import ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
@@ -19,8 +16,11 @@ UNUSABLE = ("lastresort", "blank", "emoji")
 """Fonts that have a box for every letter, nothing for every letter, or pictures of one size."""
 
 
+@functools.cache
 def main_font() -> Path:
     """DejaVu Sans, which matplotlib brings along."""
+    import matplotlib  # here, as in the functions below, where something is drawn: not with every run
+
     return Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
 
 
@@ -33,6 +33,8 @@ def font(size: int, path: Path | None = None) -> ImageFont.FreeTypeFont:
 @functools.cache
 def letters_of(path: Path) -> UInt32[np.ndarray, "n"]:
     """The code points that a font has, in their order; none for a file that cannot be drawn with."""
+    from matplotlib.ft2font import FT2Font
+
     try:
         font(12, path)
         found = np.fromiter(FT2Font(str(path)).get_charmap(), np.uint32)
@@ -44,6 +46,7 @@ def letters_of(path: Path) -> UInt32[np.ndarray, "n"]:
 @functools.cache
 def system_fonts() -> tuple[Path, ...]:
     """The machine's fonts, upright sans-serif ones of ordinary weight first."""
+    from matplotlib.font_manager import findSystemFonts
 
     def order(path: Path) -> tuple[bool, bool, bool, str]:
         name = path.stem.lower()
