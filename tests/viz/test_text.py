@@ -27,7 +27,7 @@ def fonts_of_a_machine(monkeypatch):
         found.extend(map(str, paths))
         forget()
 
-    monkeypatch.setattr(text, "findSystemFonts", lambda: found)
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: found)
     forget()
     yield install
     forget()

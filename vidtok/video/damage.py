@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from jaxtyping import Int64
+
 from vidtok.video.table import FrameTable
 
 
@@ -17,7 +20,7 @@ class Damage:
     damage that happens to be another valid stream is seen by none.
     """
 
-    def __init__(self, table: FrameTable, pts: Sequence[int | None]):
+    def __init__(self, table: FrameTable, pts: Sequence[int | None] | Int64[np.ndarray, "m"]):
         self._table = table
         self._pts = pts
         self._begins: list[int] = []
@@ -39,7 +42,8 @@ class Damage:
         if not self._begins:
             return set()
         ticks = self._table.ticks.tolist()
-        of_packet = {} if self._table.by_order else {tick: place for place, tick in enumerate(self._pts)}
+        times = self._pts.tolist() if isinstance(self._pts, np.ndarray) else self._pts
+        of_packet = {} if self._table.by_order else {tick: place for place, tick in enumerate(times)}
 
         def place(index: int) -> int:
             """In the order of decoding, which is that of showing where the packets have no times."""

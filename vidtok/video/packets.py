@@ -2,9 +2,11 @@
 
 What is read, once, at opening: every packet of the best video stream, without decoding. The packets give the true
 table of presentation times; they are kept, so that jumping is choosing another packet to go on from, which is exact
-in every container (seeking is not: transport streams and AVI land where they like). FFmpeg itself decodes the first
-frames of a file when it opens one, to see what they are like; where the header says it (H.264 in mp4 and mov), it is
-kept from that, which is most of the time that opening takes.
+in every container (seeking is not: transport streams and AVI land where they like). Of a long video the table comes
+from a file where it was read before (vidtok.video.table_file), and packets from the video again: by a seek in
+containers with an index, where every packet that comes is held to the table, else from the beginning. FFmpeg itself
+decodes the first frames of a file when it opens one, to see what they are like; where the header says it (H.264 in mp4
+and mov), it is kept from that, which is most of the time that opening takes.
 
 AVI with B-frames has no presentation times: its frames are counted, and always decoded from the start.
 
@@ -27,14 +29,30 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
+from jaxtyping import Int64
 
 from vidtok.errors import DecodeError
 from vidtok.video.damage import Damage
 from vidtok.video.opened import OpenVideo
 from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
-from vidtok.video.table import FileFacts, FrameTable, PacketList, counted_ticks, decoded_ticks, entries, trusted_ticks
+from vidtok.video.table import (
+    DISCARD,
+    KEYFRAME,
+    FileFacts,
+    FrameTable,
+    KnownPackets,
+    PacketList,
+    counted_ticks,
+    decoded_ticks,
+    entries,
+    trusted_ticks,
+)
+from vidtok.video.table_file import LEAST_PACKETS, FileState, KeptTable, file_state, keep_table, read_table
 
 KEPT_BYTES = 64 * 2**20  # packets of longer streams are read from the file again for each `frames_at`
+
+# Containers with an index, in which a seek lands on the keyframe that was asked for, or before it.
+INDEXED = ("mp4", "matroska")
 
 LEAD_IN_SECONDS = 0.05  # of AAC: 1024 or 2112 samples
 
@@ -67,6 +85,7 @@ class PacketReader(OpenVideo):
         self._probed = False
         if self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
+        state = file_state(self.path)
         with self.named_errors():
             self._container, self.stream = self._open()
             try:
@@ -76,7 +95,9 @@ class PacketReader(OpenVideo):
                 self.decoder_is_fresh = True
                 self._decoding = self._container
                 self.coded_size = (self.codec.height, self.codec.width)
-                self.table = self._read_table()
+                self._known: KnownPackets | None = None
+                self._kept: list[av.Packet] | None = None
+                self.table = self._table_of_file(state)
                 time_base = float(self.stream.time_base or 0)
                 self.pts_seconds = torch.from_numpy(self.table.ticks * time_base)
                 self.fps = self._average_rate()
@@ -183,13 +204,65 @@ class PacketReader(OpenVideo):
             for number in range(first, len(self._kept)):
                 yield self._kept[number]
             return
+        if self._known is not None:
+            for packet in self._jumped(self._known, first):
+                first += 1
+                yield packet
+            if first == len(self._known):
+                return
         container, stream = self._open()
         with container:
             yield from islice(self._demuxed(container, stream), first, None)
 
+    def _jumped(self, known: KnownPackets, first: int) -> Iterator[av.Packet]:
+        """Packets from number `first` on by a seek, as long as each that comes is the one of the table."""
+        number = None
+        try:
+            self._seek(int(known.pts[first]))
+            for packet in self._demuxed(self._container, self.stream):
+                if number is None:
+                    number = known.number_of(packet.pts)
+                if (
+                    number is None
+                    or number > first
+                    or not known.fits(
+                        number,
+                        pts=packet.pts,
+                        size=packet.size,
+                        keyframe=packet.is_keyframe,
+                        discard=packet.is_discard,
+                    )
+                ):
+                    return
+                if number == first:
+                    first += 1
+                    yield packet
+                number += 1
+        except FFmpegError:
+            return
+
+    def _seek(self, pts: int) -> None:
+        self._container.seek(pts, stream=self.stream)
+
+    def _table_of_file(self, state: FileState | None) -> FrameTable:
+        """The table that was kept of the file as it is, or the one that its packets tell, which is then kept."""
+        can_jump = any(name in self._container.format.name for name in INDEXED)
+        if state is None or not can_jump or 0 in self.coded_size or file_state(self.path) != state:
+            return self._read_table()
+        stream = self.stream.index
+        if (kept := read_table(self.path, state, stream=stream)) is None:
+            table = self._read_table()
+            if self._known is not None:
+                keep_table(self.path, state, KeptTable(table=table, packets=self._known), stream=stream)
+            return table
+        self._known, self._pts = kept.packets, kept.packets.pts
+        self.leaves_out = self.codec.name in LEAVES_OUT
+        return kept.table
+
     def _read_table(self) -> FrameTable:
         packets = PacketList(pts=[], dts=[], keyframe=[], discard=[], corrupt=[])
         kept: list[av.Packet] | None = []
+        sizes: list[int] = []
         size = 0
         try:
             for packet in self._demuxed(self._container, self.stream):
@@ -198,6 +271,7 @@ class PacketReader(OpenVideo):
                 packets.keyframe.append(packet.is_keyframe)
                 packets.discard.append(packet.is_discard)
                 packets.corrupt.append(packet.is_corrupt)
+                sizes.append(packet.size)
                 size += packet.size
                 if size > KEPT_BYTES:
                     kept = None
@@ -206,13 +280,15 @@ class PacketReader(OpenVideo):
         except FFmpegError as error:
             self.cut_short = error.strerror
         self._kept = kept
-        self._pts = packets.pts
+        self._pts: list[int | None] | Int64[np.ndarray, "m"] = packets.pts
         if self.cut_short is not None or 0 in self.coded_size:
             return self._table_by_decoding(packets)
         if "avi" not in self._container.format.name or not self.codec.has_b_frames:
             ticks = trusted_ticks(packets)
             if ticks is not None:
                 self.leaves_out = self.codec.name in LEAVES_OUT
+                if len(packets) >= LEAST_PACKETS or kept is None:
+                    self._known = known_packets(packets, sizes)
                 return FrameTable(ticks=ticks, entry=entries(ticks, packets), by_order=False)
         elif self.codec.name != "mpeg4":  # MPEG-4 in AVI is packed: two frames in a packet, none in the next
             ticks = counted_ticks(packets)
@@ -293,6 +369,16 @@ class PacketReader(OpenVideo):
 
     def end_words(self) -> str:
         return f" (decoding stops there: {self.cut_short})" if self.cut_short else ""
+
+
+def known_packets(packets: PacketList, sizes: list[int]) -> KnownPackets:
+    """What packets that all have a time are told by."""
+    flags = KEYFRAME * np.array(packets.keyframe, np.uint8) + DISCARD * np.array(packets.discard, np.uint8)
+    return KnownPackets(
+        pts=np.array(packets.pts, np.int64),
+        size=np.array(sizes, np.uint32),
+        flags=flags.astype(np.uint8),
+    )
 
 
 def is_iso(path: Path) -> bool:

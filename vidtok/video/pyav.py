@@ -173,7 +173,7 @@ class PyAVReader(PacketReader):
         After a jump, a picture counts only once the decoder itself has given a keyframe that it does not call corrupt:
         what containers flag as keyframe can be the begin of a gradual refresh, and not lead to whole pictures.
         """
-        index_of: dict[int | None, int] = {int(tick): i for i, tick in enumerate(self.table.ticks)}
+        index_of = self.table.index_of
         needed = {int(self.table.ticks[index]) for index in wanted} if shortcuts and self.leaves_out else None
         frames: Iterator[av.VideoFrame] = iter(())
         damage, given, begin, is_whole_way, whole = self.watch(), 0, 0, True, True
@@ -187,7 +187,7 @@ class PyAVReader(PacketReader):
             try:
                 if self.codec.has_b_frames:
                     for late, frame in enumerate(frames, given):
-                        at = late if self.table.by_order else index_of.get(frame.pts, -1)
+                        at = late if self.table.by_order else index_of(frame.pts)
                         damage.see(at, is_corrupt=frame.is_corrupt, is_keyframe=frame.key_frame)
             except FFmpegError:
                 self.has_met_damage = True
@@ -208,7 +208,7 @@ class PyAVReader(PacketReader):
                 given, begin, whole = 0, row, entry == 0
             try:
                 for frame in frames:
-                    at = given if self.table.by_order else index_of.get(frame.pts, -1)
+                    at = given if self.table.by_order else index_of(frame.pts)
                     if given == 0:
                         self.settle(frame)
                     given += 1

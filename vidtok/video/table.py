@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8, UInt32
 from torch import Tensor
 
 from vidtok.video.orientation import Orientation
@@ -48,6 +48,33 @@ class PacketList:
         return len(self.pts)
 
 
+KEYFRAME, DISCARD = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownPackets:
+    """What tells each packet of a stream from all others: packets that a jump lands on are held to it."""
+
+    pts: Int64[np.ndarray, "m"]
+    size: UInt32[np.ndarray, "m"]
+    flags: UInt8[np.ndarray, "m"]
+    """KEYFRAME and DISCARD, added up."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def number_of(self, pts: int | None) -> int | None:
+        """The packet of this time, of which there is one at most."""
+        found = np.flatnonzero(self.pts == pts) if pts is not None else ()
+        return int(found[0]) if len(found) == 1 else None
+
+    def fits(self, number: int, *, pts: int | None, size: int, keyframe: bool, discard: bool) -> bool:
+        """Whether this is what packet `number` is like."""
+        if not (number < len(self) and pts == self.pts[number] and size == self.size[number]):
+            return False
+        return int(self.flags[number]) == KEYFRAME * keyframe + DISCARD * discard
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameTable:
     """One row per frame that is shown, in the order of showing.
@@ -66,6 +93,13 @@ class FrameTable:
 
     def __len__(self) -> int:
         return len(self.ticks)
+
+    def index_of(self, tick: int | None) -> int:
+        """The frame that is shown at this tick; -1 where none is."""
+        if tick is None:
+            return -1
+        index = int(self.ticks.searchsorted(tick))
+        return index if index < len(self.ticks) and self.ticks[index] == tick else -1
 
 
 def trusted_ticks(packets: PacketList) -> Int64[np.ndarray, "n"] | None:
