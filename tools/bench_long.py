@@ -73,10 +73,9 @@ def cut(source: Path, target: Path, *, first: int) -> None:
         of = old.streams.video[0]
         stream = new.add_stream_from_template(of)
         old.seek(round(first / RATE / of.time_base), stream=of)
-        begin, count = None, 0
-        for packet in old.demux(of):
+        begin = None
+        for count, packet in enumerate(old.demux(of)):
             begin = packet.dts if begin is None else begin
-            count += 1
             if packet.size == 0 or count > SECONDS * RATE + GROUP:
                 break
             packet.pts, packet.dts, packet.stream = packet.pts - begin, packet.dts - begin, stream

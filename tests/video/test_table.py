@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from vidtok.video.table import PacketList, counted_ticks, decoded_ticks, entries, trusted_ticks
+from vidtok.video.table import (
+    FrameTable,
+    KnownPackets,
+    PacketList,
+    counted_ticks,
+    decoded_ticks,
+    entries,
+    trusted_ticks,
+)
 
 
 def packets(
@@ -104,3 +112,22 @@ def test_a_clock_that_jumps_back_or_is_silent_goes_on_by_one_step():
     assert decoded_ticks([None] * 3, silent, step=4)[0].tolist() == [0, 4, 8]
     two_in_a_packet = packets("IP", [None] * 2, dts=[0, 1])
     assert decoded_ticks([None] * 3, two_in_a_packet, step=4)[0].tolist() == [0, 4, 8]
+
+
+def test_the_frame_that_is_shown_at_a_tick():
+    table = FrameTable(ticks=np.array([2, 5, 9]), entry=np.zeros(3, np.int64), by_order=False)
+    assert [table.index_of(tick) for tick in (2, 5, 9)] == [0, 1, 2]
+    assert [table.index_of(tick) for tick in (1, 3, 10, None)] == [-1] * 4
+
+
+def test_a_packet_is_known_by_all_that_is_told_of_it():
+    known = KnownPackets(
+        pts=np.array([0, 4, 2]), size=np.array([9, 3, 2], np.uint32), flags=np.array([1, 0, 2], np.uint8)
+    )
+    assert [known.number_of(pts) for pts in (0, 4, 2, 3, None)] == [0, 1, 2, None, None]
+    right = {"pts": 2, "size": 2, "keyframe": False, "discard": True}
+    assert known.fits(2, **right)
+    for wrong in ({"pts": 3}, {"size": 3}, {"keyframe": True}, {"discard": False}):
+        assert not known.fits(2, **right | wrong)
+    assert not known.fits(3, **right)
+    assert known.fits(0, pts=0, size=9, keyframe=True, discard=False)
