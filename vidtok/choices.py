@@ -29,7 +29,24 @@ ListForm = Literal[
     "something_v2",
     "ucf101",
     "hmdb51",
+    "cvat",
+    "label_studio",
+    "via",
+    "elan",
+    "epic_kitchens",
+    "activitynet",
+    "hacs_clips",
+    "thumos",
+    "ava",
+    "intervals",
+    "moments",
+    "diving48",
+    "kinetics_json",
+    "coin",
 ]
+EpicLabel = Literal["verb", "noun", "action"]
+CoinLabel = Literal["task", "step"]
+"""Which of a data set's labels are meant."""
 LIST_FORMS: Mapping[str, str] = MappingProxyType(
     {
         "paths": "`path label…` lines",
@@ -47,6 +64,20 @@ LIST_FORMS: Mapping[str, str] = MappingProxyType(
         "something_v2": "Something-Something v2's JSON",
         "ucf101": "UCF101's trainlist and testlist",
         "hmdb51": "HMDB51's CLASS_test_splitN.txt files",
+        "cvat": "CVAT's XML 1.1: tags and tracks",
+        "label_studio": "Label Studio's JSON: choices, timeline labels, labels of sound",
+        "via": "VIA 3's project: temporal segments",
+        "elan": "ELAN's .eaf: annotations of a tier",
+        "epic_kitchens": "EPIC-KITCHENS' CSV: participant_id,video_id,start_timestamp,…",
+        "activitynet": "ActivityNet's JSON, HACS segments: a database of annotations",
+        "hacs_clips": "HACS clips' CSV: classname,youtube_id,subset,start,end,label",
+        "thumos": "THUMOS' CLASS_val.txt and CLASS_test.txt files",
+        "ava": "AVA's lines: id,second,x1,y1,x2,y2,action,person",
+        "intervals": "`video,start,end,class` lines, in seconds",
+        "moments": "Moments in Time's lines: class/file.mp4,class,agreed,disagreed",
+        "diving48": "Diving48's JSON: vid_name, label, start_frame, end_frame",
+        "kinetics_json": "Kinetics' JSON: annotations by id",
+        "coin": "COIN's JSON: tasks and steps",
     }
 )
 """The forms of ListForm in words, but for auto; vidtok.data.formats reads them."""

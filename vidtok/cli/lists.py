@@ -7,7 +7,7 @@ from typing import get_args
 from vidtok.choices import LIST_FORMS, Part
 from vidtok.cli import parser, told_in_options
 
-OPTIONS = ("none", "untrimmed", "fps", "template")
+OPTIONS = ("none", "untrimmed", "fps", "template", "label", "subset")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -22,15 +22,20 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--format", default="auto", metavar="NAME", help="form of IN (default: found by itself)")
     cli.add_argument("--root", metavar="DIR", help="folder of the videos (default: the folder of IN)")
     cli.add_argument("--classes", metavar="FILE", help="class names in the order of the labels")
-    cli.add_argument("--part", choices=get_args(Part), default="train", help="hmdb51: which part of the split")
+    cli.add_argument(
+        "--part", choices=get_args(Part), default="train", help="hmdb51, activitynet, coin, hacs_clips: which part"
+    )
     cli.add_argument(
         "--none", choices=("class", "drop"), help="avid: videos without action make a class, or are left out"
     )
     cli.add_argument(
         "--untrimmed", action="store_true", default=None, help="kinetics: ID.mp4 is the whole video, not the clip"
     )
-    cli.add_argument("--fps", type=float, help="rate at which folders of pictures were taken")
+    cli.add_argument("--fps", type=float, help="rate at which folders of pictures were taken, or frames counted")
     cli.add_argument("--template", metavar="NAME", help="rawframes: picture files of a folder, such as img_{:05}.jpg")
+    words = "epic_kitchens: verb, noun or action; coin: task or step; elan: the tier; via: the attribute"
+    cli.add_argument("--label", metavar="NAME", help=words)
+    cli.add_argument("--subset", metavar="NAME", help="activitynet, coin: a subset of another name than --part's")
     cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos are missing")
     args = cli.parse_args(arguments)
 

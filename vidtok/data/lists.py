@@ -72,13 +72,14 @@ def open_list(
         )
     name = detect(path) if format == "auto" else format
     form = find_form(name)
-    if path.is_dir() != (name == "folder"):
+    if path.is_dir() != (name == "folder") and not (path.is_dir() and form.of_folders):
         raise ConfigError(f"{path}: {'a folder' if path.is_dir() else 'a file'} cannot be of the form {name}")
     unknown = sorted(set(options or {}) - set(form.options()))
     if unknown:
         has = ", ".join(form.options()) or "none"
         raise ConfigError(f"{path}: the form {name} has no option {unknown[0]!r}; it has: {has}")
-    arguments = {"root": Path(root) if root is not None else path.parent, "classes": classes, "part": part}
+    own = path if path.is_dir() else path.parent
+    arguments = {"root": Path(root) if root is not None else own, "classes": classes, "part": part}
     arguments = {key: value for key, value in arguments.items() if key in form.arguments()}
     result = form.read(path, **arguments, **(options or {}))
     records, names = result if isinstance(result, tuple) else (result, None)

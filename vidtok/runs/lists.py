@@ -27,8 +27,8 @@ def run_lists(
 ) -> int:
     """Turn a list of any form, or a folder, into vidtok's own CSV, without the videos that are not on disk; how many.
 
-    `options` are those of the form: none (avid), untrimmed (kinetics), fps, template. Class names go to classes.txt
-    beside the list. Raises ConfigError and DataError for what cannot be read or written.
+    `options` are those of the form: none (avid), untrimmed (kinetics), fps, template, label, subset. Class names go
+    to classes.txt beside the list. Raises ConfigError and DataError for what cannot be read or written.
     """
     out = Path(to)
     fps, template = options.get("fps"), options.get("template")

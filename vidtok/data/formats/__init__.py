@@ -15,18 +15,45 @@ from vidtok.data.columns import UNDERSTOOD, is_header
 from vidtok.data.csv_list import first_cells, read_csv
 from vidtok.data.formats.avid import read_avid
 from vidtok.data.formats.charades import FRAMES_HEADER, read_charades, read_charades_frames
+from vidtok.data.formats.clips import is_diving48, is_moments, read_diving48, read_moments
+from vidtok.data.formats.cvat import is_cvat, read_cvat
+from vidtok.data.formats.databases import (
+    is_activitynet,
+    is_coin,
+    is_kinetics_json,
+    read_activitynet,
+    read_coin,
+    read_kinetics_json,
+)
+from vidtok.data.formats.elan import is_elan, read_elan
+from vidtok.data.formats.epic import COLUMNS as EPIC_COLUMNS
+from vidtok.data.formats.epic import read_epic_kitchens
 from vidtok.data.formats.folder import read_folder
+from vidtok.data.formats.intervals import (
+    HACS_COLUMNS,
+    are_seconds,
+    is_ava,
+    is_intervals,
+    is_thumos,
+    read_ava,
+    read_hacs_clips,
+    read_intervals,
+    read_thumos,
+)
 from vidtok.data.formats.kinetics import COLUMNS, read_kinetics
+from vidtok.data.formats.label_studio import is_label_studio, read_label_studio
 from vidtok.data.formats.objects import is_json_lines, is_table, read_objects
 from vidtok.data.formats.paths import read_paths, read_pyslowfast, read_rawframes, read_rawframes_offset
 from vidtok.data.formats.something import read_something_v1, read_something_v2
 from vidtok.data.formats.splits import HMDB_FILE, read_hmdb51, read_ucf101
+from vidtok.data.formats.via import is_via, read_via
 from vidtok.data.lines import first_lines, numbered_lines
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
 from vidtok.text.classes import is_number
 from vidtok.text.file import read_json
-from vidtok.video.endings import is_video_name
+from vidtok.text.xml import read_xml
+from vidtok.video.endings import is_hidden, is_video_name
 
 UCF_LINE = re.compile(r"[^/]+/v_\w+_g\d+_c\d+\.avi(\s+\d+)?")
 
@@ -37,6 +64,8 @@ class Form:
 
     words: str
     read: Callable[..., Any]
+    of_folders: bool = False
+    """Whether a folder of such files is a list, too."""
 
     def arguments(self) -> list[str]:
         """Names of the reader's arguments after the list itself."""
@@ -63,7 +92,33 @@ FORMS: dict[str, Form] = {
     "something_v2": Form(words=LIST_FORMS["something_v2"], read=read_something_v2),
     "ucf101": Form(words=LIST_FORMS["ucf101"], read=read_ucf101),
     "hmdb51": Form(words=LIST_FORMS["hmdb51"], read=read_hmdb51),
+    "cvat": Form(words=LIST_FORMS["cvat"], read=read_cvat, of_folders=True),
+    "label_studio": Form(words=LIST_FORMS["label_studio"], read=read_label_studio),
+    "via": Form(words=LIST_FORMS["via"], read=read_via),
+    "elan": Form(words=LIST_FORMS["elan"], read=read_elan, of_folders=True),
+    "epic_kitchens": Form(words=LIST_FORMS["epic_kitchens"], read=read_epic_kitchens),
+    "activitynet": Form(words=LIST_FORMS["activitynet"], read=read_activitynet),
+    "hacs_clips": Form(words=LIST_FORMS["hacs_clips"], read=read_hacs_clips),
+    "thumos": Form(words=LIST_FORMS["thumos"], read=read_thumos),
+    "ava": Form(words=LIST_FORMS["ava"], read=read_ava),
+    "intervals": Form(words=LIST_FORMS["intervals"], read=read_intervals),
+    "moments": Form(words=LIST_FORMS["moments"], read=read_moments),
+    "diving48": Form(words=LIST_FORMS["diving48"], read=read_diving48),
+    "kinetics_json": Form(words=LIST_FORMS["kinetics_json"], read=read_kinetics_json),
+    "coin": Form(words=LIST_FORMS["coin"], read=read_coin),
 }
+
+
+XML_SUFFIXES = (".xml", ".eaf")
+JSON_FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "label_studio": is_label_studio,
+    "via": lambda content: isinstance(content, dict) and is_via(content),
+    "coin": is_coin,
+    "activitynet": is_activitynet,
+    "kinetics_json": is_kinetics_json,
+    "diving48": is_diving48,
+}
+"""By keys that no other form has."""
 
 
 def find_form(name: str) -> Form:
@@ -77,12 +132,14 @@ def detect(path: Path) -> str:
     if path.is_dir():
         if inside := sorted(file.name for file in path.iterdir() if HMDB_FILE.fullmatch(file.name)):
             raise DataError(f"{path}: holds split files of HMDB51; name one of them, such as {path / inside[0]}")
-        return "folder"
+        return _detect_folder(path)
     if path.suffix == ".json":
         return _detect_json(path)
     lines = first_lines(path)
     if not lines:
         raise DataError(f"{path}: the list is empty; it needs one `path label` line per video")
+    if path.suffix in XML_SUFFIXES or lines[0].startswith(("<?xml", "<annotations", "<ANNOTATION_DOCUMENT")):
+        return _detect_xml(path)
     if is_json_lines(path, lines):
         return "json"
     if lines[0] == FRAMES_HEADER:
@@ -90,8 +147,14 @@ def detect(path: Path) -> str:
     if HMDB_FILE.fullmatch(path.name):
         return "hmdb51"
     header = first_cells(path)
+    if is_thumos(path, lines):
+        return "thumos"
     if set(header).issuperset(COLUMNS):
         return "kinetics"
+    if set(header).issuperset(EPIC_COLUMNS):
+        return "epic_kitchens"
+    if set(header).issuperset(HACS_COLUMNS):
+        return "hacs_clips"
     if set(header).issuperset(("id", "actions")):
         return "charades"
     if is_header(header) and (len(header) > 1 or len(lines) > 1):
@@ -100,7 +163,39 @@ def detect(path: Path) -> str:
         return _detect_ucf(path)
     if all(re.fullmatch(r"\d+;.*[^\d;].*", line) for line in lines):
         return "something_v1"
+    if is_moments(lines):
+        return "moments"
+    if is_ava(lines):
+        return "ava"
+    if is_intervals(lines):
+        if are_seconds(lines):
+            return "intervals"
+        raise DataError(
+            f"{path}: `{lines[0]}`: are the two numbers seconds (then say so with `format`=intervals), or frames? "
+            f"For these write a header; {UNDERSTOOD}; and start and end, in seconds"
+        )
     return "paths"
+
+
+def _detect_folder(path: Path) -> str:
+    """Exports for one video each lie together in a folder, without sub-folders of classes."""
+    if not any(each.is_dir() and not is_hidden(each.name) for each in path.iterdir()):
+        for suffix in XML_SUFFIXES:
+            if found := sorted(path.glob(f"*{suffix}")):
+                return _detect_xml(found[0])
+    return "folder"
+
+
+def _detect_xml(path: Path) -> str:
+    top = read_xml(path)
+    if is_elan(top):
+        return "elan"
+    if is_cvat(top):
+        return "cvat"
+    raise DataError(
+        f"{path}:{top.line}: <{top.tag}> is no known list in XML: CVAT has <annotations> with <meta> in it, ELAN an "
+        "<ANNOTATION_DOCUMENT>"
+    )
 
 
 def _detect_json(path: Path) -> str:
@@ -109,11 +204,15 @@ def _detect_json(path: Path) -> str:
         return "something_v2"
     if isinstance(content, dict) and content and all(isinstance(value, str) for value in content.values()):
         return "json" if all(map(is_number, content.values())) else "avid"
+    for name, is_form in JSON_FORMS.items():
+        if is_form(content):
+            return name
     if is_table(content) and (not isinstance(content, list) or is_header(list(content[0]))):
         return "json"
     raise DataError(
         f'{path}: no known list in JSON: AViD has an object {{"FILE.mp4": "class", …}}, Something-Something v2 a list '
-        'of objects with id and template (its test list has no classes); others are {"a.mp4": 3, …}, or objects '
+        'of objects with id and template (its test list has no classes), ActivityNet and COIN an object "database", '
+        'Label Studio tasks with data and annotations, VIA 3 a project; others are {"a.mp4": 3, …}, or objects '
         f'[{{"video": "a.mp4", "label": "run"}}, …], of whose keys {UNDERSTOOD}'
     )
 

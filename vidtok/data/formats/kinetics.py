@@ -1,6 +1,7 @@
 """The official CSV files of Kinetics: which part of which YouTube video shows what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidtok.data.classes import ClassIndex
@@ -11,11 +12,23 @@ from vidtok.errors import DataError
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 SPLITS = {"train": ("train",), "validate": ("val", "validate"), "val": ("val", "validate"), "test": ("test",)}
+Result = tuple[Records, tuple[str, ...] | None]
 
 
-def read_kinetics(
-    path: Path, *, root: Path, classes: Sequence[str] | None = None, untrimmed: bool = False
-) -> tuple[Records, tuple[str, ...] | None]:
+@dataclass(frozen=True, kw_only=True)
+class KineticsRow:
+    """A clip; `place` says where in the list it stands, and `written` how it writes its times."""
+
+    place: str
+    label: str
+    id: str
+    start: float
+    end: float
+    split: str
+    written: tuple[str, str] | None = None
+
+
+def read_kinetics(path: Path, *, root: Path, classes: Sequence[str] | None = None, untrimmed: bool = False) -> Result:
     """`label,youtube_id,time_start,time_end,split[,is_cc]` of Kinetics-400, 600 and 700; videos are found by their ids.
 
     The first that is there counts, with any ending of a video:
@@ -31,40 +44,66 @@ def read_kinetics(
     """
     rows = csv_rows(path)
     places = csv_header(path, rows, COLUMNS)
-    at = [places[name] for name in COLUMNS]
-    at_split = places.get("split", -1)
+
+    def clips() -> Iterator[KineticsRow]:
+        at = [places[name] for name in COLUMNS]
+        at_split = places.get("split", -1)
+        for line, row in rows:
+            if len(row) != len(places):
+                raise DataError(f"{path}:{line}: {len(row)} cells, but the header has {len(places)}")
+            label, youtube_id, start, end = (row[place].strip() for place in at)
+            if not label:
+                raise DataError(f"{path}:{line}: no label; lists without labels cannot be trained on or tested with")
+            if not (_is_number(start) and _is_number(end) and float(start) <= float(end)):
+                raise DataError(f"{path}:{line}: time_start and time_end are seconds, not {start!r} and {end!r}")
+            yield KineticsRow(
+                place=f"{path}:{line}",
+                label=label,
+                id=youtube_id,
+                start=float(start),
+                end=float(end),
+                split=row[at_split].strip() if at_split >= 0 else "",
+                written=(start, end),
+            )
+
+    return read_rows(path, clips(), root=root, classes=classes, untrimmed=untrimmed, form="kinetics")
+
+
+def read_rows(
+    path: Path,
+    rows: Iterable[KineticsRow],
+    *,
+    root: Path,
+    classes: Sequence[str] | None,
+    untrimmed: bool,
+    form: str,
+) -> Result:
+    """The records of Kinetics' clips, whatever form their list has."""
     index, finder, builder = ClassIndex(classes, source=path), MediaFinder(root), RecordsBuilder()
     folders: dict[tuple[str, str], list[str]] = {}
     plain = 0
-    for line, row in rows:
-        if len(row) != len(places):
-            raise DataError(f"{path}:{line}: {len(row)} cells, but the header has {len(places)}")
-        label, youtube_id, start, end = (row[place].strip() for place in at)
-        if not label:
-            raise DataError(f"{path}:{line}: no label; lists without labels cannot be trained on or tested with")
-        if not (_is_number(start) and _is_number(end) and float(start) <= float(end)):
-            raise DataError(f"{path}:{line}: time_start and time_end are seconds, not {start!r} and {end!r}")
-        first, last = float(start), float(end)
-        usual = f"{youtube_id}_{int(first):06d}_{int(last):06d}"
-        names = (usual, f"{youtube_id}_{start}_{end}", youtube_id)
-        where = label, row[at_split].strip() if at_split >= 0 else ""
+    for row in rows:
+        usual = f"{row.id}_{int(row.start):06d}_{int(row.end):06d}"
+        start, end = row.written or (f"{row.start:g}", f"{row.end:g}")
+        names = (usual, f"{row.id}_{start}_{end}", row.id)
+        where = row.label, row.split
         if where not in folders:
             folders[where] = _folders(*where)
         found = finder.find(names, folders=folders[where])
-        whole = found is not None and Path(found.name).stem == youtube_id
+        whole = found is not None and Path(found.name).stem == row.id
         plain += whole
         builder.add(
-            found.name if found else f"{label}/{usual}.mp4",
-            (index.label(label, line=line),),
+            found.name if found else f"{row.label}/{usual}.mp4",
+            (index.label(row.label, line=row.place),),
             video_id=usual,
-            start_seconds=first if whole and untrimmed else None,
-            end_seconds=last if whole and untrimmed else None,
+            start_seconds=row.start if whole and untrimmed else None,
+            end_seconds=row.end if whole and untrimmed else None,
         )
     notes = [f"{plain} files are called ID.mp4 and are taken for the trimmed clips"] if plain and not untrimmed else []
     columns = builder.columns(relabel=index.relabel())
     if not len(columns.label_ends):
         raise DataError(f"{path}: the list is empty")
-    return Records.from_columns(columns, root=root, source=path, form="kinetics", notes=notes), index.names()
+    return Records.from_columns(columns, root=root, source=path, form=form, notes=notes), index.names()
 
 
 def _folders(label: str, split: str) -> list[str]:
