@@ -16,7 +16,7 @@ from vidtok.data.views import TestViews, TrainViews
 from vidtok.errors import DecodeError
 from vidtok.types import Damaged, Failure, Record, Sample, View
 from vidtok.video.reader import READ_SECONDS, VideoReader, check_backend, holds_pictures, open_video
-from vidtok.video.sample import CLOCK_SECONDS
+from vidtok.video.sample import CLOCK_SECONDS, no_part_words, part_frames
 
 Key = tuple[int, int, int | None]
 """What a sampler asks for: record, epoch, and rows and columns of the crops in pixels; None: the views' own size."""
@@ -110,21 +110,11 @@ def plan(
 
 
 def part(record: Record, seconds: Float64[Tensor, "n"]) -> tuple[int, int]:
-    """The first frame shown at or after `start_seconds`, and the first at or after `end_seconds`, or the end.
-
-    Times within half a millisecond count as equal, as clocks of whole milliseconds need it.
-    """
-    first, stop = 0, len(seconds)
-    if record.start_seconds is not None:
-        first = int((seconds < record.start_seconds - CLOCK_SECONDS).sum())
-    if record.end_seconds is not None:
-        stop = int((seconds < record.end_seconds - CLOCK_SECONDS).sum())
+    """The first frame of a record's part and the first behind it (see `part_frames`); DecodeError for an empty one."""
+    times = {"start_seconds": record.start_seconds, "end_seconds": record.end_seconds}
+    first, stop = part_frames(seconds, **times)
     if first >= stop:
-        end = "the end" if record.end_seconds is None else f"{record.end_seconds:g} s"
-        raise DecodeError(
-            f"{record.path}: no frame is shown from {record.start_seconds or 0:g} s to {end}; "
-            f"its {len(seconds)} frames are shown from {float(seconds[0]):.3g} to {float(seconds[-1]):.3f} s"
-        )
+        raise DecodeError(f"{record.path}: {no_part_words(seconds, **times)}")
     return first, stop
 
 

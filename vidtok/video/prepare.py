@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +15,8 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
+from jaxtyping import Float64
+from torch import Tensor
 
 from vidtok.errors import DataError, DecodeError
 from vidtok.video.pyav import PyAVReader
@@ -87,19 +89,27 @@ def prepare_video(
             f"and {crf}"
         )
     aside = part_file(target, process=os.getpid())
-    options = {
-        "preset": preset,
-        "tune": "fastdecode",
-        "crf": str(crf),
-        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0:"
-        "psy=0:aq-mode=0:trellis=2:subme=10",
-    }
     try:
         with PyAVReader(source, timeout_seconds=timeout_seconds) as video:
-            ticks, clock = _ticks(video)
+            ticks, clock = clock_ticks(video)
             size = prepared_size(video.size, short_side)
-            with _written(aside, target, clock) as container:
-                _encode(video, container, ticks, clock, size=size, options=options, on_frame=on_frame)
+            late = float(video.pts_seconds[0]) - video.start_seconds
+            with opened_mp4(aside, target, clock) as container:
+                encoding = Encoding(
+                    container,
+                    path=video.path,
+                    fps=video.fps,
+                    size=size,
+                    ticks=ticks,
+                    clock=clock,
+                    late=late,
+                    options=encoder_options(gop=gop, crf=crf, preset=preset),
+                )
+                for frame in every_frame(video):
+                    encoding.put(frame)
+                    if on_frame is not None:
+                        on_frame()
+                encoding.end()
             facts = Prepared(
                 frames=len(video),
                 fps=video.fps,
@@ -110,13 +120,27 @@ def prepare_video(
                 shift_seconds=max(0.0, -float(video.pts_seconds[0])),
                 damaged_frames=len(video.damaged),
             )
-            _check(aside, video, facts)
-        with _named(target):
+            expected = video.pts_seconds + facts.shift_seconds
+            check_written(aside, expected, late=late, path=source, timeout_seconds=timeout_seconds)
+        with named_target(target):
             os.replace(aside, target)
     finally:
         if aside.is_file():
             aside.unlink()
     return facts
+
+
+def encoder_options(*, gop: int, crf: int, preset: str) -> dict[str, str]:
+    """What `prepare_video` says of x264; ValueError for what cannot work."""
+    if gop < 1 or not 0 <= crf <= 51:
+        raise ValueError(f"gop counts from 1, crf goes from 0 to 51; got {gop} and {crf}")
+    return {
+        "preset": preset,
+        "tune": "fastdecode",
+        "crf": str(crf),
+        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:open-gop=0:"
+        "psy=0:aq-mode=0:trellis=2:subme=10",
+    }
 
 
 def prepared_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
@@ -133,7 +157,7 @@ def part_file(target: Path, *, process: int) -> Path:
     return target.with_name(f".{target.name}.{platform.node()}-{process}.part")
 
 
-def _ticks(video: PyAVReader) -> tuple[list[int], Fraction]:
+def clock_ticks(video: PyAVReader) -> tuple[list[int], Fraction]:
     """Presentation times as the file counts them, from 0 on where they begin below it, and the seconds of a tick."""
     clock = video.stream.time_base or Fraction(1, FINEST_CLOCK)
     ticks = [int(tick) for tick in video.table.ticks]
@@ -143,7 +167,7 @@ def _ticks(video: PyAVReader) -> tuple[list[int], Fraction]:
 
 
 @contextmanager
-def _named(target: Path) -> Iterator[None]:
+def named_target(target: Path) -> Iterator[None]:
     """What stands in the way of writing becomes a DataError with the target's name."""
     try:
         yield
@@ -152,11 +176,11 @@ def _named(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _written(aside: Path, target: Path, clock: Fraction) -> Iterator[OutputContainer]:
+def opened_mp4(aside: Path, target: Path, clock: Fraction) -> Iterator[OutputContainer]:
     """An mp4 to write frames into. Its clocks count in the video's own, so that no time is rounded."""
     ticks_per_second = str(clock.denominator)
     options = {"movflags": "faststart", "video_track_timescale": ticks_per_second, "movie_timescale": ticks_per_second}
-    with _named(target):
+    with named_target(target):
         aside.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(aside.absolute()), "w", format="mp4", options=options) as container:
             yield container
@@ -171,39 +195,54 @@ def _silence(stream: AudioStream, *, seconds: float) -> av.Packet:
     return first
 
 
-def _encode(
-    video: PyAVReader,
-    container: OutputContainer,
-    ticks: list[int],
-    clock: Fraction,
-    *,
-    size: tuple[int, int],
-    options: dict[str, str],
-    on_frame: Callable[[], None] | None,
-) -> None:
-    stream = container.add_stream("libx264", rate=Fraction(video.fps).limit_denominator(1001), options=options)
-    late = float(video.pts_seconds[0]) - video.start_seconds
-    sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono") if late > CLOCK_SECONDS else None
-    stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-    codec = stream.codec_context
-    codec.thread_count, codec.time_base = 1, clock
-    codec.flags |= Flags.frame_duration  # or every packet would last as long as the mean
-    pictures = YuvPictures(size)
-    for index, frame in enumerate(every_frame(video)):
-        picture = pictures.convert(frame)
+class Encoding:
+    """Takes pictures, one by one, into an mp4 that is open for writing: see `prepare_video`.
+
+    `ticks` are the times of all pictures that will come, `late` what the file's clock begins before the first of them.
+    """
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        *,
+        path: Path,
+        fps: float,
+        size: tuple[int, int],
+        ticks: Sequence[int],
+        clock: Fraction,
+        late: float,
+        options: dict[str, str],
+    ):
+        self._container, self._path, self._ticks, self._clock, self._late = container, path, ticks, clock, late
+        self._stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        self._sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono") if late > CLOCK_SECONDS else None
+        self._stream.height, self._stream.width, self._stream.pix_fmt = *size, "yuv420p"
+        codec = self._stream.codec_context
+        codec.thread_count, codec.time_base = 1, clock
+        codec.flags |= Flags.frame_duration  # or every packet would last as long as the mean
+        self._pictures = YuvPictures(size)
+        self._given = 0
+
+    def put(self, frame: av.VideoFrame) -> None:
+        index, ticks, clock = self._given, self._ticks, self._clock
+        picture = self._pictures.convert(frame)
         if index == 0:
+            codec = self._stream.codec_context
             codec.colorspace, codec.color_range = picture.colorspace, picture.color_range
             codec.color_primaries, codec.color_trc = picture.color_primaries, picture.color_trc
-            if sound is not None:
-                container.mux(_silence(sound, seconds=max(0.0, float(ticks[0] * clock) - late)))
+            if self._sound is not None:
+                begin = max(0.0, float(ticks[0] * clock) - self._late)
+                self._container.mux(_silence(self._sound, seconds=begin))
         picture.pts, picture.time_base = ticks[index], clock
         if len(ticks) > 1:
             picture.duration = ticks[index + 1] - ticks[index] if index + 1 < len(ticks) else ticks[-1] - ticks[-2]
         picture.pict_type = 0  # or the encoder would repeat the source's keyframes
-        container.mux(_packets(stream, picture, video.path))
-        if on_frame is not None:
-            on_frame()
-    container.mux(_packets(stream, None, video.path))
+        self._container.mux(_packets(self._stream, picture, self._path))
+        self._given += 1
+
+    def end(self) -> None:
+        """What the encoder still holds."""
+        self._container.mux(_packets(self._stream, None, self._path))
 
 
 def _packets(stream: VideoStream, picture: av.VideoFrame | None, path: Path) -> list[av.Packet]:
@@ -213,19 +252,16 @@ def _packets(stream: VideoStream, picture: av.VideoFrame | None, path: Path) -> 
         raise DecodeError(f"{path}: x264 does not take its pictures: {error.strerror}") from error
 
 
-def _check(written: Path, video: PyAVReader, facts: Prepared) -> None:
-    """Raise DecodeError unless the file has the video's frames at the video's times."""
-    with PyAVReader(written, timeout_seconds=video.timeout_seconds) as copy:
-        late = (
-            (copy.pts_seconds - video.pts_seconds - facts.shift_seconds).abs().max()
-            if len(copy) == len(video)
-            else None
-        )
-        clocks = (float(video.pts_seconds[0]) - video.start_seconds, float(copy.pts_seconds[0]) - copy.start_seconds)
-        if late is None or late > SAME_TIME_SECONDS or abs(clocks[0] - clocks[1]) > CLOCK_SECONDS:
+def check_written(
+    written: Path, expected: Float64[Tensor, "n"], *, late: float, path: Path, timeout_seconds: float
+) -> None:
+    """Raise DecodeError unless the file has a picture at each of these times, the first so late by its clock."""
+    with PyAVReader(written, timeout_seconds=timeout_seconds) as copy:
+        off = (copy.pts_seconds - expected).abs().max() if len(copy) == len(expected) else None
+        own = float(copy.pts_seconds[0]) - copy.start_seconds
+        if off is None or off > SAME_TIME_SECONDS or abs(own - late) > CLOCK_SECONDS:
             raise DecodeError(
-                f"{video.path}: the copy has {len(copy)} frames from {copy.pts_seconds[0]:.6f} to "
-                f"{copy.pts_seconds[-1]:.6f} s, the video {len(video)} from {video.pts_seconds[0]:.6f} to "
-                f"{video.pts_seconds[-1]:.6f} s, by clocks that begin at {copy.start_seconds:.6f} and "
-                f"{video.start_seconds:.6f} s: mp4 cannot hold them"
+                f"{path}: the copy has {len(copy)} frames from {copy.pts_seconds[0]:.6f} to "
+                f"{copy.pts_seconds[-1]:.6f} s, the video {len(expected)} from {expected[0]:.6f} to "
+                f"{expected[-1]:.6f} s, by clocks that begin {own:.6f} and {late:.6f} s before: mp4 cannot hold them"
             )

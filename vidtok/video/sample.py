@@ -54,6 +54,31 @@ def linspace_starts(length: int, span: int, clips: int) -> list[int]:
     return [last // 2] if clips == 1 else [i * last // (clips - 1) for i in range(clips)]
 
 
+def part_frames(
+    seconds: Float64[Tensor, "n"], *, start_seconds: float | None, end_seconds: float | None
+) -> tuple[int, int]:
+    """The first frame shown at or after the start, and the first at or after the end, or the number of frames.
+
+    `seconds` are by the file's clock. Times within half a millisecond count as equal, as clocks of whole milliseconds
+    need it. Where the first is not below the second, no frame is shown in this part.
+    """
+    first, stop = 0, len(seconds)
+    if start_seconds is not None:
+        first = int((seconds < start_seconds - CLOCK_SECONDS).sum())
+    if end_seconds is not None:
+        stop = int((seconds < end_seconds - CLOCK_SECONDS).sum())
+    return first, stop
+
+
+def no_part_words(seconds: Float64[Tensor, "n"], *, start_seconds: float | None, end_seconds: float | None) -> str:
+    """Why a part has no frames."""
+    end = "the end" if end_seconds is None else f"{end_seconds:g} s"
+    return (
+        f"no frame is shown from {start_seconds or 0:g} s to {end}; its {len(seconds)} frames are shown from "
+        f"{float(seconds[0]):.3g} to {float(seconds[-1]):.3f} s"
+    )
+
+
 def spread(length: int, most: int) -> list[int]:
     """At most `most` numbers below `length`, evenly from 0 on; all of them where there are no more."""
     count = min(length, most)
