@@ -43,6 +43,7 @@ ListForm = Literal[
     "diving48",
     "kinetics_json",
     "coin",
+    "shards",
 ]
 EpicLabel = Literal["verb", "noun", "action"]
 CoinLabel = Literal["task", "step"]
@@ -78,6 +79,7 @@ LIST_FORMS: Mapping[str, str] = MappingProxyType(
         "diving48": "Diving48's JSON: vid_name, label, start_frame, end_frame",
         "kinetics_json": "Kinetics' JSON: annotations by id",
         "coin": "COIN's JSON: tasks and steps",
+        "shards": "webdataset's tar archives: train-{000000..000012}.tar",
     }
 )
 """The forms of ListForm in words, but for auto; vidtok.data.formats reads them."""

@@ -27,6 +27,7 @@ from vidtok.data.lines import comment_notes
 from vidtok.data.records import Records, RecordsBuilder
 from vidtok.errors import DataError
 from vidtok.text.file import open_text
+from vidtok.video.source import is_url, url_of
 
 DELIMITERS = ",;\t|"
 Cell = tuple[tuple[int, ...], tuple[tuple[float, float], ...]]
@@ -223,8 +224,7 @@ def write_csv(path: str | Path, records: Records, *, classes: Sequence[str] | No
     used: set[str] = set()
     rows: list[dict[str, str]] = []
     for record in records:
-        file = Path(os.path.normpath(record.path.absolute()))
-        name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+        name = url_of(record.path) if is_url(record.path) else _name(record.path, folder)
         row = {
             "path": name,
             "labels": ";".join(_label_words(record.labels, record.intervals, named)),
@@ -242,6 +242,11 @@ def write_csv(path: str | Path, records: Records, *, classes: Sequence[str] | No
         writer = csv.DictWriter(file, head, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _name(path: Path, folder: Path) -> str:
+    file = Path(os.path.normpath(path.absolute()))
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 
 def _label_words(

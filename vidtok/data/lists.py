@@ -11,12 +11,14 @@ from vidtok.data.csv_list import read_column
 from vidtok.data.formats import detect, find_form, settle
 from vidtok.data.formats.disk import is_on_disk, near_names
 from vidtok.data.formats.folder import read_folder
+from vidtok.data.formats.shards import is_shards
 from vidtok.data.formats.splits import Part
 from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
 from vidtok.text.classes import read_classes
 from vidtok.text.file import is_binary
 from vidtok.video.endings import is_media_name
+from vidtok.video.tar import PACKED_SUFFIXES
 
 __all__ = [
     "Records",
@@ -63,13 +65,15 @@ def open_list(
             f"{path}: a video or picture, not a list of them. To label one video, predict it; to test or train, write "
             f"a list with a line `path label` for each"
         )
-    if not path.exists():
+    if not path.exists() and not is_shards(path):
         raise DataError(
             f"{path}: no such list.\n"
             f"Write one line per video, `path/to/video.mp4 label`, with labels that count from 0 in the order of the "
             f"class file (`classes`); relative paths belong to `root` ({root or path.parent}).\n"
             "Or name a folder that has one sub-folder of videos per class, such as my_videos/train."
         )
+    if path.is_file() and path.suffix.lower() in PACKED_SUFFIXES:
+        raise DataError(f"{path}: an archive, which is not opened: unpack it, and name the list in it")
     name = detect(path) if format == "auto" else format
     form = find_form(name)
     if path.is_dir() != (name == "folder") and not (path.is_dir() and form.of_folders):
@@ -84,6 +88,7 @@ def open_list(
     result = form.read(path, **arguments, **(options or {}))
     records, names = result if isinstance(result, tuple) else (result, None)
     records.check_encoding()
+    records.check_names()
     if names is not None:
         return records, tuple(names)
     if format == "auto" and name == "paths" and (settled := settle(records, classes)) != name:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from vidtok.errors import DataError
 from vidtok.types import Record
+from vidtok.video.source import check_url, is_url, located
 
 NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
@@ -89,7 +91,7 @@ class Records(Sequence[Record]):
         name = columns.names[row]
         own = slice(int(columns.label_ends[row - 1]) if row else 0, int(columns.label_ends[row]))
         return Record(
-            path=self.root / name,
+            path=located(self.root, name),
             labels=tuple(columns.labels[own].tolist()),
             video_id=(columns.video_ids[row] if columns.video_ids else "") or name,
             start_seconds=_number(columns.starts, row),
@@ -157,6 +159,20 @@ class Records(Sequence[Record]):
                     f"{self.source}: not a text file in UTF-8, and no file is called {record.video_id!a}; save the "
                     "list as UTF-8, or write the names as they are on disk"
                 ) from error
+
+    def check_names(self) -> None:
+        """Raise DataError for a path that leads out of the root by `..`, and for URLs that cannot be read."""
+        content = self._columns.names.bytes.numpy().tobytes()
+        if b".." not in content and b"://" not in content:
+            return
+        for name in self.names():
+            if "://" in name and is_url(name):
+                check_url(name, source=str(self.source))
+            if ".." in name and ".." in re.split(r"[/\\]", name):
+                raise DataError(
+                    f"{self.source}: {name!r:.200} leads out of {self.root} by `..`, which lists may not: set `root` "
+                    "to the folder above all videos, or write whole paths"
+                )
 
     def row_with(self, label: int) -> int:
         """The first row that has this label."""

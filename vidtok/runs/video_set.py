@@ -7,6 +7,7 @@ from pathlib import Path
 from vidtok.data.formats.folder import find_media
 from vidtok.data.list_file import ListFile, read_list_file
 from vidtok.errors import DataError
+from vidtok.video.source import located
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class VideoSet:
     """Empty for a folder."""
 
     def path(self, name: str) -> Path:
-        return self.root / name
+        return located(self.root, name)
 
 
 def find_videos(sources: Sequence[str | Path], *, root: str | Path | None, endings: Sequence[str]) -> VideoSet:

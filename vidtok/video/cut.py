@@ -19,6 +19,7 @@ from vidtok.video.prepare import (
 )
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.sample import no_part_words, part_frames
+from vidtok.video.source import stored_bytes
 from vidtok.video.stream import every_frame
 
 
@@ -139,7 +140,7 @@ class _Work:
             fps=video.fps,
             source_size=video.size,
             size=self._size,
-            source_bytes=video.path.stat().st_size,
+            source_bytes=stored_bytes(video.path, timeout_seconds=video.timeout_seconds),
             bytes=self._cut.target.stat().st_size,
             shift_seconds=-float(video.pts_seconds[self.first]),
             damaged_frames=len(damaged & frozenset(range(self.first, self.stop))),

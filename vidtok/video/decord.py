@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vidtok.errors import ConfigError, DecodeError
 from vidtok.video.indexed import IndexedReader, Uprighter, read_facts
+from vidtok.video.source import is_stored, stored_content
 
 RECOVERED_FRAMES = 1e-9  # share of the frames that decord may replace by their neighbours: not one
 
@@ -49,6 +50,7 @@ class DecordReader(IndexedReader):
     def __init__(self, path: str | Path, *, timeout_seconds: float = 30.0):
         path = Path(path)
         self._decord = _decord()
+        self._timeout_seconds = timeout_seconds
         facts = read_facts(path, timeout_seconds=timeout_seconds)
         if facts.video_streams > 1:
             raise DecodeError(
@@ -82,6 +84,8 @@ class DecordReader(IndexedReader):
         name = str(self.path.absolute())
         # A name that is not UTF-8 does not reach the library; it then reads the file from memory.
         source = name if name.encode(errors="ignore").decode() == name else io.BytesIO(self.path.read_bytes())
+        if is_stored(self.path):
+            source = io.BytesIO(stored_content(self.path, timeout_seconds=self._timeout_seconds))
         with _named(self.path, self._decord):
             self._decoder: Any = self._decord.VideoReader(source, num_threads=1, fault_tol=RECOVERED_FRAMES)
         self._given = 0

@@ -1,5 +1,6 @@
 """The backend `frames`: a folder of pictures, or a single one; every backend reads these with it."""
 
+import io
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from vidtok.errors import DecodeError
 from vidtok.video.indexed import IndexedReader
+from vidtok.video.source import is_stored, stored_content
 
 DEFAULT_FPS = 25.0
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -78,7 +80,8 @@ class FramesReader(IndexedReader):
     def _picture(self, index: int) -> UInt8[Tensor, "c y x"]:
         file = self._files[index]
         try:
-            with Image.open(file) as opened:
+            content = io.BytesIO(stored_content(file)) if is_stored(file) else file
+            with Image.open(content) as opened:
                 image = ImageOps.exif_transpose(opened)
                 if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
                     image = image.convert("I").point(lambda value: value / 256).convert("L")

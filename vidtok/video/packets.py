@@ -35,6 +35,7 @@ from vidtok.errors import DecodeError
 from vidtok.video.damage import Damage
 from vidtok.video.opened import OpenVideo
 from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
+from vidtok.video.source import is_stored, open_stored
 from vidtok.video.table import (
     DISCARD,
     KEYFRAME,
@@ -83,9 +84,10 @@ class PacketReader(OpenVideo):
         self.orientation: Orientation | None = None  # only a frame tells
         self.leaves_out = self.left_out = self.ending = self.has_met_damage = False
         self._probed = False
-        if self.path.is_dir():
+        self._is_stored = is_stored(self.path)
+        if not self._is_stored and self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
-        state = file_state(self.path)
+        state = None if self._is_stored else file_state(self.path)
         with self.named_errors():
             self._container, self.stream = self._open()
             try:
@@ -148,7 +150,7 @@ class PacketReader(OpenVideo):
             raise DecodeError(f"{self.path}: {cause}") from error
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        if not self._probed and is_iso(self.path):
+        if not self._probed and self._is_iso():
             container, stream = self._open_with(NO_DECODERS)
             if told_by_header(container, stream):
                 return container, stream
@@ -156,10 +158,19 @@ class PacketReader(OpenVideo):
         self._probed = True
         return self._open_with({})
 
+    def _is_iso(self) -> bool:
+        if not self._is_stored:
+            return is_iso(self.path)
+        with open_stored(self.path, timeout_seconds=self.timeout_seconds) as file:
+            return begins_as_iso(file.read(8))
+
     def _open_with(self, options: dict[str, str]) -> tuple[InputContainer, VideoStream]:
         # Absolute, because FFmpeg takes `name:rest` for a protocol.
+        file: Any = str(self.path.absolute())
+        if self._is_stored:
+            file = open_stored(self.path, timeout_seconds=self.timeout_seconds)
         container = av.open(
-            str(self.path.absolute()),
+            file,
             timeout=self.timeout_seconds,
             options=options,
             **IGNORE_METADATA_ERRORS,
@@ -386,7 +397,11 @@ def is_iso(path: Path) -> bool:
     if not path.is_file():  # opening a pipe would wait for its writer
         return False
     with open(path, "rb") as file:
-        return file.read(8)[4:] == b"ftyp"
+        return begins_as_iso(file.read(8))
+
+
+def begins_as_iso(head: bytes) -> bool:
+    return head[4:] == b"ftyp"
 
 
 def told_by_header(container: InputContainer, stream: VideoStream) -> bool:

@@ -21,6 +21,7 @@ from torch import Tensor
 from vidtok.errors import DataError, DecodeError
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.sample import CLOCK_SECONDS
+from vidtok.video.source import stored_bytes
 from vidtok.video.stream import every_frame
 from vidtok.video.yuv import YuvPictures
 
@@ -115,7 +116,7 @@ def prepare_video(
                 fps=video.fps,
                 source_size=video.size,
                 size=size,
-                source_bytes=source.stat().st_size,
+                source_bytes=stored_bytes(source, timeout_seconds=timeout_seconds),
                 bytes=aside.stat().st_size,
                 shift_seconds=max(0.0, -float(video.pts_seconds[0])),
                 damaged_frames=len(video.damaged),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidtok.errors import ConfigError, DecodeError
 from vidtok.video.indexed import IndexedReader, Uprighter, read_facts
+from vidtok.video.source import is_stored, stored_content
 from vidtok.video.table import FileFacts
 
 SAME_TIME_SECONDS = 1e-4  # of one frame, by two readers; frames at 240 per second lie 4e-3 apart
@@ -67,6 +68,8 @@ class TorchCodecReader(IndexedReader):
         name = str(path.absolute())
         # A name that is not UTF-8 does not reach the library; it then reads the file from memory.
         source = name if name.encode(errors="ignore").decode() == name else path.read_bytes()
+        if is_stored(path):
+            source = stored_content(path, timeout_seconds=timeout_seconds)
         with _missing_named(), _named(path):
             self._decoder: Any = decoder(source, stream_index=facts.stream_index, num_ffmpeg_threads=1)
         size = (self._decoder.metadata.height, self._decoder.metadata.width)

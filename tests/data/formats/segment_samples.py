@@ -520,4 +520,23 @@ SEGMENT_SAMPLES = {
         classes=("MakeTea",),
         options={"label": "task"},
     ),
+    "webdataset": SampleList(
+        form="shards",
+        source="shards/train-{000009..000010}.tar",
+        files={},
+        archives={
+            "shards/train-000009.tar": {"a.mp4": "", "a.cls": "3\n", "b/c.d.mp4": "", "b/c.cls": "0"},
+            "shards/train-000010.tar": {"e.json": '{"label": [1, 2], "note": "x"}', "e.webm": "", "f.txt": "no video"},
+        },
+        media=(),
+        records=lambda root: [
+            record(root, f"shards/train-{name}", *labels, video_id=f"train-{name}")
+            for name, labels in (
+                ("000009.tar/a.mp4", (3,)),
+                ("000009.tar/b/c.d.mp4", (0,)),
+                ("000010.tar/e.webm", (1, 2)),
+            )
+        ],
+        classes=None,
+    ),
 }

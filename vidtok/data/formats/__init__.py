@@ -44,6 +44,7 @@ from vidtok.data.formats.kinetics import COLUMNS, read_kinetics
 from vidtok.data.formats.label_studio import is_label_studio, read_label_studio
 from vidtok.data.formats.objects import is_json_lines, is_table, read_objects
 from vidtok.data.formats.paths import read_paths, read_pyslowfast, read_rawframes, read_rawframes_offset
+from vidtok.data.formats.shards import is_shards, read_shards
 from vidtok.data.formats.something import read_something_v1, read_something_v2
 from vidtok.data.formats.splits import HMDB_FILE, read_hmdb51, read_ucf101
 from vidtok.data.formats.via import is_via, read_via
@@ -106,6 +107,7 @@ FORMS: dict[str, Form] = {
     "diving48": Form(words=LIST_FORMS["diving48"], read=read_diving48),
     "kinetics_json": Form(words=LIST_FORMS["kinetics_json"], read=read_kinetics_json),
     "coin": Form(words=LIST_FORMS["coin"], read=read_coin),
+    "shards": Form(words=LIST_FORMS["shards"], read=read_shards),
 }
 
 
@@ -129,6 +131,8 @@ def find_form(name: str) -> Form:
 
 def detect(path: Path) -> str:
     """The name of a list's form, told by its name and its first lines. DataError where that leaves several."""
+    if is_shards(path):
+        return "shards"
     if path.is_dir():
         if inside := sorted(file.name for file in path.iterdir() if HMDB_FILE.fullmatch(file.name)):
             raise DataError(f"{path}: holds split files of HMDB51; name one of them, such as {path / inside[0]}")

@@ -10,6 +10,7 @@ from vidtok.data.records import Records
 from vidtok.text.classes import same_text
 from vidtok.video.endings import VIDEO_SUFFIXES, is_hidden
 from vidtok.video.frames import is_pattern
+from vidtok.video.source import is_stored, is_there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +87,10 @@ def _plain(name: str) -> str:
 
 
 def is_on_disk(path: Path) -> bool:
-    """Whether a record's file or folder is there; of `folder/img_*.jpg` the folder is looked for."""
-    return path.exists() or is_pattern(path)
+    """Whether a record's file or folder is there; of `folder/img_*.jpg` the folder is looked for.
+
+    URLs count as there: nobody asks a server for every file of a list."""
+    return path.exists() or is_pattern(path) or (is_stored(path) and is_there(path))
 
 
 def near_names(records: Records, missing: Sequence[int]) -> dict[int, str]:
@@ -109,6 +112,8 @@ def name_on_disk(path: Path, *, listings: dict[Path, list[str]]) -> Path | None:
     """What is there under nearly the same name: `/` for a backslash, accents written in the other form of Unicode, or
     letters of another case, as in `.MP4`. None where nothing is, or several are. `listings` keeps what was looked at.
     """
+    if is_stored(path):
+        return None
     found = Path(path.anchor)
     for part in (part for piece in path.relative_to(path.anchor).parts for part in piece.split("\\") if part):
         if (found / part).exists():
