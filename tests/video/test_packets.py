@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.video.clips import GROUPS, make_clip, read_number, remux
+from tests.video.test_conformance import CASES
 from vidtok.errors import DecodeError
 from vidtok.types import Box
 from vidtok.video import packets
@@ -132,3 +133,17 @@ def test_of_two_streams_the_best_is_found_by_looking(tmp_path):
     with PyAVReader(path) as video:
         assert video.codec.pix_fmt == "yuv420p"
         assert video.size == expected
+
+
+def test_pictures_of_any_size_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Neither what the header claims nor what comes in mid-stream: a grey picture of gigabytes is a small file."""
+    grows = CASES["size change"](tmp_path)  # 20 frames of 64 x 96, 20 of 128 x 192
+    with PacketReader(grows) as video:
+        assert (len(video), video.cut_short) == (40, None)
+    monkeypatch.setattr("vidtok.video.packets.MOST_PIXELS", 64 * 96)
+    with PacketReader(grows) as video:
+        assert 9 < len(video) <= 20
+        assert video.cut_short is not None
+    monkeypatch.setattr("vidtok.video.packets.MOST_PIXELS", 64 * 96 - 1)
+    with pytest.raises(DecodeError, match=r"clip.ts: claims pictures of 96 x 64 pixels; 6143 are read at most"):
+        PacketReader(grows)

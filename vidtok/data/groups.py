@@ -13,6 +13,7 @@ from torch import Tensor
 from vidtok.data.csv_list import read_column
 from vidtok.data.records import Records
 from vidtok.errors import DataError
+from vidtok.video.source import is_stored
 
 COPY = 0.9
 """Cosine of two clips' thumbnails, in what stays and in what moves, from which one is taken for a copy of the other.
@@ -94,16 +95,18 @@ def _cosines(x: Float[Tensor, "n *axes"], y: Float[Tensor, "n *axes"]) -> Float[
 def join_same_files(groups: Sequence[Hashable], paths: Sequence[Path]) -> Joined:
     """Join the groups of records whose files hold the same bytes, or are one file. OSError for one that is not there.
 
-    Only files of the same size are read; folders of pictures are told apart by their place alone.
+    Only files of the same size are read; folders of pictures, members of archives and URLs are told apart by their
+    place alone.
     """
     by_size: dict[Hashable, list[int]] = {}
     for row, path in enumerate(paths):
-        by_size.setdefault(path.resolve() if path.is_dir() else path.stat().st_size, []).append(row)
+        size = path if is_stored(path) else path.resolve() if path.is_dir() else path.stat().st_size
+        by_size.setdefault(size, []).append(row)
     first: dict[Hashable, int] = {}
     pairs = []
     for size, rows in by_size.items():
         for row in rows if len(rows) > 1 else ():
-            one = first.setdefault((size, paths[row].is_dir() or _digest(paths[row])), row)
+            one = first.setdefault((size, isinstance(size, Path) or _digest(paths[row])), row)
             if one != row:
                 pairs.append((one, row))
     return Joined(groups=tuple(_joined(groups, pairs)), copies=tuple(pairs))

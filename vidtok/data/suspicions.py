@@ -89,7 +89,7 @@ def _differ_in_number(one: str, two: str) -> bool:
 def _names(records: Records) -> list[str]:
     """Paths that are the same where the file is, as far as that can be told from the lists."""
     root = os.path.abspath(records.root)
-    return [os.path.normpath(os.path.join(root, name)) for name in records.names()]
+    return [name if "://" in name else os.path.normpath(os.path.join(root, name)) for name in records.names()]
 
 
 def _words(labels: Sequence[int]) -> str:

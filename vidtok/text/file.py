@@ -41,7 +41,7 @@ def read_text(path: Path, *, what: str = "list") -> str:
 def read_json(path: Path) -> object:
     try:
         return json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
 
 

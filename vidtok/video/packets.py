@@ -64,6 +64,9 @@ LEAVES_OUT = {"h264"}
 # only the whole way from the start, with a decoder that has decoded nothing else, gives the same picture each time.
 SILENT = {"hevc", "vp8"}
 
+# A picture of one colour is small in a file, whatever size it claims: 8K for both eyes has 67 million.
+MOST_PIXELS = 2**27
+
 # Codecs of which an ISO file (mp4, mov) tells all that is needed before decoding.
 TOLD_BY_HEADER = {"h264"}
 NO_DECODERS = {"codec_whitelist": "none"}  # for FFmpeg's own look at the stream; ours is not bound by it
@@ -97,6 +100,11 @@ class PacketReader(OpenVideo):
                 self.decoder_is_fresh = True
                 self._decoding = self._container
                 self.coded_size = (self.codec.height, self.codec.width)
+                y, x = self.coded_size
+                if y * x > MOST_PIXELS:
+                    raise DecodeError(
+                        f"{self.path}: claims pictures of {x} x {y} pixels; {MOST_PIXELS} are read at most"
+                    )
                 self._known: KnownPackets | None = None
                 self._kept: list[av.Packet] | None = None
                 self.table = self._table_of_file(state)
@@ -181,6 +189,8 @@ class PacketReader(OpenVideo):
                 raise DecodeError(f"{self.path}: has no video stream")
             if stream.codec_context is None:
                 raise DecodeError(f"{self.path}: FFmpeg has no decoder for its video stream")
+            # Pictures can grow in mid-stream; FFmpeg counts the margins that it adds, too.
+            stream.codec_context.options = {"max_pixels": str(2 * MOST_PIXELS)}
         except BaseException:
             container.close()
             raise

@@ -104,9 +104,10 @@ def open_video(
     """Open a video for reading; use it as a context manager, which closes it in every case.
 
     A folder of pictures or a single picture is read by `FramesReader` whatever the backend (see `holds_pictures`); any
-    other file by the backend, of which `frames` takes every file for a picture. Open it in the process that reads it: a
-    decoder does not survive a fork. `timeout_seconds` bounds the opening and each `frames_at` by itself. `fps` is the
-    rate of pictures, which have no times; 25 where it is not given.
+    other file by the backend, of which `frames` takes every file for a picture. Members of tar archives and URLs are
+    paths as well: see `vidtok.video.source`. Open it in the process that reads it: a decoder does not survive a fork.
+    `timeout_seconds` bounds the opening and each `frames_at` by itself. `fps` is the rate of pictures, which have no
+    times; 25 where it is not given.
 
     Raises DecodeError for what is not a readable video, or too slow; ConfigError for a backend that cannot be loaded;
     ValueError for an unknown one, and for `fps` beside a video file, which says its own.

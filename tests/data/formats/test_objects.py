@@ -56,3 +56,10 @@ def test_told_from_others(tmp_path):
     assert not is_table({})
     assert is_table({"a": [1, "b"]})
     assert not is_table({"a": [[1]]})
+
+
+@pytest.mark.parametrize(("name", "place"), [("a.json", "a.json"), ("a.jsonl", "a.jsonl:1")])
+def test_json_of_any_depth_is_an_error(tmp_path, name, place):
+    (tmp_path / name).write_text("[" * 100_000)
+    with pytest.raises(DataError, match=rf"{place}: not valid JSON: .*recursion"):
+        read_objects(tmp_path / name, root=tmp_path)

@@ -71,7 +71,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         for number, line in numbered_lines(path):
             try:
                 item = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
             yield f"{path}:{number}", _object(item, f"{path}:{number}")
         return
