@@ -6,9 +6,10 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from PIL import Image
 
 from tests.data.formats.sample_list import write_tar
-from tests.video.clips import GROUPS, make_clip
+from tests.video.clips import GROUPS, make_clip, numbered_picture
 from tests.video.serving import served
 from vidtok.errors import ConfigError, DataError, DecodeError
 from vidtok.video import source
@@ -87,6 +88,15 @@ def test_other_stores_go_through_fsspec(clips: Path):
     assert stored_bytes(Path("memory://videos/a.mkv")) == stored_bytes(clips / "a.mkv")
     with pytest.raises(DecodeError, match=r"^memory:/videos/none.mp4: "):
         open_video(Path("memory://videos/none.mp4"))
+
+
+def test_a_picture_in_an_archive_is_that_of_the_file(tmp_path: Path):
+    Image.fromarray(numbered_picture(5)).save(tmp_path / "a.png")
+    archive = write_tar(tmp_path / "p.tar", {"in/a.png": (tmp_path / "a.png").read_bytes(), "b.png": b"no picture"})
+    with open_video(archive / "in" / "a.png") as one, open_video(tmp_path / "a.png") as two:
+        assert one.frames_at([0]).pixels.equal(two.frames_at([0]).pixels)
+    with pytest.raises(DecodeError, match=r"p.tar/b.png: cannot identify image"):
+        open_video(archive / "b.png")
 
 
 def test_a_part_is_cut_out_of_a_member(clips: Path, tmp_path: Path):
