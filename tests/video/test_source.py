@@ -15,7 +15,17 @@ from vidtok.errors import ConfigError, DataError, DecodeError
 from vidtok.video import source
 from vidtok.video.cut import Cut, cut_video
 from vidtok.video.reader import open_video
-from vidtok.video.source import check_url, is_stored, is_url, located, open_stored, stored_bytes, tar_index, url_of
+from vidtok.video.source import (
+    check_url,
+    is_stored,
+    is_url,
+    located,
+    open_stored,
+    stored_bytes,
+    stored_content,
+    tar_index,
+    url_of,
+)
 
 INDICES = [0, 31, 59, 7]
 
@@ -42,6 +52,18 @@ def assert_same(path: Path, file: Path) -> None:
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts", "avi"])
 def test_a_member_gives_the_frames_of_the_file(clips: Path, ending: str):
     assert_same(clips / "s.tar" / "in" / f"a.{ending}", clips / f"a.{ending}")
+
+
+def test_decoders_that_want_a_file_get_a_member_in_memory(clips: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("decord", reason="made for Linux on x86-64 only")
+    with open_video(clips / "s.tar" / "in" / "a.mp4", backend="decord") as one:
+        with open_video(clips / "a.mp4", backend="decord") as two:
+            assert one.frames_at(INDICES).pixels.equal(two.frames_at(INDICES).pixels)
+    monkeypatch.setattr(source, "MOST_WHOLE_BYTES", 1000)
+    with pytest.raises(DecodeError, match=r"a.mp4: \d+ bytes do not go into memory; `backend`=pyav reads it in place"):
+        stored_content(clips / "s.tar" / "in" / "a.mp4")
+    with pytest.raises(DecodeError, match=r"in/b.mp4: the archive has no member 'in/b.mp4'"):
+        stored_content(clips / "s.tar" / "in" / "b.mp4")
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidtok.errors import ConfigError, DataError
+from vidtok.errors import ConfigError, DataError, DecodeError
 from vidtok.video.tar import Index, index_tar
 
 URL = re.compile(r"([a-z][a-z0-9]+):/{1,2}(?=[^/])(.+)", re.DOTALL)
@@ -136,13 +136,16 @@ def stored_bytes(path: Path, *, timeout_seconds: float = WAIT_SECONDS) -> int:
 
 
 def stored_content(path: Path, *, timeout_seconds: float = WAIT_SECONDS) -> bytes:
-    """All of a path for which `is_stored` holds, for readers that want it in memory. Raises as `open_stored` does."""
-    with open_stored(path, timeout_seconds=timeout_seconds) as file:
-        length = file.seek(0, io.SEEK_END)
-        if length > MOST_WHOLE_BYTES:
-            raise OSError(27, f"{length} bytes do not go into memory; `backend`=pyav reads it in place", str(path))
-        file.seek(0)
-        return file.read()
+    """All of a path for which `is_stored` holds, for readers that want it in memory. DecodeError where it cannot be."""
+    try:
+        with open_stored(path, timeout_seconds=timeout_seconds) as file:
+            length = file.seek(0, io.SEEK_END)
+            if length > MOST_WHOLE_BYTES:
+                raise DecodeError(f"{path}: {length} bytes do not go into memory; `backend`=pyav reads it in place")
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise DecodeError(f"{path}: {error.strerror or error}") from error
 
 
 class Window(io.RawIOBase):
