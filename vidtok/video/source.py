@@ -9,6 +9,7 @@ A Path writes `https://host` with one slash; here both mean the same.
 """
 
 import functools
+import importlib
 import io
 import os
 import re
@@ -213,9 +214,8 @@ def _remote(url: str, timeout_seconds: float) -> "Window":
 
         options: dict[str, Any] = {}
         if is_web:
-            import aiohttp
-
-            options["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(total=timeout_seconds)}
+            timeout = importlib.import_module("aiohttp").ClientTimeout(total=timeout_seconds)
+            options["client_kwargs"] = {"timeout": timeout}
         system = fsspec.filesystem(scheme, **options)
         size = system.info(url).get("size")
         name = url.partition("?")[0].rpartition("/")[2]
