@@ -22,6 +22,7 @@ FLOORS = [
         "config_io",
         "build_words",
         "build_data",
+        "build_encoder",
         "build",
         "build_train",
         "build_resume",

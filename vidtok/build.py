@@ -1,11 +1,13 @@
 """From a configuration to lists and models. Below this floor nothing knows what a config is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from vidtok.build_encoder import encoder_source, network_plan
 from vidtok.build_words import told_in_config_words
 from vidtok.config import Config
 from vidtok.config_io import check, shipped
@@ -18,7 +20,6 @@ from vidtok.models.feeding import Feeding
 from vidtok.models.generators import untouched_generators
 from vidtok.models.network import Network
 from vidtok.models.options import plain
-from vidtok.models.presets import network_and_options
 from vidtok.train.checkpoint import Checkpoint, load_weights
 
 UNKNOWN = (float("nan"),) * 3
@@ -75,14 +76,21 @@ def build_val(config: Config, classes: Sequence[str]) -> Records:
 
 
 @told_in_config_words()
-def build_model(config: Config, classes: Sequence[str], *, device: torch.device | str = "cpu") -> Classifier:
+def build_model(
+    config: Config,
+    classes: Sequence[str],
+    *,
+    device: torch.device | str = "cpu",
+    plan: tuple[str, Mapping[str, Any]] | None = None,
+) -> Classifier:
     """The network of `config.model` behind its normalisation; its initial weights follow from `run.seed`.
 
     The caller's random generators stay as they were. With `data.mean` and `data.std` that follow the weights the model
     gives NaN until these have come. With `device="meta"` nothing is computed or held: enough to count and to compare.
+    `plan`: the network and its options, where they are known; else as `network_plan` finds them.
     Raises ConfigError for a size of `data.sizes` that the network cannot take.
     """
-    name, options = network_and_options(config.model)
+    name, options = network_plan(config.model) if plan is None else plan
     architecture = Architecture(network=name, options=options, frames=config.data.frames, size=config.data.size)
     with untouched_generators(config.run.seed), torch.device(device):
         network = architecture.build(classes=len(classes))
@@ -157,7 +165,10 @@ def follow_checkpoint(config: Config, model: Classifier, checkpoint: Checkpoint,
 
 def build_trained(config: Config, checkpoint: Checkpoint, *, source: object) -> Classifier:
     """The model of a config with a checkpoint's weights; CheckpointError where they do not fit."""
-    model = build_model(config, checkpoint.classes)
+    told = checkpoint.description.get("model")  # where its encoder came from may be gone
+    known = told is not None and encoder_source(config.model) is not None
+    plan = (told["network"], told["options"]) if known else None
+    model = build_model(config, checkpoint.classes, plan=plan)
     load_weights(model, checkpoint.weights, source=str(source))
     follow_checkpoint(config, model, checkpoint, source=source)
     return model

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vidtok.build import Lists
+from vidtok.build_encoder import encoder_source, start_encoder
 from vidtok.config import Config
 from vidtok.data.mixing import Mixing
 from vidtok.errors import CheckpointError, ConfigError
@@ -164,8 +165,18 @@ def init_weights(
     return replace(report, notes=report.notes + weights.made_for(model))
 
 
+def start_source(config: Config) -> str | None:
+    """Where initial weights come from: `train.init`, else what `model.encoder` names; None: from scratch."""
+    return encoder_source(config.model) if config.train.init is None else config.train.init
+
+
 def start_weights(config: Config, model: Classifier, source: str) -> Report:
-    """`init_weights` as the config has it: its `train.init_grid`, the clip of a published model's name, its colours."""
+    """`init_weights` as the config has it: its `train.init_grid`, the clip of a published model's name, its colours.
+
+    Where there is no `train.init`, `source` is that of the encoder alone.
+    """
+    if config.train.init is None:
+        return start_encoder(config, model, source)
     return init_weights(
         model,
         source,

@@ -11,8 +11,8 @@ from vidtok.text.arguments import renamed, told_with
 
 SECTIONS = MappingProxyType({"eval": EvalConfig, "run": RunConfig, "data": DataConfig, "train": TrainConfig})
 NETWORK_ARGUMENTS = (
-    *("dist_head", "gelu", "last_norm_eps", "mixer", "norm_eps", "norm_position", "pool", "position", "time_depth"),
-    *("token_learner", "token_mixer"),
+    *("dist_head", "encoder", "gelu", "last_norm_eps", "mixer", "norm_eps", "norm_position", "pool", "position"),
+    *("time_depth", "token_learner", "token_mixer", "trained_blocks"),
 )
 """Options of networks that messages name."""
 OTHERS = {"folder": "run.dir", "several": "train.loss=sigmoid"}

@@ -123,8 +123,16 @@ GatePool = Literal["clip", "time_step"]
 ResNetDepth = Literal[50, 101, 152]
 
 Summary = Literal["mean", "time", "maps", "motion", "maps_motion", "time_motion"]
+FROM_ENCODER = ("encoder", "encoder_vivit", "encoder_probe")
+"""Networks around an encoder, which a config names by where its weights lie."""
 TokenForm = Literal["full", "mean", "cells", "super_tokens"]
 """What is kept of a frame's grid of tokens."""
+
+TokenProbeKind = Literal["attentive", "token_learner", "four_blocks"]
+ProbeKind = Literal["linear", "attentive", "token_learner", "four_blocks"]
+"""What `fit` puts behind a frozen encoder."""
+FineTuning = Literal["folds", "once"]
+"""How `fit` measures what fine-tuning brings: with every fold left out, or with the first alone."""
 
 FeatureKind = Literal["pooled", "tokens"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from vidtok.choices import Aggregate, Control, Crops, Device
+from vidtok.choices import FROM_ENCODER, Aggregate, Control, Crops, Device
 from vidtok.config_data import DataConfig
 from vidtok.config_section import Section
 from vidtok.config_train import TrainConfig
@@ -72,7 +72,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _init_fits(self) -> "Config":
-        if self.train.init is None and self.data.mean == "weights":
+        if self.train.init is None and self.data.mean == "weights" and self.model.get("name") not in FROM_ENCODER:
             raise ValueError("data.mean weights needs train.init, the weights to follow")
         if self.train.init is None and self.train.init_grid is not None:
             raise ValueError(f"train.init_grid {self.train.init_grid} belongs to the weights of train.init")

@@ -127,7 +127,8 @@ class DataConfig(Section):
     """In training the size of the (square) crop changes from step to step among these, and the number of clips with it,
     so that about as many pixels stay in a step: `train.batch` belongs to `size`. For networks that take any size."""
     mean: Triple | Literal["weights"] = (0.5, 0.5, 0.5)
-    """Per-channel mean that is subtracted, for pixels in 0..1; weights: as those of `train.init` were made for."""
+    """Per-channel mean that is subtracted, for pixels in 0..1; weights: as those of `train.init`, or of
+    `model.encoder`, were made for."""
     std: Triple | Literal["weights"] = (0.5, 0.5, 0.5)
     """Per-channel divisor, for pixels in 0..1, or weights, as the mean."""
     workers: int | None = Field(default=None, ge=0)

@@ -7,14 +7,26 @@ import torch
 from tests.models import test_baselines as baselines
 from tests.models.families import TINY, tiny
 from tests.models.per_colour import PerColour
+from vidtok.choices import TokenProbeKind
 from vidtok.models import network_class
 from vidtok.models.encoder import PictureEncoder
+from vidtok.models.encoder_plan import EncoderPlan
+from vidtok.models.encoder_probe import EncoderProbe
+from vidtok.models.encoder_vivit import EncoderViViT
 from vidtok.models.network import Network
 from vidtok.models.own_encoder import OwnEncoder
+from vidtok.models.token_probes import TOKEN_PROBES
 from vidtok.models.transformers_encoder import TransformersEncoder
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
 from vidtok.nn.token_learner import TokenLearnerOptions
+
+PROBED = {"frames": 2, "size": 64, "encoder": "test_efficientnet"}
+
+
+def probed(kind: TokenProbeKind) -> Callable[[], Network]:
+    return lambda: EncoderProbe(**PROBED, probe=kind, trained_blocks=1, classes=5)
+
 
 SIZES = {"classes": 5, "frames": 4, "size": (16, 24), "tubelet": (2, 8, 8), "width": 12, "depth": 2, "heads": 2}
 LEARNED = TokenLearnerOptions(after_block=1, tokens=3)
@@ -35,9 +47,10 @@ OWN: dict[str, Callable[[], Network]] = {
     "factorised, TokenLearner": lambda: FactorisedEncoderViViT(**SIZES, time_depth=1, token_learner=LEARNED),
     **{name: lambda name=name: tiny(name, frames=2, size=32, **SMALLER.get(name, {})).float() for name in TINY},
     "casvit, two heads": lambda: tiny("casvit", frames=2, size=32, dist_head=True).float(),
-    "encoder": lambda: PictureEncoder(**ENCODER, classes=5),
-    "own": lambda: OwnEncoder(**OWN_ENCODER, classes=5),
-    "transformers": lambda: TransformersEncoder(**VJEPA2, classes=5),
+    "encoder": lambda: PictureEncoder(**ENCODER, trained_blocks=None, classes=5),
+    "own": lambda: OwnEncoder(**OWN_ENCODER, trained_blocks=None, classes=5),
+    "transformers": lambda: TransformersEncoder(**VJEPA2, trained_blocks=None, classes=5),
+    "encoder_vivit": lambda: EncoderViViT(**BEHIND, classes=5),
     "a plugin's": lambda: PerColour(classes=5),
 }
 ENCODER = {"frames": 2, "size": 64, "encoder": "test_vit", "summary": "maps"}
@@ -64,11 +77,25 @@ VJEPA2 = {
     "size": 16,
     "summary": "maps",
 }
+VJEPA2_OPTIONS = {key: value for key, value in VJEPA2.items() if key not in ("frames", "size", "summary")}
+NORMED = {"frames": 2, "size": 64, "encoder": "test_efficientnet", "summary": "time"}
+BEHIND_SIZES = {"width": 12, "depth": 2, "heads": 2}
+BEHIND = {"frames": 2, "size": 64, "encoder": "test_vit", **BEHIND_SIZES}
 SMALLER = {"maxvit": {"window": (1, 1, 1)}}
 LIBRARIES: dict[str, Callable[[], Network]] = {
     name: lambda name=name: baselines.small(name) for name in baselines.SMALL
 }
-ALL = {**OWN, **LIBRARIES}
+AROUND: dict[str, Callable[[], Network]] = {
+    "encoder, frozen": lambda: PictureEncoder(**ENCODER, classes=5),
+    "encoder, norms and two blocks trained": lambda: PictureEncoder(**NORMED, trained_blocks=2, classes=5),
+    **{f"encoder_probe, {kind}": probed(kind) for kind in TOKEN_PROBES},
+    "encoder_vivit, TokenLearner": lambda: EncoderViViT(
+        encoder=EncoderPlan(network="transformers", options=VJEPA2_OPTIONS),
+        **{**BEHIND_SIZES, "frames": 4, "size": 16, "trained_blocks": 1, "token_learner": LEARNED, "classes": 5},
+    ),
+}
+"""More ways to stand around an encoder, which are neither compiled nor exported."""
+ALL = {**OWN, **AROUND, **LIBRARIES}
 PLANS = {
     "vivit": (ViViT, {**SIZES, "pre_logits": 8}),
     "vivit_factorised": (FactorisedEncoderViViT, SIZES),
@@ -77,6 +104,8 @@ PLANS = {
     "encoder": (PictureEncoder, ENCODER),
     "own": (OwnEncoder, OWN_ENCODER),
     "transformers": (TransformersEncoder, VJEPA2),
+    "encoder_vivit": (EncoderViViT, {**BEHIND, "pre_logits": 8}),
+    **{f"encoder_probe, {kind}": (EncoderProbe, {**PROBED, "probe": kind}) for kind in TOKEN_PROBES},
     **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},
 }
 """A class and its options, `classes` aside."""

@@ -47,7 +47,12 @@ SPARED = {
         for part in ("block", "spread")
     },
     "encoder": {"body.pos_embed", "body.cls_token"},
+    "encoder, frozen": {"body.pos_embed", "body.cls_token"},
     "own": {"body.encoder.position.table"},
+    "encoder_vivit": {"encoder.body.pos_embed", "encoder.body.cls_token", "behind.position.table"},
+    "encoder_vivit, TokenLearner": {"behind.position.table"},
+    "encoder_probe, attentive": {"probe.position"},
+    "encoder_probe, token_learner": {"probe.position"},
     "x3d tokens": {"encoder.position.table"},
     "mvit_v1": {
         f"body.cls_positional_encoding.{name}"
@@ -85,8 +90,9 @@ def test_an_empty_batch_gives_every_parameter_a_gradient_of_zero_and_changes_not
     logits = network(empty)
     assert logits.shape == (0, 5)
     logits.sum().backward()
-    assert {key for key, value in network.named_parameters() if value.grad is None} == set()
-    assert all(not value.grad.any() for value in network.parameters())
+    trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
+    assert {key for key, value in trained.items() if value.grad is None} == set()
+    assert all(not value.grad.any() for value in trained.values())
     for key, value in (*network.named_buffers(), *network.named_parameters()):
         assert torch.equal(value, before[key]), key
     assert [module.training for module in network.modules()] == states
@@ -147,7 +153,8 @@ def test_features_at_every_depth_are_those_of_each_clip(name):
         torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(both[0], both[1])
     assert pooled.shape[0] == 2
-    assert pooled.shape[-1] == together[-1].shape[-1] or name == "stvit"  # which widens its tokens at the end
+    widening = name.startswith(("stvit", "encoder_probe", "encoder, norms"))  # their tokens at the end
+    assert pooled.shape[-1] == together[-1].shape[-1] or widening
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
     with pytest.raises(ModelError, match=rf"depths 0 to {last}, got \[-1, {last + 1}\]"):
         network.features(clip, depths=[-1, 0, last + 1])

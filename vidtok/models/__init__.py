@@ -9,6 +9,8 @@ from vidtok.models import baselines_torchvision as baselines_torchvision
 from vidtok.models import baselines_x3d as baselines_x3d
 from vidtok.models import casvit as casvit
 from vidtok.models import encoder as encoder
+from vidtok.models import encoder_probe as encoder_probe
+from vidtok.models import encoder_vivit as encoder_vivit
 from vidtok.models import maxvit as maxvit
 from vidtok.models import own_encoder as own_encoder
 from vidtok.models import stvit as stvit

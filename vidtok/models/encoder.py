@@ -21,7 +21,8 @@ class PictureEncoder(SummaryNetwork):
     """Any picture network of timm on every frame of a clip, its maps summed up as one vector, and a linear layer.
 
     `encoder`: timm's name. `summary`: what the linear layer sees, see `SummaryNetwork`. The order of frames tells in
-    `motion` alone. Weights start at random: `vidtok.runs.fit` brings them. Takes normalised clips `b f c y x`, gives
+    `motion` alone. `trained_blocks`: of the picture network, see `PartlyFrozen`. Weights start at random: `vidtok fit`
+    and a run of `vidtok train` bring them. Takes normalised clips `b f c y x`, gives
     logits. Raises ModelError for a name that timm does not have, and for a network that gives no maps.
     """
 
@@ -36,12 +37,13 @@ class PictureEncoder(SummaryNetwork):
         size: int | tuple[int, int] = 224,
         encoder: str = "tf_efficientnet_lite0",
         summary: Summary = "mean",
+        trained_blocks: int | None = 0,
     ):
         super().__init__(frames=frames, size=size)
         self.body = picture_network(encoder, self.clip[1:])
         self.middle = middle_layer(self.body)
         self.channels_last = getattr(self.body, "output_fmt", "NCHW") == "NHWC"
-        self.add_head(classes, summary=summary)
+        self.add_head(classes, summary=summary, trained_blocks=trained_blocks)
 
     def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t h2 w2 d2"]]:
         """The last maps of every frame, and the middle layer's."""
@@ -67,7 +69,9 @@ class PictureEncoder(SummaryNetwork):
             part = getattr(self.body, name, None)
             if isinstance(part, nn.Sequential | nn.ModuleList):
                 return tuple(part)
-        return (self.body,)
+        layers = [getattr(self.body, f"layer{k}", None) for k in range(1, 5)]  # of a ResNet
+        found = tuple(layer for layer in layers if isinstance(layer, nn.Module))
+        return found or (self.body,)
 
     def beside_blocks(self) -> Iterable[tuple[nn.Module | None, int]]:
         """What stands behind the last block belongs to the head; all else, such as positions, before the first."""

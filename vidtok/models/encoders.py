@@ -19,7 +19,7 @@ from vidtok.models.encoder import picture_network
 from vidtok.models.encoder_table import ENCODERS
 from vidtok.models.encoder_weights import USUAL_SIZE, EncoderWeights
 from vidtok.models.hub_folder import HUB_NAME, HUB_SECONDS, hub_folder
-from vidtok.models.summary_network import SummaryNetwork
+from vidtok.models.summary_network import SummaryNetwork, encoder_options
 from vidtok.models.transformers_folder import is_transformers_folder, open_folder
 from vidtok.models.weights.origin import colours
 from vidtok.models.weights.pth import read_pth
@@ -56,7 +56,7 @@ DEFAULT = next(encoder.name for encoder in ENCODERS if encoder.tried)
 def find_encoder(wanted: str | None) -> EncoderWeights:
     """The encoder that is wanted; None: the best that is at hand.
 
-        NAME                 a picture network of timm, from the hub or its cache
+        NAME                 a picture network of timm, from an installed package of weights, the hub or its cache
         NAME=FILE            the same from a file
         FOLDER               a model that transformers saved, or one of vidtok's own
         ORG/NAME@REVISION    the same from the hub or its cache
@@ -75,7 +75,8 @@ def find_encoder(wanted: str | None) -> EncoderWeights:
         if re.fullmatch(HUB_NAME, name):
             folder = hub_folder(name, revision or None)
             return from_folder(folder, name=wanted, source=f"{name}@{folder.name}")
-        return from_hub(name)
+        installed = [(own, file) for own in PACKAGES if own.name == name and (file := package_file(own)) is not None]
+        return from_package(*installed[0]) if installed else from_hub(name)
     for package in PACKAGES:
         if (found := package_file(package)) is not None:
             return from_package(package, found)
@@ -108,7 +109,7 @@ def own_encoder(model: Classifier, *, name: str, source: str) -> EncoderWeights:
     if plan is None:
         raise CheckpointError(f"{source}: how this network is built is not known")
     mean, std = model.normalisation
-    options = {key: value for key, value in plan.options.items() if key != "summary"}
+    options = encoder_options(plan.options)
     frames: int | None = plan.frames
     if isinstance(network, SummaryNetwork):
         kind, state = plan.network, network.body.state_dict()

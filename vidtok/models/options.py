@@ -21,7 +21,7 @@ from vidtok.nn.mixers import mixer_class
 # Every network takes these, and whoever builds it knows them; a second statement of them could only disagree.
 FROM_BUILDER = ("classes", "frames", "size")
 MIXER_KEYS = ("mixer", "token_mixer")
-ONLY_TRAINING = ("dropout", "drop_path", "drop_path_rescale")
+ONLY_TRAINING = ("dropout", "drop_path", "drop_path_rescale", "trained_blocks")
 """Options that change no output in evaluation."""
 
 

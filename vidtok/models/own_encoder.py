@@ -39,12 +39,13 @@ class OwnEncoder(SummaryNetwork):
         frames: int = 16,
         size: int | tuple[int, int] = 224,
         summary: Summary = "mean",
+        trained_blocks: int | None = 0,
     ):
         super().__init__(frames=frames, size=size)
         self.body = Architecture(network=network, options=options, frames=frames, size=size).build(classes=1)
         _set_apart(self.body)
         self.middle = self._middle()
-        self.add_head(classes, summary=summary)
+        self.add_head(classes, summary=summary, trained_blocks=trained_blocks)
 
     @property
     def blocks(self) -> tuple[nn.Module, ...]:

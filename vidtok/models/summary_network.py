@@ -1,7 +1,8 @@
-"""A frozen encoder, the vector that its maps say of a clip, and a linear layer: what encoders of any origin share."""
+"""An encoder, the vector that its maps say of a clip, and a linear layer: what encoders of any origin share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from einops import reduce
@@ -9,12 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.choices import Summary
-from vidtok.models.network import COLOURS, Network, meta_copy
+from vidtok.models.network import COLOURS, meta_copy
+from vidtok.models.partly_frozen import PartlyFrozen
 from vidtok.nn.pool import check_classes
 from vidtok.nn.summary import frame_means, map_statistics, motion_summary, time_statistics
 
 
-class SummaryNetwork(Network, ABC):
+class SummaryNetwork(PartlyFrozen, ABC):
     """An encoder, `body`, on a clip, its maps summed up as one vector, and a linear layer, `head`.
 
     `summary` is what the linear layer sees:
@@ -26,6 +28,8 @@ class SummaryNetwork(Network, ABC):
         maps_motion   the two side by side
         time_motion   the two side by side
 
+    `trained_blocks`: how many of the body's last blocks are trained, see `PartlyFrozen`.
+
     A network of this kind makes its body, says what its maps are, and calls `add_head` at the end of its constructor.
     """
 
@@ -33,6 +37,8 @@ class SummaryNetwork(Network, ABC):
     summary: Summary
     middle: int
     """The depth, or the index among the body's layers, of the middle maps."""
+    token_width: int
+    """Of a cell of the last maps."""
     frames_apart: bool
     """Each frame is encoded by itself: the maps of frames in another order are these maps in that order."""
 
@@ -40,17 +46,19 @@ class SummaryNetwork(Network, ABC):
     def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t2 h2 w2 d2"]]:
         """The last maps and the middle layer's, from at least one clip of the right size."""
 
-    def add_head(self, classes: int, *, summary: Summary) -> None:
-        """Put the linear layer, of zeros, for this summary, and set the grid, from a trial without data."""
+    def add_head(self, classes: int, *, summary: Summary, trained_blocks: int | None) -> None:
+        """Put the linear layer, of zeros, for this summary, set the grid, from a trial without data, and freeze."""
         check_classes(classes)
         self.summary = summary
         frames, rows, columns = self.clip
         with torch.no_grad():
             last, middle = meta_copy(self).maps(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
         self.grid = (last.shape[1], last.shape[2], last.shape[3])
+        self.token_width = last.shape[4]
         widths = {name: vector.shape[1] for name, vector in summaries(last, middle).items()}
         self.head = nn.Linear(sum(widths[part] for part in summary.split("_")), classes)
         _start_at_zero(self.head)
+        self.hold_back(trained_blocks, part="body", blocks=len(self.blocks))
 
     def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         return self.maps(x)[0]
@@ -84,6 +92,11 @@ def summaries(
         "maps": torch.cat([map_statistics(last), map_statistics(middle)], dim=-1),
         "motion": motion_summary(middle),
     }
+
+
+def encoder_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a network's options those that the encoder follows from: without what is seen of it, and what is trained."""
+    return {key: value for key, value in options.items() if key not in ("summary", "trained_blocks")}
 
 
 def _start_at_zero(layer: nn.Linear) -> None:

@@ -43,13 +43,14 @@ class TransformersEncoder(SummaryNetwork):
         frames: int = 16,
         size: int | tuple[int, int] = 224,
         summary: Summary = "mean",
+        trained_blocks: int | None = 0,
     ):
         super().__init__(frames=frames, size=size)
         self.family = family_of(config)
         self.frames_apart = self.family.frames_apart
         self.body, self.geometry = encoder_of(config, clip=self.clip)
         self.middle = max(1, len(self.blocks) // 2)
-        self.add_head(classes, summary=summary)
+        self.add_head(classes, summary=summary, trained_blocks=trained_blocks)
 
     @property
     def blocks(self) -> tuple[nn.Module, ...]:

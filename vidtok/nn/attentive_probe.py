@@ -120,6 +120,10 @@ class FrameOrderProbe(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def no_weight_decay(self) -> set[str]:
+        """The positions."""
+        return {"position"}
+
     def forward(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b k"]:
         steps, known = x.shape[1], self.position.shape[0]
         if steps > known:

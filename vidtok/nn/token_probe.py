@@ -49,6 +49,10 @@ class TokenLearnerProbe(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def no_weight_decay(self) -> set[str]:
+        """The positions."""
+        return {"position"}
+
     def forward(self, x: Float[Tensor, "b t h w d"], *, tokens: int | None = None) -> Float[Tensor, "b k"]:
         frames, most = self.position.shape[:2]
         kept = most if tokens is None else tokens

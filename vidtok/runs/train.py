@@ -22,6 +22,7 @@ from vidtok.build_train import (
     normalisation_warning,
     prepare_training,
     set_head_bias,
+    start_source,
     start_weights,
 )
 from vidtok.build_words import config_words, told_in_config_words
@@ -105,17 +106,18 @@ def run_training(
     model = build_model(config, lists.classes)
 
     # ---- weights
-    # Where they come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. scratch.
+    # Where they come from: 1. the run's own newest checkpoint, 2. --resume, 3. train.init, 4. model.encoder,
+    # 5. scratch.
     checkpoint, resumption, new, origin, colours = None, None, None, "from scratch", None
     if (start := store.find_start(resume)) is not None:
         checkpoint = store.open(start)
         resumption = plan_resumption(config, checkpoint, start.path, lists, new_segment=new_segment)
         follow_checkpoint(config, model, checkpoint, source=start.path)
         new, origin = new_layers(checkpoint.optimizer), f"going on from {start.path}"
-    elif settings.init is not None:
-        report = start_weights(config, model, settings.init)
+    elif (source := start_source(config)) is not None:
+        report = start_weights(config, model, source)
         colours = normalisation_warning(config, report)
-        new, origin = frozenset(report.missing), describe_start(settings.init, report)
+        new, origin = frozenset(report.missing), describe_start(source, report)
     if checkpoint is None and settings.head_bias is not None:
         set_head_bias(model, settings.head_bias, new=new)
 

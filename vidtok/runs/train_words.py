@@ -63,9 +63,9 @@ def start_notes(config: Config, model: Classifier, new: Collection[str] | None) 
             f"learning rate: {settings.lr:g} for {settings.lr_batch} clips per step is "
             f"{highest_rate(config):g} for {settings.batch}"
         )
-    if settings.freeze:
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-        trained = sum(size for size, trains in sizes if trains)
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    trained = sum(size for size, trains in sizes if trains)
+    if not all(trains for _, trains in sizes):
         notes.append(f"frozen: all but {trained / 1e6:.3f} of {sum(size for size, _ in sizes) / 1e6:.3f} M parameters")
     if NEW in settings.lr_scale and new:
         notes.append(f"{len(new)} new parameters have {settings.lr_scale[NEW]:g} times the rate of the others")

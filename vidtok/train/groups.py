@@ -33,7 +33,7 @@ def freeze(model: Classifier | Network, patterns: Sequence[str]) -> tuple[str, .
         found = _matching(names, pattern.removeprefix("!"), key="`freeze`")
         frozen |= dict.fromkeys(found, not pattern.startswith("!"))
     chosen = tuple(name for name in names if frozen.get(name))
-    if len(chosen) == len(names):
+    if not any(parameter.requires_grad for name, parameter in names.items() if not frozen.get(name)):
         raise ConfigError(f"`freeze`: {list(patterns)} leaves nothing to train; take something out, as by '!head.*'")
     for name in chosen:
         names[name].requires_grad_(False)
