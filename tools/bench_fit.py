@@ -111,8 +111,8 @@ def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motio
             labels.append(records[row].labels)
             groups.append(column[row])
             vectors.append(found[row].vectors)
-            for form, file in found[row].tokens.items():
-                tokens[form].append(file)
+            for form, files in tokens.items():
+                files.append(found[row].tokens[form])
         sizes.append(len(records))
     rows = range(len(labels))
     if len(sizes) == 2:
@@ -236,7 +236,8 @@ def trained(
     measured: Sequence[int | None],
 ) -> dict[int | None, Figures]:
     """Figures for each budget that is measured, from probes that were trained without what is left out."""
-    ways = [TokenFiles(own.tokens[form.name], grid=grid, backwards=turned) for turned in (False, True)]
+    orders = (None, tuple(reversed(range(own.frames))))
+    ways = [TokenFiles(own.tokens[form.name], grid=grid, order=order) for order in orders]
     seconds, logits = 0.0, {budget: ([], []) for budget in measured}
     for train, test in own.parts:
         began = time.monotonic()

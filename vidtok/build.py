@@ -165,9 +165,9 @@ def follow_checkpoint(config: Config, model: Classifier, checkpoint: Checkpoint,
 
 def build_trained(config: Config, checkpoint: Checkpoint, *, source: object) -> Classifier:
     """The model of a config with a checkpoint's weights; CheckpointError where they do not fit."""
-    told = checkpoint.description.get("model")  # where its encoder came from may be gone
-    known = told is not None and encoder_source(config.model) is not None
-    plan = (told["network"], told["options"]) if known else None
+    told, plan = checkpoint.description.get("model"), None
+    if told is not None and encoder_source(config.model) is not None:  # where its encoder came from may be gone
+        plan = (told["network"], told["options"])
     model = build_model(config, checkpoint.classes, plan=plan)
     load_weights(model, checkpoint.weights, source=str(source))
     follow_checkpoint(config, model, checkpoint, source=source)

@@ -19,6 +19,7 @@ from vidtok.infer.summarise import (
     read_tokens,
     summarise_videos,
     thumbnails,
+    token_names,
     video_key,
 )
 from vidtok.models.architecture import Architecture
@@ -75,6 +76,24 @@ def test_an_encoder_whose_frames_see_each_other_encodes_every_control():
             torch.testing.assert_close(found[f"{control}.{part}"], vector[0])
     assert not torch.allclose(found["reversed.mean"], found["plain.mean"])
     assert not torch.allclose(found["shuffled.mean"], found["plain.mean"])
+
+
+def test_tokens_of_other_orders_are_kept_where_frames_see_each_other(model):
+    torch.manual_seed(0)
+    options = {"network": "vivit", "options": {"tubelet": [2, 8, 8], "width": 12, "depth": 2, "heads": 2}}
+    plan = Architecture(network="own", options=options, frames=4, size=16)
+    grey = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    together = Classifier(plan.build(classes=2), **grey, classes=("a", "b"), architecture=plan).eval()
+    clip = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    cells = Reduction(form="cells", side=2)
+    names = token_names(together.network, [cells])
+    assert names == ["cells_2", "cells_2.shuffled", "cells_2.reversed"]
+    assert token_names(model.network, [cells]) == ["cells_2"]
+    found = clip_summaries(together, together.network, clip, [cells])
+    assert {name for name in found if name.startswith("tokens.")} == {f"tokens.{name}" for name in names}
+    backwards = clip_summaries(together, together.network, clip.flip(0), [cells])
+    assert torch.equal(found["tokens.cells_2.reversed"], backwards["tokens.cells_2"])
+    assert not torch.equal(found["tokens.cells_2.reversed"], found["tokens.cells_2"].flip(0))
 
 
 def test_what_is_kept_comes_back_bit_by_bit_and_half_a_file_is_made_again(desk, model, tmp_path, monkeypatch):

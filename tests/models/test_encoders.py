@@ -80,6 +80,7 @@ def test_an_installed_package_comes_first_and_is_not_imported(state, tmp_path, m
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     found = find_encoder(None)
     assert "weights_of_mine (MIT)" in found.source
+    assert find_encoder(NAME).source == found.source, "by its name too, before the hub"
     assert torch.equal(found.state["conv_stem.weight"], state["conv_stem.weight"])
     torch.save({f"other.{k}": value for k, value in enumerate(list(state.values())[::-1])}, home / "w.pth")
     with pytest.raises(CheckpointError, match="not the tensors of test_efficientnet"):

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from tests.models.networks import BEHIND, NORMED, clip_of
-from vidtok.errors import ModelError
+from vidtok.errors import ConfigError, ModelError
 from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoder_vivit import EncoderViViT
 from vidtok.models.network import Network
+from vidtok.train.groups import freeze
 from vidtok.train.norms import training_mode
 
 # test_efficientnet: stem, five stages, and a convolution with its norm behind them.
@@ -76,3 +77,8 @@ def test_more_blocks_than_there_are_are_refused():
         for wrong in (-1, 13):
             with pytest.raises(ModelError, match=rf"`trained_blocks`={wrong}: the encoder has \d+ blocks"):
                 make(wrong)
+
+
+def test_freezing_what_is_left_is_told():
+    with pytest.raises(ConfigError, match="leaves nothing to train"):
+        freeze(PictureEncoder(**NORMED, classes=3), ["head.*"])

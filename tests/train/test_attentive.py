@@ -94,6 +94,12 @@ def test_nested_budgets_are_drawn_and_one_probe_serves_them(monkeypatch):
     assert set(drawn) == {1, 4, None}
 
 
+def test_few_videos_are_passed_over_more_often():
+    recipe = Recipe(epochs=20, batch=16, least_steps=300)
+    assert [recipe.epochs_of(videos) for videos in (12, 17, 240, 1000)] == [300, 150, 20, 20]
+    assert Recipe(epochs=3).epochs_of(1) == 3
+
+
 def test_the_rate_rises_over_a_tenth_and_falls_to_nothing():
     assert [rate_share(step, 20) for step in (0, 1, 2, 11)] == [0.5, 1.0, 1.0, pytest.approx(0.5)]
     assert rate_share(19, 20) == pytest.approx(0.5 * (1 + math.cos(math.pi * 17 / 18)))
@@ -107,7 +113,7 @@ def test_files_give_tokens_as_they_were_kept(tmp_path):
         paths.append(tmp_path / f"{k}.safetensors")
         save_file({"tokens": tokens}, paths[-1])
     assert torch.equal(TokenFiles(paths)([2, 0]), torch.stack([kept[2], kept[0]]).float())
-    grid = TokenFiles(paths, grid=(3, 2), backwards=True)([1])
+    grid = TokenFiles(paths, grid=(3, 2), order=(1, 0))([1])
     assert grid.shape == (1, 2, 3, 2, 2)
     assert torch.equal(grid[0, 0].flatten(0, 1), kept[1][1].float())
     with pytest.raises(

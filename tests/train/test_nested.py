@@ -44,6 +44,13 @@ def test_a_share_is_smaller_and_needs_groups():
     assert not videos(8).can_halve(), "four groups in three folds leave two or three to train on"
 
 
+def test_a_subset_keeps_what_is_known_of_each():
+    own = videos()
+    some = own.subset([5, 2])
+    assert some.labels == [own.labels[5], own.labels[2]] == [(1,), (0,)]
+    assert (some.groups, some.folds, some.classes) == ([2, 1], [own.folds[5], own.folds[2]], 2)
+
+
 def test_inner_divisions_keep_groups():
     own = videos()
     rows = list(range(4, 20))

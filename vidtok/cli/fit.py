@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from vidtok.choices import Backend, Device
+from vidtok.choices import Backend, Device, FineTuning, ProbeKind
 from vidtok.cli import parser, told_in_options
 
 
@@ -28,6 +28,13 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--folds", type=int, default=5, help="parts, each left out once to measure (default: %(default)s)")
     words = "frames over each video (default: 16, or as many as the encoder was built for)"
     cli.add_argument("--frames", type=int, help=words)
+    words = "linear, or a probe with attention on the tokens: for many clips of each class (default: %(default)s)"
+    cli.add_argument("--probe", choices=get_args(ProbeKind), default="linear", help=words)
+    words = (
+        "train the encoder's last blocks too, from the linear probe's start; measured with every fold left out, or "
+        "`once` with the first alone, which is quicker"
+    )
+    cli.add_argument("--finetune", nargs="?", const="folds", choices=get_args(FineTuning), help=words)
     cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
     cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from einops import reduce
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,7 +20,7 @@ from vidtok.data.dataset import VideoDataset
 from vidtok.data.loader import EvalBatches, make_loader
 from vidtok.data.views import TestViews
 from vidtok.models.classifier import Classifier
-from vidtok.models.summary_network import SummaryNetwork, summaries
+from vidtok.models.summary_network import SummaryNetwork, encoder_options, summaries
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.types import Failure, Record
 
@@ -39,7 +39,7 @@ class Summarised:
     index: int
     vectors: Mapping[str, Float[Tensor, "..."]]
     tokens: Mapping[str, Path] = field(default_factory=dict)
-    """By the name of each reduction, the file that holds the video's tokens; `read_tokens` opens it."""
+    """By `token_names`, the file that holds the video's tokens; `read_tokens` opens it."""
 
 
 def summarise_videos(
@@ -56,12 +56,13 @@ def summarise_videos(
 
     A file belongs to a video's content, the part of it that the record is, the encoder's weights and the way in which
     the clip is taken; it is written whole or not at all. `reductions`: what of the last maps is kept besides, each in a
-    file of its own, whose size does not count in memory. Videos that cannot be decoded come as a Failure.
+    file of its own, whose size does not count in memory; see `token_names`. Videos that cannot be decoded come as a
+    Failure.
     """
     network = model.network
     assert isinstance(network, SummaryNetwork)
     folder.mkdir(parents=True, exist_ok=True)
-    way = fingerprint(model, views)
+    way, names = fingerprint(model, views), token_names(network, reductions)
     left = []
     places: list[Path] = []
     for index, record in enumerate(records):
@@ -71,7 +72,7 @@ def summarise_videos(
             places.append(folder)
             yield Failure(index=index, path=record.path, cause=f"{record.path}: {error.strerror}", key=record.key)
             continue
-        kept, tokens = read_kept(places[-1]), token_files(places[-1], reductions)
+        kept, tokens = read_kept(places[-1]), token_files(places[-1], names)
         if kept is None or not all(is_whole(file) for file in tokens.values()):
             left.append(index)
         else:
@@ -85,7 +86,7 @@ def summarise_videos(
             yield replace(failure, index=left[failure.index])
         for row, clip in zip(batch.indices, batch.views[:, 0], strict=True):
             vectors = clip_summaries(model, network, clip, reductions)
-            tokens = token_files(places[left[row]], reductions)
+            tokens = token_files(places[left[row]], names)
             for name, file in tokens.items():
                 keep(file, {"tokens": vectors.pop(f"tokens.{name}")})
             keep(places[left[row]], vectors)
@@ -99,26 +100,46 @@ def clip_summaries(
     """All parts of one clip `f c y x` of uint8, for each control, and its thumbnails.
 
     Frames are encoded once where the encoder sees each by itself, and once for each control where it does not. Of each
-    reduction the tokens besides, `t s d` as `tokens.NAME`, in half precision.
+    reduction the tokens besides, `t s d` as `tokens.NAME`, in half precision; NAME as `token_names` has it.
     """
-    steps = clip.shape[0]
-    orders = {
-        "plain": torch.arange(steps),
-        "one": torch.full((steps,), (steps - 1) // 2),
-        "shuffled": torch.randperm(steps, generator=torch.Generator().manual_seed(0)),
-        "reversed": torch.arange(steps - 1, -1, -1),
-    }
     last, middle = maps = network.maps(model.normalise(clip[None].to(model.mean.device)))
     found = {}
-    for control, order in orders.items():
+    for control, order in frame_orders(clip.shape[0]).items():
         if network.frames_apart:
             maps = last[:, order], middle[:, order]
         elif control != "plain":
             maps = network.maps(model.normalise(clip[None, order].to(model.mean.device)))
         parts = summaries(*maps)
         found |= {f"{control}.{part}": vector[0].float().cpu().clone() for part, vector in parts.items()}
-    tokens = {f"tokens.{each.name}": in_half(each(last)[0]).cpu().clone() for each in reductions}
-    return {**found, **tokens, "thumbnails": thumbnails(clip)}
+        if control in token_controls(network):
+            kept = {token_name(each, control): in_half(each(maps[0])[0]).cpu().clone() for each in reductions}
+            found |= {f"tokens.{name}": tokens for name, tokens in kept.items()}
+    return {**found, "thumbnails": thumbnails(clip)}
+
+
+def frame_orders(steps: int) -> dict[str, Int64[Tensor, "t"]]:
+    """Which frame, or which time step, stands where under each control."""
+    return {
+        "plain": torch.arange(steps),
+        "one": torch.full((steps,), (steps - 1) // 2),
+        "shuffled": torch.randperm(steps, generator=torch.Generator().manual_seed(0)),
+        "reversed": torch.arange(steps - 1, -1, -1),
+    }
+
+
+def token_controls(network: SummaryNetwork) -> tuple[str, ...]:
+    """Whose tokens are kept: where frames are encoded apart, those of the clip, which stand for it in any order."""
+    return ("plain",) if network.frames_apart else ("plain", "shuffled", "reversed")
+
+
+def token_name(reduction: Reduction, control: str) -> str:
+    """A reduction's own name, with the control behind it where it is one."""
+    return reduction.name if control == "plain" else f"{reduction.name}.{control}"
+
+
+def token_names(network: SummaryNetwork, reductions: Sequence[Reduction]) -> list[str]:
+    """The tokens that are kept of each clip."""
+    return [token_name(each, control) for control in token_controls(network) for each in reductions]
 
 
 def thumbnails(clip: UInt8[Tensor, "f c y x"]) -> Float[Tensor, "t 16 16"]:
@@ -135,7 +156,7 @@ def fingerprint(model: Classifier, views: TestViews) -> str:
     digest = hashlib.blake2b(digest_size=16)
     told = {"form": FORM, "views": asdict(views), "normalisation": model.normalisation, "middle": network.middle}
     if (plan := model.architecture) is not None:  # equal weights with other heads or activations say something else
-        told["network"] = (plan.network, {key: value for key, value in plan.options.items() if key != "summary"})
+        told["network"] = (plan.network, encoder_options(plan.options))
     digest.update(json.dumps(told, sort_keys=True, default=str).encode())
     for name, tensor in network.body.state_dict().items():
         digest.update(name.encode())
@@ -153,9 +174,9 @@ def video_key(record: Record, way: str) -> str:
     return digest.hexdigest()
 
 
-def token_files(place: Path, reductions: Sequence[Reduction]) -> dict[str, Path]:
+def token_files(place: Path, names: Sequence[str]) -> dict[str, Path]:
     """Where a video's tokens are kept, beside its summaries."""
-    return {each.name: place.with_name(f"{place.stem}.{each.name}.safetensors") for each in reductions}
+    return {name: place.with_name(f"{place.stem}.{name}.safetensors") for name in names}
 
 
 def in_half(tokens: Float[Tensor, "t s d"]) -> Float[Tensor, "t s d"]:

@@ -29,5 +29,5 @@ def encoder_in_front(encoder: str | EncoderPlan, *, frames: int, size: int | tup
     network = Architecture(network=plan.network, options=options, frames=frames, size=size).build(classes=1)
     if not isinstance(network, SummaryNetwork):
         raise ModelError(f"`encoder`: {plan.network} is no encoder; they are encoder, own and transformers")
-    network.head = nn.Identity()
+    network.add_module("head", nn.Identity())
     return network

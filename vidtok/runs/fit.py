@@ -1,4 +1,4 @@
-"""A classifier from a folder of one's own clips: a frozen encoder, its summaries of each clip, and a linear probe."""
+"""A classifier from a folder of one's own clips: an encoder, what it says of each clip, and a probe."""
 
 import json
 import time
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vidtok.choices import Backend, Device, ScoreKind, Summary
+from vidtok.choices import Backend, Device, FineTuning, ProbeKind, ScoreKind, Summary
 from vidtok.data.divide import divide
 from vidtok.data.groups import join_copies, read_groups
 from vidtok.data.lists import Records, check_labels, describe, open_list
@@ -22,15 +22,18 @@ from vidtok.infer.summarise import CONTROLS, summarise_videos
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.encoder_weights import EncoderWeights
-from vidtok.models.feeding import Feeding
 from vidtok.models.summary_network import SummaryNetwork
+from vidtok.models.token_probes import TOKEN_PROBES
+from vidtok.nn.reduce_tokens import Reduction
 from vidtok.runs.encoder_choice import choose_encoder
+from vidtok.runs.fit_tokens import around, probe_note, token_fit
+from vidtok.runs.fit_tune import Tuning
 from vidtok.runs.fit_words import result_words, set_words
 from vidtok.runs.progress import FileProgress
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
 from vidtok.train.parallel import start_parallel
-from vidtok.train.probe import Linear, figure_of, fit_probe
+from vidtok.train.probe import Choice, Linear, figure_of, fit_probe
 from vidtok.types import Failure
 
 SUMMARIES: tuple[Summary, ...] = ("mean", "time", "maps", "motion", "maps_motion")
@@ -62,6 +65,8 @@ def run_fit(
     format: str = "auto",
     folds: int = 5,
     frames: int | None = None,
+    probe: ProbeKind = "linear",
+    finetune: FineTuning | None = None,
     workers: int = 0,
     backend: Backend = "pyav",
     device: Device = "auto",
@@ -72,13 +77,18 @@ def run_fit(
 
     `group`: a column of the list, or a pattern with one pair of brackets for the paths; videos of one group (a person,
     a place, a long video) are never on both sides of a division, nor are copies. `encoder`: see `choose_encoder`.
-    `frames`: of each video; by default 16, or as many as the encoder was built for.
+    `frames`: of each video; by default 16, or as many as the encoder was built for. `probe`: linear, on the summary and
+    with the penalty that do best on inner folds, or one with attention on the tokens, whose settings are fixed.
+    `finetune`: train the encoder's last blocks from the linear probe's start, and measure that with every fold left
+    out, or once, with the first one alone; the probe is then linear.
     Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
     `out`/model, needs nothing else. Raises VidtokError for what cannot be used.
     """
     began, folder = time.monotonic(), Path(out)
     if folds < 2:
         raise ConfigError(f"--folds counts from 2, got {folds}")
+    if finetune is not None and probe != "linear":
+        raise ConfigError(f"--finetune starts from the linear probe: leave --probe {probe} out")
     names = read_classes(classes) if classes is not None else None
     records, told = open_list(source, root=root, classes=names, format=format, part="train")
     if told is None:
@@ -93,7 +103,10 @@ def run_fit(
 
     with start_parallel(device) as parallel:
         model = encoder_model(weights, told, summary="mean", frames=frames, kind=kind).to(parallel.device)
-        vectors, failed = encode(model, records, folder=folder / "features", workers=workers, backend=backend)
+        seen = () if probe == "linear" else (TOKEN_PROBES[probe].reduction,)
+        vectors, tokens, failed = encode(
+            model, records, folder=folder / "features", reductions=seen, workers=workers, backend=backend
+        )
     if failed and not allow_missing:
         raise DataError(
             f"{len(failed)} of {len(records)} videos cannot be decoded; mend or remove them, or leave them out with "
@@ -109,44 +122,83 @@ def run_fit(
     counted = Counter(label for each in labels for label in each)
     print("\n".join(set_words(counted, told, own, groups, labels, paths)), flush=True)
     parts = count_folds(folds, counted, told, groups.groups, source=source)
+    if note := probe_note(probe, counted, told):
+        print(note, flush=True)
     division = divide(labels, groups.groups, folds=parts, seed=seed)
     videos = Videos(labels=labels, groups=groups.groups, folds=division, classes=len(told))
 
-    logits = left_out_logits(features, videos, kind=kind, seed=seed)
+    attentive = None
+    if probe == "linear":
+        logits = left_out_logits(features, videos, kind=kind, seed=seed)
+    else:
+        network = model.network
+        assert isinstance(network, SummaryNetwork)
+        attentive = token_fit(probe, [tokens[row] for row in rows], network, classes=len(told))
+        logits = attentive.left_out(videos, kind=kind, seed=seed)
     logits |= left_out_logits({"one": one_frame}, videos, kind=kind, seed=seed)
-    figures = {control: figure_of(each, videos.targets, kind=kind) for control, each in logits.items()}
-    half = None
-    if videos.can_halve():
-        halved = left_out_logits({"plain": features["plain"]}, videos, kind=kind, seed=seed, share=2)["plain"]
-        half = figure_of(halved, videos.targets, kind=kind)
-    hits = (logits["plain"].argmax(dim=1) == videos.targets.argmax(dim=1)).tolist()
-    spread = None if multi else standard_error(hits, groups.groups, seed=seed)
+    tuned, measured = None, list(range(len(rows)))
+    if finetune is not None:
+        tuning = Tuning(
+            records=records.subset(rows),
+            classes=told,
+            kind=kind,
+            folder=folder / "tune",
+            backend=backend,
+            workers=workers,
+            seed=seed,
+        )
 
-    inner = videos.inner(range(len(rows)), folds=INNER, seed=seed)
-    choice, layer = fit_probe(features["plain"], videos.targets, inner, kind=kind)
-    summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
-    fitted = encoder_model(weights, told, summary=summary, frames=frames, kind=kind)
+        def start(own: Sequence[int]) -> Classifier:
+            return linear_model(weights, told, features["plain"], videos, own, frames=frames, kind=kind, seed=seed)[1]
+
+        with start_parallel(device) as parallel:
+            tuned, own_logits, measured = tuning.run(videos, start, logits["plain"], parallel, how=finetune)
+        logits |= own_logits
+    kept, seen_folds = torch.tensor(measured), len({division[row] for row in measured})
+    figures = {control: figure_of(each[kept], videos.targets[kept], kind=kind) for control, each in logits.items()}
+    half = None
+    if videos.can_halve() and finetune is None:
+        if attentive is None:
+            halved = left_out_logits({"plain": features["plain"]}, videos, kind=kind, seed=seed, share=2)["plain"]
+        else:
+            halved = attentive.left_out(videos, kind=kind, seed=seed, share=2)["plain"]
+        half = figure_of(halved, videos.targets, kind=kind)
+    hits = (logits["plain"].argmax(dim=1) == videos.targets.argmax(dim=1))[kept].tolist()
+    spread = None if multi else standard_error(hits, [groups.groups[row] for row in measured], seed=seed)
+
+    choice, chosen = None, str(probe)
+    if attentive is None:
+        choice, fitted = linear_model(
+            weights, told, features["plain"], videos, range(len(rows)), frames=frames, kind=kind, seed=seed
+        )
+        chosen = choice.features
+        if tuned is not None:
+            fitted, chosen = tuned, f"{chosen}, fine-tuned"
+    else:
+        fitted = attentive.model(weights, told, videos, frames=frames, kind=kind, seed=seed)
     assert fitted.feeding is not None
     seconds = median_seconds([records[row] for row in rows], backend=backend)
     fitted.feeding = replace(fitted.feeding, video_seconds=seconds)  # the window of a timeline
-    set_last_layer(fitted, layer)
     fitted.save_pretrained(folder / "model")
 
     figure, value = ("mAP" if multi else "top1"), figures["plain"]
-    for text in result_words(value, half, counted, hits, logits["plain"], videos, told, paths, multi=multi):
+    shown = videos.subset(measured)
+    counted = Counter(label for each in shown.labels for label in each)
+    seen_paths = [paths[row] for row in measured]
+    for text in result_words(value, half, counted, hits, logits["plain"][kept], shown, told, seen_paths, multi=multi):
         print(text)
-    measured = (
+    told_figure = (
         f"{figure} {value:.2f}"
         + ("" if spread is None else f" ± {spread:.2f}")
-        + f" ({parts} folds, {len(rows)} videos)"
+        + f" ({parts if seen_folds == parts else f'{seen_folds} of {parts}'} folds, {len(measured)} videos)"
     )
     controls = {name: figures[name] for name in CONTROLS[1:]}
-    parts_of_line = [measured, *(f"{CONTROL_WORDS[name]} {each:.2f}" for name, each in controls.items())]
+    parts_of_line = [told_figure, *(f"{CONTROL_WORDS[name]} {each:.2f}" for name, each in controls.items())]
     line = " | ".join(
         [
             f"fit ok: {parts_of_line[0]}",
             *parts_of_line[1:],
-            f"{weights.name}, {choice.features}",
+            f"{weights.name}, {chosen}",
             f"{time.monotonic() - began:.0f} s",
             str(folder),
         ]
@@ -154,7 +206,7 @@ def run_fit(
     told_rows = [
         {"video": str(path), "fold": fold, "group": str(name), "predicted": told[k]}
         for path, fold, name, k in zip(
-            paths, division, groups.groups, logits["plain"].argmax(dim=1).tolist(), strict=True
+            seen_paths, shown.folds, shown.groups, logits["plain"][kept].argmax(dim=1).tolist(), strict=True
         )
     ]
     content = {
@@ -164,8 +216,8 @@ def run_fit(
         "standard_error": spread,
         "half": half,
         "failed": len(failed),
-        "features": choice.features,
-        "penalty": choice.penalty,
+        "features": chosen,
+        "penalty": None if choice is None else choice.penalty,
         "videos": told_rows,
     }
     text = json.dumps(content, indent=1, ensure_ascii=True)
@@ -182,13 +234,32 @@ def encoder_model(
     """The encoder behind its normalisation, with a last layer of zeros; it sees whole pictures of the whole video."""
     options = {**weights.options, "summary": summary}
     plan = Architecture(network=weights.network, options=options, frames=frames, size=weights.size)
-    side = weights.size if isinstance(weights.size, int) else min(weights.size)
-    feeding = Feeding(stride=1, sampling="segments", short_side=side, fit="pad", scores=kind)
     network = plan.build(classes=len(classes))
     assert isinstance(network, SummaryNetwork)
     network.body.load_state_dict(dict(weights.state))
-    model = Classifier(network, mean=weights.mean, std=weights.std, classes=classes, architecture=plan, feeding=feeding)
-    return model.eval()
+    return around(network, weights, classes, plan=plan, kind=kind)
+
+
+def linear_model(
+    weights: EncoderWeights,
+    classes: Sequence[str],
+    features: Mapping[str, Float[Tensor, "n _"]],
+    videos: Videos,
+    rows: Sequence[int],
+    *,
+    frames: int,
+    kind: ScoreKind,
+    seed: int,
+) -> tuple[Choice, Classifier]:
+    """The best linear probe of these rows, chosen on inner folds of them, behind the encoder."""
+    kept = torch.tensor(list(rows))
+    own = {name: x[kept] for name, x in features.items()}
+    inner = videos.inner(list(rows), folds=INNER, seed=seed)
+    choice, layer = fit_probe(own, videos.targets[kept], inner, kind=kind)
+    summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
+    model = encoder_model(weights, classes, summary=summary, frames=frames, kind=kind)
+    set_last_layer(model, layer)
+    return choice, model
 
 
 def set_last_layer(model: Classifier, layer: Linear) -> None:
@@ -201,13 +272,26 @@ def set_last_layer(model: Classifier, layer: Linear) -> None:
 
 
 def encode(
-    model: Classifier, records: Records, *, folder: Path, workers: int, backend: Backend
-) -> tuple[dict[int, Mapping[str, Tensor]], list[Failure]]:
-    """The summaries of every video that can be decoded, by row, and those that cannot."""
+    model: Classifier,
+    records: Records,
+    *,
+    folder: Path,
+    reductions: Sequence[Reduction] = (),
+    workers: int,
+    backend: Backend,
+) -> tuple[dict[int, Mapping[str, Tensor]], dict[int, Mapping[str, Path]], list[Failure]]:
+    """The summaries of every video that can be decoded, by row, the files of its tokens, and those that cannot."""
     found: dict[int, Mapping[str, Tensor]] = {}
+    tokens: dict[int, Mapping[str, Path]] = {}
     failed: list[Failure] = []
     results = summarise_videos(
-        model, records, views=model_views(model), folder=folder, workers=workers, backend=backend
+        model,
+        records,
+        views=model_views(model),
+        folder=folder,
+        reductions=reductions,
+        workers=workers,
+        backend=backend,
     )
     with FileProgress(len(records)) as progress:
         for each in results:
@@ -215,9 +299,9 @@ def encode(
                 failed.append(each)
                 progress.say(f"bad: {each.cause}")
             else:
-                found[each.index] = each.vectors
+                found[each.index], tokens[each.index] = each.vectors, each.tokens
             progress.add(bad=isinstance(each, Failure))
-    return found, failed
+    return found, tokens, failed
 
 
 def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, Float[Tensor, "n _"]]:

@@ -29,18 +29,25 @@ class Recipe:
     batch: int = 16
     rate: float = 1e-3
     decay: float = 0.05
+    least_steps: int = 0
+    """As many more epochs as it takes to come to so many steps, however few the videos."""
+
+    def epochs_of(self, videos: int) -> int:
+        """Passes over so many videos."""
+        return max(self.epochs, math.ceil(self.least_steps / math.ceil(videos / self.batch)))
 
 
 @dataclass(frozen=True)
 class TokenFiles:
     """The tokens of videos, one file each, read when they are asked for; `grid` gives each frame rows and columns.
 
-    DataError where files have tokens of different shapes.
+    `order`: which time step stands where; None: as they were kept. DataError where files have tokens of different
+    shapes.
     """
 
     paths: Sequence[Path]
     grid: tuple[int, int] | None = None
-    backwards: bool = False
+    order: tuple[int, ...] | None = None
 
     def __call__(self, rows: Sequence[int]) -> Float[Tensor, "b *axes d"]:
         read = [read_tokens(self.paths[row]) for row in rows]
@@ -51,7 +58,7 @@ class TokenFiles:
                     f"{tuple(read[0].shape)}; take all clips in one way"
                 )
         tokens = torch.stack(read).float()
-        tokens = tokens.flip(1) if self.backwards else tokens
+        tokens = tokens if self.order is None else tokens[:, list(self.order)]
         return tokens if self.grid is None else tokens.unflatten(2, self.grid)
 
 
@@ -80,9 +87,10 @@ def fit_attentive(
         plain = [p for p in probe.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
-        steps = recipe.epochs * math.ceil(len(rows) / recipe.batch)
+        epochs = recipe.epochs_of(len(rows))
+        steps = epochs * math.ceil(len(rows) / recipe.batch)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps))
-        for _ in range(recipe.epochs):
+        for _ in range(epochs):
             for part in torch.randperm(len(rows)).split(recipe.batch):
                 own = [rows[int(k)] for k in part]
                 budget = {"tokens": budgets[int(torch.randint(len(budgets), ()))]} if budgets else {}

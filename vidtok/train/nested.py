@@ -32,6 +32,15 @@ class Videos:
     def targets(self) -> Float[Tensor, "n k"]:
         return one_hot(self.labels, self.classes)
 
+    def subset(self, rows: Sequence[int]) -> "Videos":
+        """Some of the videos, in this order."""
+        return Videos(
+            labels=[self.labels[row] for row in rows],
+            groups=[self.groups[row] for row in rows],
+            folds=[self.folds[row] for row in rows],
+            classes=self.classes,
+        )
+
     def can_halve(self) -> bool:
         """Whether half of what each fold trains on still has two groups, one of which can be left out."""
         return all(

