@@ -13,13 +13,18 @@ import vidtok
 from tests.runs.own_clips import COLOURS, own_clips
 from tests.runs.small_encoder import small_encoder
 from vidtok.cli import fit
+from vidtok.data.lists import open_list
 from vidtok.errors import ConfigError
-from vidtok.infer.summarise import frame_orders, read_tokens
+from vidtok.infer.predict import model_views
+from vidtok.infer.summarise import fingerprint, frame_orders, read_tokens, video_key
 from vidtok.models.architecture import Architecture
 from vidtok.models.encoder_probe import EncoderProbe
 from vidtok.models.token_probes import TOKEN_PROBES
-from vidtok.runs.fit import run_fit
+from vidtok.runs import fit_tokens
+from vidtok.runs.encoder_choice import choose_encoder
+from vidtok.runs.fit import encoder_model, run_fit
 from vidtok.runs.fit_tokens import MANY, probe_note, token_fit
+from vidtok.train.attentive import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,8 @@ def run(request, desk) -> tuple[Path, str, str]:
     """A run of `fit --probe`, its kind, and what it said."""
     folder = desk / request.param
     words = [str(desk / "clips"), "--out", str(folder), "--encoder", str(desk / "encoder"), "--group", r"/(p\d)_"]
-    with redirect_stdout(io.StringIO()) as said:
+    with redirect_stdout(io.StringIO()) as said, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_tokens, "RECIPE", Recipe(least_steps=100, rate=5e-3))
         assert fit.run([*words, "--frames", "3", "--probe", request.param]) == 0
     return folder, request.param, said.getvalue()
 
@@ -53,23 +59,25 @@ def test_the_report_is_that_of_a_linear_probe_and_the_model_predicts(desk, run):
     assert len({(video["group"], video["fold"]) for video in told["videos"]}) == 3
     model = vidtok.load(folder / "model")
     assert isinstance(model.network, EncoderProbe)
-    for name in COLOURS:
-        assert model.predict(desk / "clips" / name / "p0_0.mp4").top(1)[0][0] == name
+    assert model.classes == tuple(sorted(COLOURS))
 
 
-def test_what_the_model_sees_is_what_the_probe_learned_from(desk, run):
+def test_what_the_model_says_is_what_the_probe_says_of_the_kept_tokens(desk, run):
     folder, probe, _ = run
-    model = vidtok.load(folder / "model")
-    files = sorted((folder / "features").glob(f"*.{TOKEN_PROBES[probe].reduction.name}.safetensors"))
-    assert len(files) == 18
-    kept = torch.stack([read_tokens(file) for file in files]).float()
-    if TOKEN_PROBES[probe].needs_grid:
-        kept = kept.unflatten(2, model.network.grid[1:])
-    with torch.no_grad():
-        scores = model.network.probe(kept).softmax(-1)
-    own = model.predict(desk / "clips" / "red" / "p0_0.mp4").scores
-    nearest = (scores - own).abs().amax(1).min()
-    assert nearest < 0.01, "but for half precision"
+    model, seen = vidtok.load(folder / "model"), TOKEN_PROBES[probe]
+    linear = encoder_model(
+        choose_encoder(str(desk / "encoder")), model.classes, summary="mean", frames=3, kind="softmax"
+    )
+    way = fingerprint(linear, model_views(linear))
+    torch.nn.init.normal_(model.network.probe.head.weight)  # what few steps have taught would hide differences
+    records = open_list(desk / "clips", root=None, classes=None, format="auto", part="train")[0]
+    for record in list(records)[::5]:
+        kept = read_tokens(folder / "features" / f"{video_key(record, way)}.{seen.reduction.name}.safetensors")
+        tokens = kept.float().unflatten(1, model.network.grid[1:]) if seen.needs_grid else kept.float()
+        with torch.no_grad():
+            scores = model.network.probe(tokens[None]).softmax(-1)[0]
+        assert scores.max() > 0.4
+        torch.testing.assert_close(model.predict(record.path).scores.float(), scores, rtol=0, atol=0.02)
 
 
 def test_controls_are_the_clip_s_tokens_in_another_order(tmp_path):

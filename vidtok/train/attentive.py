@@ -87,11 +87,11 @@ def fit_attentive(
         plain = [p for p in probe.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
-        epochs = recipe.epochs_of(len(rows))
-        steps = epochs * math.ceil(len(rows) / recipe.batch)
+        epochs, parts = recipe.epochs_of(len(rows)), math.ceil(len(rows) / recipe.batch)
+        steps = epochs * parts
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps))
         for _ in range(epochs):
-            for part in torch.randperm(len(rows)).split(recipe.batch):
+            for part in torch.randperm(len(rows)).tensor_split(parts):  # a last one of a clip or two would be noise
                 own = [rows[int(k)] for k in part]
                 budget = {"tokens": budgets[int(torch.randint(len(budgets), ()))]} if budgets else {}
                 losses = losses_of(probe(tokens(own), **budget).to(targets.dtype), targets[own], kind=kind)
