@@ -22,7 +22,7 @@ def clip(count: int = 2) -> torch.Tensor:
 
 def own(**options) -> OwnEncoder:
     torch.manual_seed(0)
-    network = OwnEncoder(classes=3, network="vivit", options={**VIVIT, **options}, **CLIP)
+    network = OwnEncoder(classes=3, network="vivit", options={**VIVIT, **options}, trained_blocks=None, **CLIP)
     return network.eval()
 
 
