@@ -8,13 +8,13 @@ from vidtok.train.probe import (
     PENALTIES,
     Choice,
     Design,
-    balance,
     choose,
     figure_of,
     fit_logistic,
     fit_probe,
     held_out,
     one_hot,
+    row_weights,
 )
 
 
@@ -26,7 +26,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_coordinates_keep_all_that_a_linear_layer_can_use(shape):
     x = noise(*shape) * torch.arange(1, shape[1] + 1) + 5
     design = Design.of(x)
-    z = design(x)
+    z = design.z
     standard = (x - x.mean(0)) / x.std(0, correction=0)
     factor = float((standard @ standard.T).trace() / (z @ z.T).trace())
     torch.testing.assert_close(z @ z.T * factor, standard @ standard.T)
@@ -36,7 +36,7 @@ def test_coordinates_keep_all_that_a_linear_layer_can_use(shape):
 
 def test_a_dimension_that_does_not_vary_is_no_trouble():
     x = torch.cat([noise(6, 2), torch.full((6, 1), 3.0, dtype=torch.float64)], dim=1)
-    assert torch.isfinite(Design.of(x)(x)).all()
+    assert torch.isfinite(Design.of(x).z).all()
 
 
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
@@ -57,17 +57,32 @@ def test_the_fit_is_the_optimum(kind, penalty):
         assert float(gradient.abs().max()) < 1e-5
 
 
-def test_rare_classes_weigh_more():
-    weights = balance(one_hot([(0,)] * 6 + [(1,)] * 2, 2))
-    assert float(weights[0]) * 6 == pytest.approx(float(weights[-1]) * 2)
-    assert float(weights.mean()) == pytest.approx(1.0)
+def test_rows_count_by_class_among_those_taken():
+    targets, taken = one_hot([(0,)] * 6 + [(1,)] * 3, 2), torch.ones(2, 9, dtype=torch.bool)
+    taken[1, :3] = taken[1, -1] = False
+    weights = row_weights(targets, taken, kind="softmax")
+    torch.testing.assert_close(weights[0], torch.tensor([1 / 12] * 6 + [1 / 6] * 3, dtype=torch.float64))
+    torch.testing.assert_close(weights[1], torch.tensor([0.0] * 3 + [1 / 6] * 3 + [1 / 4] * 2 + [0.0]).double())
+    torch.testing.assert_close(row_weights(targets, taken, kind="sigmoid")[1], taken[1].double() / 5)
 
 
-def test_a_layer_for_features_as_they_are_says_the_same():
-    x, targets = noise(15, 40) * 3 + 1, one_hot([(k % 2,) for k in range(15)], 2)
+def test_the_choice_is_what_fits_fold_by_fold_say():
+    z, labels = noise(18, 5), [(k % 3,) for k in range(18)]
+    targets, folds = one_hot(labels, 3), divide(labels, list(range(18)), folds=3)
+    choice = choose({"x": z}, targets, folds)
+    logits = torch.zeros_like(targets)
+    for out in held_out(folds):
+        logits[out] = fit_logistic(z[~out], targets[~out], penalty=choice.penalty)(z[out])
+    assert choice.figure == figure_of(logits, targets, kind="softmax")
+    assert choice.loss == pytest.approx(float(-(targets * logits.log_softmax(1)).sum(1).mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(15, 40), (15, 6)])
+def test_a_layer_for_features_as_they_are_says_the_same(shape):
+    x, targets = noise(*shape) * 3 + 1, one_hot([(k % 2,) for k in range(15)], 2)
     design = Design.of(x)
-    layer = fit_logistic(design(x), targets, penalty=0.1)
-    torch.testing.assert_close(layer.behind(design)(x), layer(design(x)))
+    layer = fit_logistic(design.z, targets, penalty=0.1)
+    torch.testing.assert_close(design.layer(layer)(x), layer(design.z))
 
 
 def test_features_that_tell_are_chosen_and_ties_go_to_the_smaller_loss_and_the_stronger_penalty():
@@ -75,9 +90,7 @@ def test_features_that_tell_are_chosen_and_ties_go_to_the_smaller_loss_and_the_s
     targets = one_hot(labels, 2)
     telling = torch.cat([targets[:, :1] * 6, noise(24, 3)], dim=1)
     folds = divide(labels, list(range(24)), folds=4)
-    choice = choose(
-        {"noise": Design.of(noise(24, 8))(noise(24, 8)), "telling": Design.of(telling)(telling)}, targets, folds
-    )
+    choice = choose({"noise": Design.of(noise(24, 8)).z, "telling": Design.of(telling).z}, targets, folds)
     assert (choice.features, choice.figure) == ("telling", 1.0)
     assert choice.penalty == PENALTIES[-1], "it has the widest margins, and nothing to pay for them"
     same = [Choice(features="x", penalty=penalty, figure=1.0, loss=0.5) for penalty in (0.1, 1.0, 0.01)]

@@ -1,39 +1,39 @@
-"""Linear probes on features of a frozen network: logistic regression, chosen over folds through one Gram matrix."""
+"""Linear probes on features of a frozen network: logistic regressions, chosen over folds through one Gram matrix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vidtok.choices import ScoreKind
 from vidtok.metrics import average_precision, to_scores
+from vidtok.train.logistic import balance, fit_logistics, losses_of
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 """From the strongest to the weakest."""
-TOLERANCE = 1e-7
-CHOOSING_TOLERANCE = 1e-4
-"""Largest gradient at which a fit ends, and one that only serves to choose between settings."""
-STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Features as coordinates in which a linear layer is small: z = ((x - mean) / scale) basis.
+    """Coordinates of rows of features in which a linear layer is small: at most as many as there are rows.
 
-    The features of the training rows have mean 0 and deviation 1 in each dimension that varies; their coordinates have
-    a mean square length of 1, so that a penalty means the same for few features and for many.
+    The features of these rows have mean 0 and deviation 1 in each dimension that varies; their coordinates `z` are
+    those along the axes of the standardised features, with a mean square length of 1, so that a penalty means the same
+    for few features and for many.
     """
 
+    x: Float[Tensor, "n d"]
     mean: Float[Tensor, "d"]
     scale: Float[Tensor, "d"]
-    basis: Float[Tensor, "d r"]
+    values: Float[Tensor, "r"]
+    """Eigenvalues of the Gram matrix of the standardised features."""
+    z: Float[Tensor, "n r"]
 
     @classmethod
     def of(cls, x: Float[Tensor, "n d"]) -> "Design":
-        """The coordinates of these training rows, from the smaller one of their two Gram matrices."""
+        """The coordinates of these rows, from the smaller one of their two Gram matrices."""
         mean, scale = x.mean(dim=0), x.std(dim=0, correction=0)
         scale = torch.where(scale > 1e-9 * scale.max().clamp(min=1e-300), scale, torch.ones_like(scale))
         standard = (x - mean) / scale
@@ -41,12 +41,15 @@ class Design:
         values, vectors = torch.linalg.eigh(standard @ standard.T if rows <= width else standard.T @ standard)
         kept = values > 1e-10 * values.max().clamp(min=1e-300)
         values, vectors = values[kept], vectors[:, kept]
-        basis = standard.T @ vectors / values.sqrt() if rows <= width else vectors
         length = (values.sum() / rows).sqrt().clamp(min=1e-300)  # the root of the mean square length
-        return cls(mean=mean, scale=scale, basis=basis / length)
+        z = (vectors * values.sqrt() if rows <= width else standard @ vectors) / length
+        return cls(x=x, mean=mean, scale=scale, values=values, z=z)
 
-    def __call__(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
-        return (x - self.mean) / self.scale @ self.basis
+    def layer(self, own: "Linear") -> "Linear":
+        """A layer on the coordinates as one on features as they are."""
+        standard = (self.x - self.mean) / self.scale
+        weight = standard.T @ (self.z @ (own.weight / self.values[:, None])) / self.scale[:, None]
+        return Linear(weight=weight, bias=own.bias - self.mean @ weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +61,6 @@ class Linear:
 
     def __call__(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         return x @ self.weight + self.bias
-
-    def behind(self, design: Design) -> "Linear":
-        """The same layer for features as they are, before the design."""
-        weight = design.basis @ self.weight / design.scale[:, None]
-        return Linear(weight=weight, bias=self.bias - design.mean @ weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,57 +79,26 @@ class Choice:
 
 
 def fit_logistic(
-    z: Float[Tensor, "n r"],
-    targets: Float[Tensor, "n k"],
-    *,
-    penalty: float,
-    kind: ScoreKind = "softmax",
-    start: Linear | None = None,
-    tolerance: float = TOLERANCE,
+    z: Float[Tensor, "n r"], targets: Float[Tensor, "n k"], *, penalty: float, kind: ScoreKind = "softmax"
 ) -> Linear:
     """Minimise mean weighted loss + penalty / 2 · |weight|²; biases are free.
 
     Cross-entropy for softmax, where a video counts in inverse proportion to its class's frequency, so that rare classes
-    are heard; the mean over classes of binary cross-entropy for sigmoid. By L-BFGS, in the precision of `z`.
+    are heard; the mean over classes of binary cross-entropy for sigmoid.
     """
-    weights = balance(targets) if kind == "softmax" else torch.ones(len(z), dtype=z.dtype)
-    weight = (z.new_zeros(z.shape[1], targets.shape[1]) if start is None else start.weight.clone()).requires_grad_()
-    bias = (z.new_zeros(targets.shape[1]) if start is None else start.bias.clone()).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=STEPS,
-        tolerance_grad=tolerance,
-        tolerance_change=tolerance**2,
-        history_size=20,
-        line_search_fn="strong_wolfe",
+    rows = torch.ones(1, len(z), dtype=torch.bool)
+    fits = fit_logistics(
+        z, targets, weights=row_weights(targets, rows, kind=kind), penalties=z.new_tensor([penalty]), kind=kind
     )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = (
-            weights * losses_of(z @ weight + bias, targets, kind=kind)
-        ).mean() + penalty / 2 * weight.square().sum()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(closure)  # pyright: ignore[reportArgumentType]
-    return Linear(weight=weight.detach(), bias=bias.detach())
+    return Linear(weight=fits.weight[0], bias=fits.bias[0])
 
 
-def losses_of(logits: Float[Tensor, "n k"], targets: Float[Tensor, "n k"], *, kind: ScoreKind) -> Float[Tensor, "n"]:
-    """The loss of each row: cross-entropy, or the mean over classes of binary cross-entropy."""
-    if kind == "softmax":
-        return -(targets * F.log_softmax(logits, dim=-1)).sum(dim=-1)
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=-1)
-
-
-def balance(targets: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-    """Weights with a mean of 1 by which every class that has videos counts the same."""
-    counts = targets.sum(dim=0)
-    shares = torch.where(counts > 0, 1 / counts.clamp(min=1e-300), torch.zeros_like(counts))
-    weights = targets @ shares
-    return weights / weights.mean()
+def row_weights(targets: Float[Tensor, "n k"], rows: Bool[Tensor, "b n"], *, kind: ScoreKind) -> Float[Tensor, "b n"]:
+    """What each row counts in a mean over these rows: nothing elsewhere, and for softmax every class the same."""
+    weights = torch.zeros(rows.shape, dtype=targets.dtype)
+    for own, taken in zip(weights, rows, strict=True):
+        own[taken] = (balance(targets[taken]) if kind == "softmax" else 1.0) / taken.sum()
+    return weights
 
 
 def figure_of(logits: Float[Tensor, "n k"], targets: Float[Tensor, "n k"], *, kind: ScoreKind) -> float:
@@ -153,23 +120,18 @@ def choose(
 
     On a small set many settings have the same accuracy, often all of it; the loss tells which of them has margins.
     """
-    found = []
     parts = held_out(folds)
+    weights = row_weights(targets, ~torch.stack(parts), kind=kind).repeat_interleave(len(PENALTIES), dim=0)
+    penalties = targets.new_tensor(PENALTIES).repeat(len(parts))
+    found = []
     for name, z in designs.items():
-        logits = {penalty: torch.zeros_like(targets) for penalty in PENALTIES}
-        for out in parts:
-            layer = None
-            for penalty in PENALTIES:
-                layer = fit_logistic(
-                    z[~out], targets[~out], penalty=penalty, kind=kind, start=layer, tolerance=CHOOSING_TOLERANCE
-                )
-                logits[penalty][out] = layer(z[out])
-        for penalty in PENALTIES:
-            left_out = logits[penalty]
-            figure, loss = (
-                figure_of(left_out, targets, kind=kind),
-                float(losses_of(left_out, targets, kind=kind).mean()),
-            )
+        fits = fit_logistics(z, targets, weights=weights, penalties=penalties, kind=kind)
+        left_out = targets.new_zeros(len(PENALTIES), *targets.shape)
+        for part, own in zip(parts, fits.split(len(PENALTIES)), strict=True):
+            left_out[:, part] = own(z[part])
+        for penalty, logits in zip(PENALTIES, left_out, strict=True):
+            figure = figure_of(logits, targets, kind=kind)
+            loss = float(losses_of(logits, targets, kind=kind).mean())
             found.append(Choice(features=name, penalty=penalty, figure=figure, loss=loss))
     return max(found, key=lambda choice: choice.worth)
 
@@ -183,10 +145,9 @@ def fit_probe(
 ) -> tuple[Choice, Linear]:
     """The best probe of all these features by these folds, fitted to all rows, for features as they are."""
     designs = {name: Design.of(x) for name, x in features.items()}
-    reduced = {name: design(features[name]) for name, design in designs.items()}
-    choice = choose(reduced, targets, folds, kind=kind)
-    layer = fit_logistic(reduced[choice.features], targets, penalty=choice.penalty, kind=kind)
-    return choice, layer.behind(designs[choice.features])
+    choice = choose({name: design.z for name, design in designs.items()}, targets, folds, kind=kind)
+    best = designs[choice.features]
+    return choice, best.layer(fit_logistic(best.z, targets, penalty=choice.penalty, kind=kind))
 
 
 def held_out(folds: Sequence[int]) -> list[Bool[Tensor, "n"]]:
