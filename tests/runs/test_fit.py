@@ -43,6 +43,8 @@ def test_the_last_line_and_the_figures_agree(desk):
     assert sum(right) / 18 == pytest.approx(told["plain"])
     folds = {(video["group"], video["fold"]) for video in told["videos"]}
     assert len(folds) == 3, "each group is in one fold"
+    assert list(told["seconds"]) == ["encoding", "choosing and measuring", "one frame", "model"]
+    assert f" | {sum(told['seconds'].values()):.0f} s | " in told["line"]
 
 
 def test_a_second_call_encodes_nothing(desk, capsys, monkeypatch):

@@ -84,7 +84,11 @@ def test_many_problems_come_in_several_passes(monkeypatch):
     whole = fit_logistics(z, targets, weights=weights, penalties=penalties)
     passes, solve = [], logistic._Problem.solve
     monkeypatch.setattr(logistic, "LARGEST", 4 * 3 * (30 + 24 * 13))
-    monkeypatch.setattr(logistic._Problem, "solve", lambda self, w, p: passes.append(len(p)) or solve(self, w, p))
+    monkeypatch.setattr(
+        logistic._Problem,
+        "solve",
+        lambda self, w, p, tolerance: passes.append(len(p)) or solve(self, w, p, tolerance=tolerance),
+    )
     parts = fit_logistics(z, targets, weights=weights, penalties=penalties)
     assert passes == [4, 2]
     torch.testing.assert_close(parts.weight, whole.weight, rtol=0, atol=1e-8)

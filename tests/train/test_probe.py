@@ -74,7 +74,7 @@ def test_the_choice_is_what_fits_fold_by_fold_say():
     for out in held_out(folds):
         logits[out] = fit_logistic(z[~out], targets[~out], penalty=choice.penalty)(z[out])
     assert choice.figure == figure_of(logits, targets, kind="softmax")
-    assert choice.loss == pytest.approx(float(-(targets * logits.log_softmax(1)).sum(1).mean()), rel=1e-6)
+    assert choice.loss == pytest.approx(float(-(targets * logits.log_softmax(1)).sum(1).mean()), rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(15, 40), (15, 6)])

@@ -53,3 +53,13 @@ def add_overrides(to: argparse.ArgumentParser) -> None:
     """Let the command take any number of changes to its config."""
     words = "change a key of the config, such as train.lr=1e-3 (any number of them)"
     to.add_argument("overrides", nargs="*", metavar="key.sub=value", help=words)
+
+
+def add_own_clips(to: argparse.ArgumentParser) -> None:
+    """The options of commands that divide one's own clips: what a list means, what stays together, the seed."""
+    words = "what clips belong together by (a person): a column of the list, or a pattern for paths such as '/(s\\d+)_'"
+    to.add_argument("--group", metavar="COLUMN|PATTERN", help=words)
+    to.add_argument("--classes", metavar="FILE", help="class names, where the list writes numbers")
+    to.add_argument("--root", metavar="DIR", help="where relative paths of the list begin")
+    to.add_argument("--format", default="auto", metavar="NAME", help="form of the list (default: found by itself)")
+    to.add_argument("--seed", type=int, default=0, help="of what is divided (default: %(default)s)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend, Device, FineTuning, ProbeKind
-from vidtok.cli import parser, told_in_options
+from vidtok.cli import add_own_clips, parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -20,11 +20,7 @@ def run(arguments: Sequence[str]) -> int:
         "of vidtok (default: what is at hand)"
     )
     cli.add_argument("--encoder", metavar="ENCODER", help=words)
-    words = "what clips belong together by (a person): a column of the list, or a pattern for paths such as '/(s\\d+)_'"
-    cli.add_argument("--group", metavar="COLUMN|PATTERN", help=words)
-    cli.add_argument("--classes", metavar="FILE", help="class names, where the list writes numbers")
-    cli.add_argument("--root", metavar="DIR", help="where relative paths of the list begin")
-    cli.add_argument("--format", default="auto", metavar="NAME", help="form of the list (default: found by itself)")
+    add_own_clips(cli)
     cli.add_argument("--folds", type=int, default=5, help="parts, each left out once to measure (default: %(default)s)")
     words = "frames over each video (default: 16, or as many as the encoder was built for)"
     cli.add_argument("--frames", type=int, help=words)
@@ -38,7 +34,6 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
     cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
-    cli.add_argument("--seed", type=int, default=0, help="of the divisions (default: %(default)s)")
     cli.add_argument("--allow-missing", action="store_true", help="leave out videos that cannot be decoded")
     args = cli.parse_args(arguments)
 

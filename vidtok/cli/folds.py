@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli import parser, told_in_options
+from vidtok.cli import add_own_clips, parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -15,12 +15,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--to", required=True, metavar="DIR", help="folder to write into")
     cli.add_argument("--folds", type=int, metavar="N", help="how many (default: 5)")
     cli.add_argument("--val", type=float, metavar="SHARE", help="a validation list with this share, such as 0.2")
-    words = "what clips belong together by (a person): a column of the list, or a pattern for paths such as '/(s\\d+)_'"
-    cli.add_argument("--group", metavar="COLUMN|PATTERN", help=words)
-    cli.add_argument("--classes", metavar="FILE", help="class names, where the list writes numbers")
-    cli.add_argument("--root", metavar="DIR", help="where relative paths of the list begin")
-    cli.add_argument("--format", default="auto", metavar="NAME", help="form of the list (default: found by itself)")
-    cli.add_argument("--seed", type=int, default=0, help="of the division (default: %(default)s)")
+    add_own_clips(cli)
     args = cli.parse_args(arguments)
 
     from vidtok.runs.folds import run_folds

@@ -1,7 +1,6 @@
 """A classifier from a folder of one's own clips: an encoder, what it says of each clip, and a probe."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit_tokens import around, probe_note, token_fit
 from vidtok.runs.fit_tune import Tuning
 from vidtok.runs.fit_words import result_words, set_words
+from vidtok.runs.laps import Laps
 from vidtok.runs.progress import FileProgress
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
@@ -84,7 +84,7 @@ def run_fit(
     Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
     `out`/model, needs nothing else. Raises VidtokError for what cannot be used.
     """
-    began, folder = time.monotonic(), Path(out)
+    laps, folder = Laps(), Path(out)
     if folds < 2:
         raise ConfigError(f"--folds counts from 2, got {folds}")
     if finetune is not None and probe != "linear":
@@ -107,6 +107,7 @@ def run_fit(
         vectors, tokens, failed = encode(
             model, records, folder=folder / "features", reductions=seen, workers=workers, backend=backend
         )
+    laps.end("encoding")
     if failed and not allow_missing:
         raise DataError(
             f"{len(failed)} of {len(records)} videos cannot be decoded; mend or remove them, or leave them out with "
@@ -135,7 +136,9 @@ def run_fit(
         assert isinstance(network, SummaryNetwork)
         attentive = token_fit(probe, [tokens[row] for row in rows], network, classes=len(told))
         logits = attentive.left_out(videos, kind=kind, seed=seed)
+    laps.end("choosing and measuring")
     logits |= left_out_logits({"one": one_frame}, videos, kind=kind, seed=seed)
+    laps.end("one frame")
     tuned, measured = None, list(range(len(rows)))
     if finetune is not None:
         tuning = Tuning(
@@ -154,6 +157,7 @@ def run_fit(
         with start_parallel(device) as parallel:
             tuned, own_logits, measured = tuning.run(videos, start, logits["plain"], parallel, how=finetune)
         logits |= own_logits
+        laps.end("fine-tuning")
     kept, seen_folds = torch.tensor(measured), len({division[row] for row in measured})
     figures = {control: figure_of(each[kept], videos.targets[kept], kind=kind) for control, each in logits.items()}
     half = None
@@ -163,6 +167,7 @@ def run_fit(
         else:
             halved = attentive.left_out(videos, kind=kind, seed=seed, share=2)["plain"]
         half = figure_of(halved, videos.targets, kind=kind)
+        laps.end("half of the clips")
     hits = (logits["plain"].argmax(dim=1) == videos.targets.argmax(dim=1))[kept].tolist()
     spread = None if multi else standard_error(hits, [groups.groups[row] for row in measured], seed=seed)
 
@@ -180,6 +185,7 @@ def run_fit(
     seconds = median_seconds([records[row] for row in rows], backend=backend)
     fitted.feeding = replace(fitted.feeding, video_seconds=seconds)  # the window of a timeline
     fitted.save_pretrained(folder / "model")
+    laps.end("model")
 
     figure, value = ("mAP" if multi else "top1"), figures["plain"]
     shown = videos.subset(measured)
@@ -199,7 +205,7 @@ def run_fit(
             f"fit ok: {parts_of_line[0]}",
             *parts_of_line[1:],
             f"{weights.name}, {chosen}",
-            f"{time.monotonic() - began:.0f} s",
+            f"{laps.total:.0f} s",
             str(folder),
         ]
     )
@@ -218,11 +224,12 @@ def run_fit(
         "failed": len(failed),
         "features": chosen,
         "penalty": None if choice is None else choice.penalty,
+        "seconds": laps.seconds,
         "videos": told_rows,
     }
     text = json.dumps(content, indent=1, ensure_ascii=True)
     (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
-    print(line, flush=True)
+    print(f"{laps.words()}\n{line}", flush=True)
     return Fitted(
         model=VideoClassifier.of(fitted), figure=figure, value=value, spread=spread, controls=controls, line=line
     )

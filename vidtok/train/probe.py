@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidtok.choices import ScoreKind
 from vidtok.metrics import average_precision, to_scores
-from vidtok.train.logistic import balance, fit_logistics, losses_of
+from vidtok.train.logistic import CHOOSING_TOLERANCE, balance, fit_logistics, losses_of
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 """From the strongest to the weakest."""
@@ -125,7 +125,7 @@ def choose(
     penalties = targets.new_tensor(PENALTIES).repeat(len(parts))
     found = []
     for name, z in designs.items():
-        fits = fit_logistics(z, targets, weights=weights, penalties=penalties, kind=kind)
+        fits = fit_logistics(z, targets, weights=weights, penalties=penalties, kind=kind, tolerance=CHOOSING_TOLERANCE)
         left_out = targets.new_zeros(len(PENALTIES), *targets.shape)
         for part, own in zip(parts, fits.split(len(PENALTIES)), strict=True):
             left_out[:, part] = own(z[part])
