@@ -40,10 +40,10 @@ from vidtok.models.summary_network import SummaryNetwork
 from vidtok.nn.attentive_probe import FrameOrderProbe
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
-from vidtok.runs.fit import SUMMARIES, encoder_model
+from vidtok.runs.fit import SUMMARIES, encoder_model, stacked
 from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
 from vidtok.train.nested import INNER, Videos, left_out_logits
-from vidtok.train.probe import figure_of, fit_probe
+from vidtok.train.probe import figure_of, fit_probe, parts_of
 from vidtok.types import Failure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,41 +158,38 @@ def side_by_side(own: Set, *, backwards: bool) -> Tensor:
 def linear(own: Set, summary: str) -> list[Figures]:
     """Logistic regression on one summary."""
     if summary == "frames":
-        x, turned = (side_by_side(own, backwards=way) for way in (False, True))
+        x, turned = ({summary: side_by_side(own, backwards=way)} for way in (False, True))
     else:
-        x, turned = (summed_up(own, summary, way) for way in ("plain", "reversed"))
+        x, turned = (stacked(own.vectors, way) for way in ("plain", "reversed"))
     began, targets, logits = time.monotonic(), own.videos.targets, []
     for train, test in own.parts:
         inner = own.videos.inner(train, folds=INNER, seed=0)
-        _, layer = fit_probe({summary: x[train]}, targets[train], inner)
-        logits.append((layer(x[test]), layer(turned[test])))
+        kept = {name: every[train] for name, every in x.items()}
+        _, layer = fit_probe(kept, targets[train], inner, among=(summary,))
+        ways = (torch.cat(parts_of(way, summary), dim=1) for way in (x, turned))
+        logits.append(tuple(layer(every[test]) for every in ways))
     seconds = time.monotonic() - began
     plain, backwards = (torch.cat(each) for each in zip(*logits, strict=True))
-    size = x.shape[1] * (2 if summary == "frames" else 4)
+    size = sum(part.shape[1] for part in parts_of(x, summary)) * (2 if summary == "frames" else 4)
     return [{"kept": summary, "probe": "linear", "bytes": size, "seconds": seconds, **figures(own, plain, backwards)}]
 
 
 def divided(own: Set, divisions: int) -> list[Figures]:
     """What `fit` chooses, and the summary `time` alone, over seeded divisions into five folds that keep groups."""
-    every = {name: summed_up(own, name, "plain") for name in SUMMARIES}
+    features = stacked(own.vectors, "plain")
     rows = []
-    for kept, features in (("what fit chooses", every), ("time", {"time": every["time"]})):
+    for kept, among in (("what fit chooses", SUMMARIES), ("time", ("time",))):
         began, found = time.monotonic(), []
         for seed in range(divisions):
             folds = divide(own.videos.labels, own.videos.groups, folds=5, seed=seed)
             videos = replace(own.videos, folds=folds)
-            logits = left_out_logits({"plain": features}, videos, kind="softmax", seed=seed)["plain"]
+            logits = left_out_logits({"plain": features}, videos, kind="softmax", among=among, seed=seed)["plain"]
             found.append(figure_of(logits, videos.targets, kind="softmax"))
-        size = 4 * sum(x.shape[1] for x in features.values())
+        size = 4 * sum(features[part].shape[1] for part in {part for name in among for part in name.split("_")})
         told: Figures = {"top1": statistics.mean(found), "spread": statistics.stdev(found), "opposite": None}
         probe = f"linear, {divisions} divisions"
         rows.append({"kept": kept, "probe": probe, "bytes": size, "seconds": time.monotonic() - began, **told})
     return rows
-
-
-def summed_up(own: Set, summary: str, way: str) -> Tensor:
-    """One summary of every clip, in double precision."""
-    return torch.stack([torch.cat([v[f"{way}.{part}"] for part in summary.split("_")]) for v in own.vectors]).double()
 
 
 def attentive(own: Set, form: Reduction, recipe: Recipe) -> list[Figures]:

@@ -34,6 +34,16 @@ def test_what_a_fold_says_does_not_change_with_its_own_rows():
     assert (before.argmax(1) == own.targets.argmax(1)).all()
 
 
+def test_controls_of_a_union_are_judged_part_by_part():
+    own = videos()
+    x, other = telling(own), telling(own, seed=3)
+    features = {"plain": {"a": x, "b": other}, "other": {"a": other, "b": x}}
+    both = left_out_logits(features, own, kind="softmax", among=("a_b",))
+    alone = left_out_logits({"plain": features["plain"]}, own, kind="softmax", among=("a_b",))["plain"]
+    assert torch.equal(both["plain"], alone)
+    assert not torch.equal(both["other"], alone), "the parts keep their order"
+
+
 def test_a_share_is_smaller_and_needs_groups():
     own = videos()
     x = {"plain": {"x": telling(own)}}

@@ -14,6 +14,7 @@ from vidtok.train.probe import (
     fit_probe,
     held_out,
     one_hot,
+    parts_of,
     row_weights,
 )
 
@@ -32,6 +33,26 @@ def test_coordinates_keep_all_that_a_linear_layer_can_use(shape):
     torch.testing.assert_close(z @ z.T * factor, standard @ standard.T)
     assert float(z.square().sum(1).mean()) == pytest.approx(1.0)
     assert z.shape[1] <= min(shape)
+
+
+@pytest.mark.parametrize("rows", [9, 60])
+def test_every_part_of_a_union_counts_the_same(rows):
+    wide, narrow = noise(rows, 30) * 7 + 1, torch.cat([noise(rows, 2, seed=1), torch.ones(rows, 1).double()], dim=1)
+    design = Design.of(wide, narrow)
+    alone = [Design.of(part).z for part in (wide, narrow)]
+    torch.testing.assert_close(design.z @ design.z.T, (alone[0] @ alone[0].T + alone[1] @ alone[1].T) / 2)
+
+
+def test_a_union_is_fitted_and_said_part_by_part():
+    labels = [(k % 2,) for k in range(24)]
+    targets = one_hot(labels, 2)
+    features = {"a": noise(24, 40), "b": noise(24, 3), "c": torch.cat([targets[:, :1], noise(24, 1)], dim=1)}
+    folds = divide(labels, list(range(24)), folds=4)
+    choice, layer = fit_probe(features, targets, folds, among=("a", "b_c", "a_b"))
+    assert choice.features == "b_c"
+    logits = layer(torch.cat([features["b"], features["c"]], dim=1))
+    assert figure_of(logits, targets, kind="softmax") == 1.0
+    assert parts_of({"b_c": features["a"]}, "b_c")[0] is features["a"], "a name of its own is not taken apart"
 
 
 def test_a_dimension_that_does_not_vary_is_no_trouble():

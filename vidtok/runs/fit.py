@@ -37,6 +37,7 @@ from vidtok.train.probe import Choice, Linear, figure_of, fit_probe
 from vidtok.types import Failure
 
 SUMMARIES: tuple[Summary, ...] = ("mean", "time", "maps", "motion", "maps_motion")
+"""Parts of what is kept of a clip, and unions of them."""
 CONTROL_WORDS = {"one": "one frame", "shuffled": "shuffled", "reversed": "reversed"}
 
 
@@ -130,7 +131,7 @@ def run_fit(
 
     attentive = None
     if probe == "linear":
-        logits = left_out_logits(features, videos, kind=kind, seed=seed)
+        logits = left_out_logits(features, videos, kind=kind, among=SUMMARIES, seed=seed)
     else:
         network = model.network
         assert isinstance(network, SummaryNetwork)
@@ -163,7 +164,8 @@ def run_fit(
     half = None
     if videos.can_halve() and finetune is None:
         if attentive is None:
-            halved = left_out_logits({"plain": features["plain"]}, videos, kind=kind, seed=seed, share=2)["plain"]
+            own_features = {"plain": features["plain"]}
+            halved = left_out_logits(own_features, videos, kind=kind, among=SUMMARIES, seed=seed, share=2)["plain"]
         else:
             halved = attentive.left_out(videos, kind=kind, seed=seed, share=2)["plain"]
         half = figure_of(halved, videos.targets, kind=kind)
@@ -262,7 +264,7 @@ def linear_model(
     kept = torch.tensor(list(rows))
     own = {name: x[kept] for name, x in features.items()}
     inner = videos.inner(list(rows), folds=INNER, seed=seed)
-    choice, layer = fit_probe(own, videos.targets[kept], inner, kind=kind)
+    choice, layer = fit_probe(own, videos.targets[kept], inner, kind=kind, among=SUMMARIES)
     summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
     model = encoder_model(weights, classes, summary=summary, frames=frames, kind=kind)
     set_last_layer(model, layer)
@@ -312,10 +314,9 @@ def encode(
 
 
 def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, Float[Tensor, "n _"]]:
-    """The features of all videos under this control, in double precision, by the name of their summary."""
-    parts = {part for name in SUMMARIES for part in name.split("_")}
-    columns = {part: torch.stack([own[f"{control}.{part}"] for own in vectors]).double() for part in parts}
-    return {name: torch.cat([columns[part] for part in name.split("_")], dim=1) for name in SUMMARIES}
+    """The parts of all summaries of all videos under this control, in double precision, by name."""
+    parts = dict.fromkeys(part for name in SUMMARIES for part in name.split("_"))
+    return {part: torch.stack([own[f"{control}.{part}"] for own in vectors]).double() for part in parts}
 
 
 def count_folds(

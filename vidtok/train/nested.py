@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vidtok.choices import ScoreKind
 from vidtok.data.divide import divide
-from vidtok.train.probe import fit_probe, held_out, one_hot
+from vidtok.train.probe import fit_probe, held_out, one_hot, parts_of
 
 INNER = 4
 """Folds in which features and penalty are chosen."""
@@ -60,12 +60,18 @@ class Videos:
 
 
 def left_out_logits(
-    features: Mapping[str, Features], videos: Videos, *, kind: ScoreKind, seed: int = 0, share: int = 1
+    features: Mapping[str, Features],
+    videos: Videos,
+    *,
+    kind: ScoreKind,
+    among: Sequence[str] | None = None,
+    seed: int = 0,
+    share: int = 1,
 ) -> dict[str, Float[Tensor, "n k"]]:
     """The logits of every video by a probe that was chosen and fitted without its fold.
 
     `features` are those of the clips as they are, under the first key, which the probe is made from, and of the same
-    clips under controls. `share`: fit on one part in so many of what a fold trains on.
+    clips under controls. `among`: see `fit_probe`. `share`: fit on one part in so many of what a fold trains on.
     """
     plain = next(iter(features))
     targets = videos.targets
@@ -77,9 +83,9 @@ def left_out_logits(
             rows = [row for row, part in zip(rows, parts, strict=True) if part == 0]
         kept = torch.tensor(rows)
         own = {name: x[kept] for name, x in features[plain].items()}
-        choice, layer = fit_probe(own, targets[kept], videos.inner(rows, seed=seed), kind=kind)
+        choice, layer = fit_probe(own, targets[kept], videos.inner(rows, seed=seed), kind=kind, among=among)
         for control, each in features.items():
-            logits[control][out] = layer(each[choice.features][out])
+            logits[control][out] = layer(torch.cat(parts_of(each, choice.features), dim=1)[out])
     return logits
 
 

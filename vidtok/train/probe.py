@@ -19,9 +19,9 @@ PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001)
 class Design:
     """Coordinates of rows of features in which a linear layer is small: at most as many as there are rows.
 
-    The features of these rows have mean 0 and deviation 1 in each dimension that varies; their coordinates `z` are
-    those along the axes of the standardised features, with a mean square length of 1, so that a penalty means the same
-    for few features and for many.
+    The features of these rows have mean 0 and deviation 1 in each dimension that varies, then every part, of however
+    many dimensions, counts the same; their coordinates `z` are those along the axes of that, with a mean square length
+    of 1, so that a penalty means the same for few features and for many.
     """
 
     x: Float[Tensor, "n d"]
@@ -32,10 +32,13 @@ class Design:
     z: Float[Tensor, "n r"]
 
     @classmethod
-    def of(cls, x: Float[Tensor, "n d"]) -> "Design":
-        """The coordinates of these rows, from the smaller one of their two Gram matrices."""
-        mean, scale = x.mean(dim=0), x.std(dim=0, correction=0)
-        scale = torch.where(scale > 1e-9 * scale.max().clamp(min=1e-300), scale, torch.ones_like(scale))
+    def of(cls, *parts: Float[Tensor, "n _"]) -> "Design":
+        """The coordinates of these rows, whose features are these parts side by side.
+
+        From the smaller one of their two Gram matrices.
+        """
+        x, scale = torch.cat(parts, dim=1), torch.cat([deviations(part) for part in parts])
+        mean = x.mean(dim=0)
         standard = (x - mean) / scale
         rows, width = x.shape
         values, vectors = torch.linalg.eigh(standard @ standard.T if rows <= width else standard.T @ standard)
@@ -50,6 +53,13 @@ class Design:
         standard = (self.x - self.mean) / self.scale
         weight = standard.T @ (self.z @ (own.weight / self.values[:, None])) / self.scale[:, None]
         return Linear(weight=weight, bias=own.bias - self.mean @ weight)
+
+
+def deviations(part: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
+    """What to divide each dimension by, so that the rows have a mean square length of 1; what does not vary is kept."""
+    scale = part.std(dim=0, correction=0)
+    varies = scale > 1e-9 * scale.max().clamp(min=1e-300)
+    return torch.where(varies, scale * varies.sum().sqrt(), torch.ones_like(scale))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,17 +147,26 @@ def choose(
 
 
 def fit_probe(
-    features: Mapping[str, Float[Tensor, "n d"]],
+    features: Mapping[str, Float[Tensor, "n _"]],
     targets: Float[Tensor, "n k"],
     folds: Sequence[int],
     *,
     kind: ScoreKind = "softmax",
+    among: Sequence[str] | None = None,
 ) -> tuple[Choice, Linear]:
-    """The best probe of all these features by these folds, fitted to all rows, for features as they are."""
-    designs = {name: Design.of(x) for name, x in features.items()}
+    """The best probe by these folds, fitted to all rows, for features as they are.
+
+    `among`: what is chosen from, features and unions of them, see `parts_of`; by default each of the features.
+    """
+    designs = {name: Design.of(*parts_of(features, name)) for name in (features if among is None else among)}
     choice = choose({name: design.z for name, design in designs.items()}, targets, folds, kind=kind)
     best = designs[choice.features]
     return choice, best.layer(fit_logistic(best.z, targets, penalty=choice.penalty, kind=kind))
+
+
+def parts_of(features: Mapping[str, Float[Tensor, "n _"]], name: str) -> list[Float[Tensor, "n _"]]:
+    """The features of this name, or those whose names it lists with _ between."""
+    return [features[part] for part in ([name] if name in features else name.split("_"))]
 
 
 def held_out(folds: Sequence[int]) -> list[Bool[Tensor, "n"]]:
