@@ -60,14 +60,53 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     assert json.loads(out.read_text("utf-8")) == both
 
 
+def kept(bench, videos, *, parts=(), vectors=(), paired=False):
+    """A set without tokens."""
+    return bench.Set(
+        name="x",
+        videos=videos,
+        parts=parts,
+        vectors=vectors,
+        tokens={},
+        frames=1,
+        grid=(1, 1),
+        paired=paired,
+        given=None,
+    )
+
+
+def test_the_folds_of_a_list_are_numbered(bench, tmp_path):
+    (tmp_path / "a.csv").write_text("path,label,fold\na,x,s2\nb,y,s1\nc,x,s2\n")
+    (tmp_path / "b.csv").write_text("path,label\na,x\n")
+    assert bench.given_folds(tmp_path / "a.csv") == [1, 0, 1]
+    assert bench.given_folds(tmp_path / "b.csv") is None
+
+
+def test_what_is_left_out_is_what_the_list_says(bench):
+    """Folds of which each holds one class whole leave nothing to know it by."""
+    import torch
+
+    from vidtok.train.nested import Videos
+
+    labels = [(k % 2,) for k in range(12)]
+    videos = Videos(labels=labels, groups=list(range(12)), folds=[k % 3 for k in range(12)], classes=2)
+    vectors = [
+        {f"plain.{part}": torch.tensor([own[0] * 2.0 - 1, k / 12]) for part in ("mean", "time", "maps", "motion")}
+        for k, own in enumerate(labels)
+    ]
+    own = kept(bench, videos, vectors=vectors)
+    (right,) = bench.by_given_folds(own, [k // 6 for k in range(12)])
+    assert (right["top1"], right["spread"], right["bytes"]) == (1.0, 0.0, 4 * 2 * 4)
+    (wrong,) = bench.by_given_folds(own, [own[0] for own in labels])
+    assert wrong["top1"] == 0.0
+
+
 def test_the_opposite_of_a_class_is_its_pair(bench):
     import torch
 
     from vidtok.train.nested import Videos
 
     videos = Videos(labels=[(0,), (1,), (2,), (3,)], groups=[0, 1, 2, 3], folds=[0, 0, 1, 1], classes=4)
-    own = bench.Set(
-        name="x", videos=videos, parts=[([0, 1], [3, 2])], vectors=(), tokens={}, frames=1, grid=(1, 1), paired=True
-    )
+    own = kept(bench, videos, parts=[([0, 1], [3, 2])], paired=True)
     plain, backwards = torch.eye(4)[[3, 2]], torch.eye(4)[[2, 2]]
     assert bench.figures(own, plain, backwards) == {"top1": 1.0, "reversed": 0.5, "opposite": 0.5}

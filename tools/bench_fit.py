@@ -8,10 +8,12 @@ Each clip is encoded once; its tokens in every form and its summaries stand in W
 with a sub-folder per class, NAME=FOLDER. All but `motion` are measured by folds that keep groups together. Linear rows
 choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned for any of them.
 With --divisions N what `vidtok fit` does, summary and penalty chosen on inner folds, is measured over N seeded
-divisions into five folds, beside the pooled summary alone on the same ones: mean and standard deviation.
+divisions into five folds, beside the pooled summary alone on the same ones: mean and standard deviation. Where a list
+has folds of its own, it is measured over these besides, with one standard error.
 """
 
 import argparse
+import csv
 import json
 import os
 import statistics
@@ -42,7 +44,7 @@ from vidtok.nn.reduce_tokens import Reduction
 from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
 from vidtok.runs.fit import SUMMARIES, encoder_model, stacked
 from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
-from vidtok.train.nested import INNER, Videos, left_out_logits
+from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
 from vidtok.train.probe import figure_of, fit_probe, parts_of
 from vidtok.types import Failure
 
@@ -72,6 +74,8 @@ class Set:
     grid: tuple[int, int]
     paired: bool
     """Whether labels 2i and 2i + 1 are each other's reversal."""
+    given: Sequence[int] | None
+    """The folds that the list itself has, where it has a column of them."""
 
 
 def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motion: tuple[int, int]) -> Set:
@@ -135,7 +139,18 @@ def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motio
         frames=frames,
         grid=network.grid[1:],
         paired=len(sizes) == 2,
+        given=given_folds(lists[0]) if not folder and len(sizes) == 1 else None,
     )
+
+
+def given_folds(source: str | Path) -> list[int] | None:
+    """The folds of a list's column `fold`, numbered, or None where it has no such column."""
+    with open(source, encoding="utf-8", newline="") as file:
+        named = [row.get("fold") for row in csv.DictReader(file)]
+    if None in named:
+        return None
+    order = sorted(map(str, set(named)))
+    return [order.index(str(name)) for name in named]
 
 
 def figures(own: Set, plain: Tensor, backwards: Tensor) -> Figures:
@@ -190,6 +205,19 @@ def divided(own: Set, divisions: int) -> list[Figures]:
         probe = f"linear, {divisions} divisions"
         rows.append({"kept": kept, "probe": probe, "bytes": size, "seconds": time.monotonic() - began, **told})
     return rows
+
+
+def by_given_folds(own: Set, given: Sequence[int]) -> list[Figures]:
+    """What `fit` chooses over the folds that the list has; after ± stands one standard error."""
+    features, began = stacked(own.vectors, "plain"), time.monotonic()
+    videos = replace(own.videos, folds=given)
+    logits = left_out_logits({"plain": features}, videos, kind="softmax", among=SUMMARIES)["plain"]
+    hits = (logits.argmax(dim=1) == videos.targets.argmax(dim=1)).tolist()
+    told: Figures = {"top1": sum(hits) / len(hits), "spread": standard_error(hits, videos.groups), "opposite": None}
+    size, seconds = 4 * sum(part.shape[1] for part in features.values()), time.monotonic() - began
+    return [
+        {"kept": "what fit chooses", "probe": "linear, the list's folds", "bytes": size, "seconds": seconds, **told}
+    ]
 
 
 def attentive(own: Set, form: Reduction, recipe: Recipe) -> list[Figures]:
@@ -295,6 +323,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = {f"linear {each}": partial(linear, own, each) for each in ("frames", *SUMMARIES)}
         if args.divisions and not own.paired:  # of `motion` the test clips are given
             rows[f"divisions {args.divisions}"] = partial(divided, own, args.divisions)
+        if own.given is not None:
+            rows["given folds"] = partial(by_given_folds, own, own.given)
         if not args.linear:
             rows |= {f"attentive {form.name}": partial(attentive, own, form, recipe) for form in FORMS}
             rows |= {f"learned {n}": partial(learned, own, (n,), recipe) for n in BUDGETS}
