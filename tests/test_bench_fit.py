@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import sys
+from typing import get_args
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.runs.own_clips import ENCODER, encoder_file, own_clips
+from vidtok.choices import Summary
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     arguments += ["--encoder", encoder, "--epochs", "1"]
     bench.main([*arguments, "--linear", "--divisions", "2"])
     linear = json.loads(out.read_text("utf-8"))
-    kinds = {"frames", "mean", "time", "maps", "motion", "maps_motion"}
+    kinds = {"frames", *get_args(Summary)}
     assert {each["kept"] for each in linear if each["probe"] == "linear"} == kinds
     chosen, pooled = (each for each in linear if each["probe"] == "linear, 2 divisions")
     assert (chosen["kept"], pooled["kept"]) == ("what fit chooses", "time")

@@ -21,12 +21,11 @@ class SummaryNetwork(PartlyFrozen, ABC):
 
     `summary` is what the linear layer sees:
 
-        mean          mean over time steps and cells of the last maps
-        time          mean, standard deviation and mean |difference| over time of each time step's mean
-        maps          mean and largest |difference| of a cell in time, of the last maps and of a middle layer's
-        motion        where the cells of the middle layer find themselves again in the next time step
-        maps_motion   the two side by side
-        time_motion   the two side by side
+        mean        mean over time steps and cells of the last maps
+        time        mean, standard deviation and mean |difference| over time of each time step's mean
+        maps        mean and largest |difference| of a cell in time, of the last maps and of a middle layer's
+        motion      where the cells of the middle layer find themselves again in the next time step
+        time_maps   the two side by side, and so all other unions of time, maps and motion
 
     `trained_blocks`: how many of the body's last blocks are trained, see `PartlyFrozen`.
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 from jaxtyping import Float
@@ -36,8 +37,8 @@ from vidtok.train.parallel import start_parallel
 from vidtok.train.probe import Choice, Linear, figure_of, fit_probe
 from vidtok.types import Failure
 
-SUMMARIES: tuple[Summary, ...] = ("mean", "time", "maps", "motion", "maps_motion")
-"""Parts of what is kept of a clip, and unions of them."""
+SUMMARIES: tuple[Summary, ...] = get_args(Summary)
+"""Parts of what is kept of a clip, and all their unions; `mean` is a part of `time` and of `maps`."""
 CONTROL_WORDS = {"one": "one frame", "shuffled": "shuffled", "reversed": "reversed"}
 
 
