@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vidtok.choices import ScoreKind
 from vidtok.errors import DataError
 from vidtok.infer.summarise import read_tokens
-from vidtok.train.probe import balance, losses_of
+from vidtok.train.logistic import balance, losses_of
 
 TokenRows = Callable[[Sequence[int]], Float[Tensor, "b *axes d"]]
 """The tokens of some videos, by row."""
