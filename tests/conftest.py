@@ -58,6 +58,7 @@ def small_run(folder: Path, run: Path) -> list[str]:
         "train.warmup_steps": 2,
         "eval.every": "null",
         "eval.after_train": "false",
+        "eval.report": "false",
         "run.dir": run,
     }
     return ["--cfg", "configs/motion_vivit_tl8.yaml", *(f"{key}={value}" for key, value in overrides.items())]

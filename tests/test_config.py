@@ -41,6 +41,7 @@ def test_what_is_taken_where_nothing_is_said():
         "batch": 8,
         "train_sample": 32,
         "max_views": 96,
+        "report": True,
         "after_train": True,
     }
     assert defaults(Config) == {"run": RunConfig(), "eval": EvalConfig(), "plugins": ()}

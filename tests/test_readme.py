@@ -33,6 +33,7 @@ SMALL = [
     "train.batch=4",
     "train.log_every=1",
     "eval.every=null",
+    "eval.report=false",
     "data.workers=0",
 ]
 MISSING = "data/k400/train.csv: no such list"

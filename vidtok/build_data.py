@@ -10,6 +10,8 @@ from vidtok.config import Config
 from vidtok.config_data import DataConfig
 from vidtok.data.augment import Augment
 from vidtok.data.dataset import VideoDataset
+from vidtok.data.eval_protocols import PROTOCOLS
+from vidtok.data.geometry import rows_columns
 from vidtok.data.lists import Records
 from vidtok.data.loader import EvalBatches, TrainBatches, fitting_videos, make_loader, steps_of_epochs, view_bytes
 from vidtok.data.rand_augment import RandAugment
@@ -153,12 +155,17 @@ def build_dataset(config: Config, records: Sequence[Record], views: TrainViews |
 
 
 def eval_views(config: Config, *, single: bool = False) -> TestViews:
-    """The views of `config.eval`, or the centre crop of the centre clip."""
+    """The views of `config.eval`, by its protocol where it names one, or the centre crop of the centre clip."""
     data = config.data
+    clip, short_side = clip_rule(data), data.short_side
+    if config.eval.protocol is not None and not single:
+        protocol = PROTOCOLS[config.eval.protocol]
+        clip = replace(clip, sampling=protocol.sampling, short=None)
+        short_side = min(rows_columns(data.size)) if protocol.whole else short_side
     return TestViews(
-        clip=clip_rule(data),
+        clip=clip,
         size=data.size,
-        short_side=data.short_side,
+        short_side=short_side,
         clips=1 if single else config.eval.clips,
         crops=1 if single else config.eval.crops,
         control="none" if single else config.eval.control,

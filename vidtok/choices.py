@@ -94,6 +94,8 @@ Sampling = Literal[
     "segments",
     "pytorchvideo",
     "pytorchvideo_uniform",
+    "videomae",
+    "vjepa2",
 ]
 Short = Literal["repeat", "loop", "wrap"]
 OwnShort = Literal["repeat", "loop"]
@@ -145,3 +147,15 @@ ScoreKind = Literal["softmax", "sigmoid"]
 OverClasses = Literal["mean", "sum"]
 BatchNorm = Literal["train", "frozen", "sync"]
 Aggregate = Literal["logits", "scores", "max"]
+EvalProtocol = Literal[
+    "pyslowfast_10x3",
+    "mmaction2_10x3",
+    "scenic_4x3",
+    "videomae_5x3",
+    "vjepa2_2x3",
+    "vjepa2_4x3",
+    "vjepa2_8x3",
+    "charades_10x3",
+    "something_1x3",
+]
+"""Published ways of testing; vidtok.data.eval_protocols has them."""

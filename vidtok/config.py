@@ -4,10 +4,11 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from vidtok.choices import FROM_ENCODER, Aggregate, Control, Crops, Device
+from vidtok.choices import FROM_ENCODER, Aggregate, Control, Crops, Device, EvalProtocol
 from vidtok.config_data import DataConfig
 from vidtok.config_section import Section
 from vidtok.config_train import TrainConfig
+from vidtok.data.eval_protocols import PROTOCOLS, protocol_words
 
 
 class RunConfig(Section):
@@ -26,6 +27,10 @@ class RunConfig(Section):
 
 
 class EvalConfig(Section):
+    protocol: EvalProtocol | None = None
+    """A published way of testing by its name, see vidtok/data/eval_protocols.py: it sets `clips`, `crops` and
+    `aggregate`, and in testing takes the place of `data.sampling`, `data.short` and, where its crops see the whole
+    picture, `data.short_side`. Default: as the other keys say."""
     clips: int = Field(default=4, ge=1)
     """Clips per video, spread over it as `data.sampling` says: evenly from the first to the last possible start."""
     crops: Crops = 3
@@ -44,13 +49,27 @@ class EvalConfig(Section):
     where the two differ much, testing sees other pictures than training did, and the log says so. 0: none."""
     max_views: int = Field(default=96, ge=1)
     """Views that go through the network at once; bounds the memory, changes no figure."""
+    group: str | None = None
+    """What belongs together, for the intervals of the figures: a column of the list, or a pattern with one pair of
+    brackets for the paths (`/(person\\d+)_`). Default: the parts of one file."""
     every: int | None = Field(default=None, ge=1)
     """Steps between two validations with a single view during training; null: none."""
     patience: int | None = Field(default=None, ge=1)
     """Training ends early when so many validations, one after the other, have not been better than the best one before,
     which best.pt keeps; with `every`. Default: it never does."""
+    report: bool = True
+    """Write report.html beside the results of a test without a control."""
     after_train: bool = True
     """Test with all views when training has ended."""
+
+    @model_validator(mode="after")
+    def _protocol_decides(self) -> "EvalConfig":
+        for key, value in protocol_words(self.protocol).items() if self.protocol is not None else ():
+            if getattr(self, key) != value:
+                raise ValueError(
+                    f"{key} {getattr(self, key)}: the protocol {self.protocol} has {value}; leave one of the two out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _patience_needs_validations(self) -> "EvalConfig":
@@ -84,6 +103,23 @@ class Config(Section):
             raise ValueError(
                 "data.balanced and train.class_weights=balanced both make up for rare classes: with both they count "
                 "too much; leave one out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _protocol_fits(self) -> "Config":
+        name = self.eval.protocol
+        if name is None:
+            return self
+        own = PROTOCOLS[name]
+        if own.scores is not None and self.train.loss != own.scores:
+            raise ValueError(f"eval.protocol {name} is one of {own.scores} scores, but train.loss is {self.train.loss}")
+        if self.data.fit != "crop":
+            raise ValueError(f"eval.protocol {name} has {own.crops} crops, but data.fit is {self.data.fit}, not crop")
+        if own.sampling == "segments" and self.data.stride != 1:
+            raise ValueError(
+                f"eval.protocol {name} takes a frame from each of data.frames equal parts, without a stride, but "
+                f"data.stride is {self.data.stride}: it is for networks that were trained so (data.sampling segments)"
             )
         return self
 

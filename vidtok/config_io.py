@@ -11,9 +11,12 @@ from typing import Any
 import yaml
 
 from vidtok.config import Config
+from vidtok.data.eval_protocols import PROTOCOLS, protocol_words
 from vidtok.errors import ConfigError, ModelError
 from vidtok.models.options import check_options, find_problems
 from vidtok.models.presets import network_and_options
+
+PROTOCOL_KEYS = ("clips", "crops", "aggregate")
 
 
 class _Loader(yaml.SafeLoader):
@@ -134,13 +137,31 @@ def load_config_text(
     tree = _parse(text, source=source)
     if not isinstance(tree, dict):
         raise ConfigError(f"{source}: a config is a mapping with the sections {', '.join(Config.model_fields)}")
+    _make_room(tree, overrides)
     for override in overrides:
         _apply(tree, override)
+    _follow_protocol(tree)
     run = tree.get("run")
     if run is None or (isinstance(run, dict) and run.get("dir") is None):
         tree["run"] = {**(run or {}), "dir": run_dir}
     allowed = allow_plugins or any(override.partition("=")[0] == "plugins" for override in overrides)
     return check(tree, source=source, allow_plugins=allowed)
+
+
+def _make_room(tree: dict[str, Any], overrides: Sequence[str]) -> None:
+    """An override that names a protocol of testing takes the place of what the text says of views."""
+    section = tree.get("eval")
+    if isinstance(section, dict) and any(override.partition("=")[0] == "eval.protocol" for override in overrides):
+        for key in PROTOCOL_KEYS:
+            section.pop(key, None)
+
+
+def _follow_protocol(tree: dict[str, Any]) -> None:
+    """What a protocol of testing says of views, where nothing else does; what else does is compared in the config."""
+    section = tree.get("eval")
+    if isinstance(section, dict):
+        words = {str(name): protocol_words(name) for name in PROTOCOLS}
+        tree["eval"] = {**words.get(str(section.get("protocol")), {}), **section}
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

@@ -8,6 +8,7 @@ from vidtok.build import build_trained
 from vidtok.config_io import load_config_text
 from vidtok.errors import CheckpointError, ModelError
 from vidtok.infer.predict import VideoClassifier
+from vidtok.models.about import about_checkpoint
 from vidtok.models.class_names import class_names
 from vidtok.models.classifier import Classifier, is_pretrained, read_description
 from vidtok.models.generators import untouched_generators
@@ -59,7 +60,8 @@ def load_model(
 
 def with_classes(model: Classifier, names: Sequence[str], *, source: str | Path) -> Classifier:
     """The same model with a new last layer for these classes."""
-    other = Classifier.from_description({**model.describe(), "class_names": list(names)}, source=source)
+    description = {key: value for key, value in model.describe().items() if key != "provenance"}  # of the other classes
+    other = Classifier.from_description({**description, "class_names": list(names)}, source=source)
     other.to(model.mean.dtype)
     weights = Weights(path=Path(source), format="model", state=model.state_dict(), classes=model.classes)
     weights.load_into(other)
@@ -85,9 +87,12 @@ def _load(source: str | Path, *, allow_plugins: bool, revision: str | None) -> C
             model = None
         if model is not None:
             load_weights(model, checkpoint.weights, source=file)
+            model.about = about_checkpoint(file, checkpoint.lists)
             return model
     config = load_config_text(checkpoint.config, source=f"config in {file}", allow_plugins=allow_plugins)
-    return build_trained(config, checkpoint, source=file)
+    model = build_trained(config, checkpoint, source=file)
+    model.about = about_checkpoint(file, checkpoint.lists)
+    return model
 
 
 def _load_file(path: Path) -> Classifier:

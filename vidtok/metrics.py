@@ -1,6 +1,7 @@
 """From logits to scores, and figures of merit."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -46,24 +47,92 @@ def average_precision(scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, 
 
     with recall R_i and precision P_i of the rows that score at least as high, so that the order of rows with equal
     scores does not matter. This is scikit-learn's definition, without interpolation, by which PySlowFast measures
-    Charades. Scripts that go back to Charades' own one rank rows without a label last (lists of vidtok have none), and
-    rows of equal scores by their order. A score that is NaN stands below all others.
+    Charades. A score that is NaN stands below all others.
     """
-    n, classes = scores.shape
+    hot = multi_hot(labels, classes=scores.shape[1])
+    return weighted_precisions(scores, hot, torch.ones(1, len(scores), dtype=torch.float64))[0]
+
+
+def charades_precision(scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, ...]]) -> Float64[Tensor, "k"]:
+    """The average precision of each class as Charades' own script has it (Charades_v1_classify, `charades_map`).
+
+    Rows without any label stand below all others, whatever their scores, and equal scores stand in the order of the
+    list, each with a threshold of its own. NaN for a class that no row has, which the script's mean does not allow for.
+    """
+    hot = multi_hot(labels, classes=scores.shape[1])
+    return weighted_precisions(sunk(scores, hot), hot, torch.ones(1, len(scores), dtype=torch.float64), ties=False)[0]
+
+
+def sunk(scores: Float[Tensor, "n k"], hot: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """The scores, with those of rows that have no label below all others."""
+    return scores.masked_fill(~hot.any(dim=1, keepdim=True), -torch.inf)
+
+
+def weighted_precisions(
+    scores: Float[Tensor, "n k"], hot: Bool[Tensor, "n k"], weights: Float64[Tensor, "d n"], *, ties: bool = True
+) -> Float64[Tensor, "d k"]:
+    """Average precision where row i is there `weights[·, i]` times; `ties`: equal scores have one threshold in common.
+
+    The copies of a row have one in any case. NaN for a class of which no row is there.
+    """
     known = scores.double().nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
-    hot = multi_hot(labels, classes=classes)
-    rows = torch.arange(1, n + 1)
-    precisions = torch.empty(classes, dtype=torch.float64)
+    n, classes = known.shape
+    precisions = torch.empty(len(weights), classes, dtype=torch.float64)
     for k in range(classes):  # one after the other, since 50,000 pictures of 1,000 classes would fill the memory
-        ranked, order = known[:, k].sort(descending=True)
+        ranked, order = known[:, k].sort(descending=True, stable=True)
         is_threshold = torch.ones(n, dtype=torch.bool)
-        is_threshold[:-1] = ranked[:-1] != ranked[1:]
-        found = hot[order, k].double().cumsum(0)[is_threshold]
-        gained = found.diff(prepend=found.new_zeros(1))
-        precisions[k] = (gained * found / rows[is_threshold]).sum() / hot[:, k].sum()
+        if ties:
+            is_threshold[:-1] = ranked[:-1] != ranked[1:]
+        own = weights[:, order]
+        found = (own * hot[order, k]).cumsum(1)[:, is_threshold]
+        seen = own.cumsum(1)[:, is_threshold].clamp(min=1e-300)  # nothing is found where nothing was seen
+        gained = found.diff(dim=1, prepend=found.new_zeros(len(found), 1))
+        precisions[:, k] = (gained * found / seen).sum(1) / gained.sum(1)
     return precisions
+
+
+def taken_for(scores: Float[Tensor, "n k"], labels: Sequence[tuple[int, ...]]) -> Int64[Tensor, "n"]:
+    """The class that each row is taken for: the one of its highest score; scores that are NaN stand below all others.
+
+    Of equal highest scores one that is not the row's own class, so that they count against us as in `top_k_hits`.
+    """
+    known = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    highest = known == known.max(dim=1, keepdim=True).values
+    others = highest & ~multi_hot(labels, classes=scores.shape[1])
+    return torch.where(others.any(dim=1, keepdim=True), others, highest).int().argmax(dim=1)
 
 
 def confusion(predicted: Int64[Tensor, "n"], labels: Int64[Tensor, "n"], *, classes: int) -> Int64[Tensor, "k k"]:
     """How often each class (row) was taken for each class (column)."""
     return torch.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """The answers whose confidence lies in (low, high]: how many, their mean confidence, and how many are right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(confidence: Float[Tensor, "n"], right: Bool[Tensor, "n"], *, bins: int = 15) -> tuple[Bin, ...]:
+    """Answers by their confidence, in `bins` equal parts of 0 to 1; those without an answer are left out."""
+    known = confidence.double()
+    place = (known * bins).ceil().long().clamp(min=1, max=bins) - 1
+    n = torch.bincount(place, minlength=bins)
+    sums = torch.bincount(place, weights=known, minlength=bins)
+    hits = torch.bincount(place, weights=right.double(), minlength=bins)
+    return tuple(
+        Bin(low=i / bins, high=(i + 1) / bins, n=count, confidence=total / count, accuracy=good / count)
+        for i, (count, total, good) in enumerate(zip(n.tolist(), sums.tolist(), hits.tolist(), strict=True))
+        if count
+    )
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """The expected calibration error, Σ n_b / n |accuracy_b - confidence_b| (Guo et al., arXiv 1706.04599, eq. 5)."""
+    n = sum(each.n for each in bins)
+    return sum(each.n * abs(each.accuracy - each.confidence) for each in bins) / n if n else float("nan")

@@ -238,3 +238,11 @@ def test_what_cannot_be_is_refused():
     views = TESTED.views(PTS, np.random.default_rng(0))
     with pytest.raises(ValueError, match="these views have 16 x 16 pixels, got size 24"):
         TESTED.cut(Pictures(), views, np.random.default_rng(0), size=24)
+
+
+@pytest.mark.parametrize(("clips", "crops", "centres"), [(2, 3, [1, 4]), (3, 1, [0, 1, 2]), (1, 10, [4])])
+def test_the_centre_crops_of_all_clips(clips, crops, centres):
+    rule = ClipRule(frames=2, stride=1)
+    views = TestViews(clip=rule, size=8, short_side=8, clips=clips, crops=crops)
+    assert list(range(views.count))[views.centres_of(views.count)] == centres
+    assert views.single_of(views.count) in centres

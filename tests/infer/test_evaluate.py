@@ -179,3 +179,14 @@ def test_videos_may_have_different_numbers_of_views(aggregate):
     merged = merge(parts)
     assert merged.counts == got.counts
     assert torch.equal(merged.scores(aggregate, kind="softmax"), scores)
+
+
+def test_some_views_beside_all():
+    """The second of each three views, of videos that have as many and of those that have fewer."""
+    got = predict_views(MeanColour(), [batch([0, 1], views=6)], classes=3, device=CPU)
+    middle = got.scores("scores", kind="softmax", view=lambda count: slice(1, count, 3))
+    assert torch.allclose(middle, got.logits[:, [1, 4]].softmax(-1).mean(1))
+    ragged = replace(got, counts=(3, 6))
+    fewer = ragged.scores("scores", kind="softmax", view=lambda count: slice(1, count, 3))
+    assert torch.allclose(fewer[0], got.logits[0, 1].softmax(-1))
+    assert torch.allclose(fewer[1], middle[1])

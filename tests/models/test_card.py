@@ -1,8 +1,10 @@
 """README.md of a saved model: its code runs, and what it says is true."""
 
 import re
+from dataclasses import replace
 
 import vidtok
+from vidtok.models.about import About
 from vidtok.models.card import model_card
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
@@ -11,7 +13,9 @@ SMALL = {"width": 24, "depth": 1, "heads": 2, "tubelet": (2, 8, 8), "frames": 4,
 
 
 def card_of(folder, **changes):
+    about = changes.pop("about", None)
     model = create_model("vivit", classes=["jump", "run"], **SMALL, **changes)
+    model.about = about
     model.save_pretrained(folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
@@ -38,12 +42,40 @@ def test_what_it_says(tmp_path):
     assert "one of 3 source frames of the video at 25 frames per second (sampling vidtok)" in text
     assert "the shorter side scaled to 40 pixels, the centre cut out" in text
     assert "jump, run" in text
-    for untrue in ("pushed", "PytorchModelHubMixin", "has been", "predict"):
+    assert "0.02 million parameters, 0.00 billion multiply-adds for a clip." in text
+    assert 'model.predict("a.mp4").top()' in text
+    for untrue in ("pushed", "PytorchModelHubMixin", "has been"):
         assert untrue not in text
+
+
+def test_what_it_learned_from_and_how_good_it_is(tmp_path):
+    about = About(
+        data="72 videos of clips | <b>",
+        weights="lite0, from a package (Apache-2.0)",
+        protocol="val n=17 failed=0 | top1 0.41",
+        figures={"top1": (0.41, 0.2, 0.65), "mAP": (0.5, None, None)},
+    )
+    text = card_of(tmp_path, feeding=Feeding(stride=3, short_side=40), about=about)
+    assert "- Videos: 72 videos of clips \\| &lt;b&gt;\n" in text
+    assert "- Weights that it began with: lite0, from a package (Apache-2.0)\n" in text
+    assert "| top1 | 0.410 | 0.200 to 0.650 |\n| mAP | 0.500 |  |\n" in text
+    assert "Not stated. Whoever passes this model on writes it here" in text
+    assert "license:" not in text.split("---")[1]
+    model = vidtok.load(tmp_path)
+    assert model.about == about
+    model.about = replace(about, licence="apache-2.0")
+    model.save_pretrained(tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "license: apache-2.0\n" in text.split("---")[1]
+    assert text.rstrip().endswith("## Licence\n\napache-2.0")
+    assert vidtok.load(tmp_path, classes=["swim", "sit"]).about is None  # figures of other classes
 
 
 def test_what_is_not_known_is_not_said(tmp_path):
     text = card_of(tmp_path)
+    assert "predict" not in text
+    assert text.count("not recorded.") == 3
+    assert "may bind it" not in text
     assert "How clips were taken from videos (their stride, the scale of the picture) is not known." in text
     assert "softmax" in text
     description = vidtok.load(tmp_path).describe()

@@ -10,9 +10,11 @@ import torch
 
 import vidtok
 from tests.runs.own_clips import COLOURS, ENCODER, encoder_file, own_clips
+from tests.viz.reading import read_page
 from vidtok.cli import fit, predict, visualize
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import predict_videos
+from vidtok.runs.compare import read_scores
 from vidtok.runs.fit import run_fit
 from vidtok.runs.parquet import read_parquet
 from vidtok.runs.predict import run_predict
@@ -45,6 +47,22 @@ def test_the_last_line_and_the_figures_agree(desk):
     assert len(folds) == 3, "each group is in one fold"
     assert list(told["seconds"]) == ["encoding", "choosing and measuring", "one frame", "model"]
     assert f" | {sum(told['seconds'].values()):.0f} s | " in told["line"]
+
+
+def test_it_leaves_a_report_scores_and_a_card_with_its_figures(desk):
+    told = json.loads((desk / "run" / "fit.json").read_text("utf-8"))
+    top1 = told["detail"]["figures"]["top1"]
+    assert top1["value"] == pytest.approx(told["plain"])
+    assert told["detail"]["intervals"]["drawn"] == 3  # groups
+    reader = read_page((desk / "run" / "report.html").read_text("utf-8"))
+    assert told["line"] in reader.words
+    card = (desk / "run" / "model" / "README.md").read_text("utf-8")
+    assert "- Videos: 18 videos of clips\n" in card
+    assert "top1 " in card
+    assert f"| top1 | {told['plain']:.3f} |" in card
+    scored = read_scores(desk / "run")
+    assert len(scored.keys) == 18
+    assert float(scored.hits.double().mean()) == pytest.approx(told["plain"])
 
 
 def test_a_second_call_encodes_nothing(desk, capsys, monkeypatch):

@@ -21,7 +21,7 @@ from vidtok.runs.results import (
     write_predictions,
     write_scores,
 )
-from vidtok.types import Damaged
+from vidtok.types import Damaged, Failure
 
 CLASSES = ("right", "left", "down", "up", "clockwise", "anticlockwise", "grow", "shrink")
 
@@ -130,8 +130,15 @@ def test_classes_of_several_labels_have_average_precision(tmp_path):
 
 def test_all_scores_are_kept(tmp_path):
     scores = torch.rand(3, 8)
-    write_scores(tmp_path / "p.npz", predicted(((0,), (1, 2), ()), scores), scores, CLASSES)
+    val = Records(["v0", "v1", "v2", "bad"], [[0], [1, 2], [], [3]], root=tmp_path, source=tmp_path / "val.csv")
+    found = predicted(((0,), (1, 2), ()), scores)
+    found = replace(found, failures=(Failure(index=3, path=tmp_path / "bad", cause="broken", key="bad"),))
+    write_scores(tmp_path / "p.npz", found, scores, CLASSES, val=val, groups=["x", "y", "x", 7])
     with np.load(tmp_path / "p.npz") as arrays:
+        assert arrays["key"].tolist() == ["v0", "v1", "v2"]
+        assert (arrays["group"].tolist(), arrays["failed_group"].tolist()) == (["x", "y", "x"], ["7"])
+        assert arrays["failed"].tolist() == ["bad"]
+        assert arrays["failed_labels"].nonzero()[1].tolist() == [3]
         assert arrays["video"].tolist() == ["v0", "v1", "v2"]
         assert arrays["classes"].tolist() == list(CLASSES)
         assert np.array_equal(arrays["scores"], scores.numpy())

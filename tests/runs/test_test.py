@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import called, small_run, tool
+from tests.viz.reading import read_page
 from vidtok.cli import test as test_tool
 from vidtok.config_io import load_config
 from vidtok.errors import ConfigError, ModelError
@@ -83,6 +84,29 @@ def test_aggregation_and_control_stand_in_the_line(trained, tmp_path, aggregate)
     words = {"scores": "mean scores", "max": "max score"}[aggregate]
     assert f"| 2x3 views, {words}, control reverse |" in done.stdout
     assert "| opposite " in done.stdout
+
+
+def test_one_pass_gives_one_view_clips_and_all_views_by_a_protocol(trained, tmp_path):
+    run, _ = trained
+    done = called(
+        "test", "--checkpoint", run, "--out", tmp_path / "all", "eval.protocol=scenic_4x3", "eval.report=true"
+    )
+    assert done.returncode == 0, done.stderr
+    *table, line = done.stdout.splitlines()
+    assert "| scenic_4x3: 4x3 views, mean logits |" in line
+    results = json.loads((tmp_path / "all" / "results.json").read_text())
+    top1 = results["detail"]["figures"]["top1"]
+    assert top1["value"] == results["figures"]["top1"]
+    assert top1["low"] <= top1["value"] <= top1["high"]
+    assert any(text.startswith("top1 ") and f"{top1['low']:.3f} … {top1['high']:.3f}" in text for text in table)
+    clips = ["eval.clips=4", "eval.crops=1", "data.sampling=scenic"]
+    alone = run_test(run, clips, out=tmp_path / "clips")
+    assert results["clips_only"]["top1"] == alone.values["top1"]
+    assert f"| 4 clips top1 {alone.values['top1']:.3f} " in table[-1]
+    reader = read_page((tmp_path / "all" / "report.html").read_text(encoding="utf-8"))
+    assert {"Mistakes", "Where it looks", "Confusion"} <= set(reader.words)
+    assert "Training" not in reader.words  # the log is elsewhere
+    assert not (tmp_path / "clips" / "report.html").exists()
 
 
 def test_failed_videos_are_counted_listed_and_decide_the_exit(motion, trained, tmp_path):

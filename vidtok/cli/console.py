@@ -15,6 +15,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "features": ("features", "write what a model makes of videos before its last layer"),
         "train": ("train", "train a network, and test it at the end"),
         "test": ("test", "test a trained network with many views per video"),
+        "report": ("report", "write the page of a test's results anew"),
+        "compare": ("compare", "set runs side by side, with a test of significance"),
         "visualize": ("visualize", "write what a network looks at as a video"),
         "cross-validate": ("cross_validate", "train and test over the folds of a data set"),
         "explain": ("explain", "say which frames and crops training and testing see"),

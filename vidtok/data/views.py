@@ -162,6 +162,10 @@ class TestViews:
         """The same for a video that has so many views."""
         return (views // self.crops - 1) // 2 * self.crops + (self.crops - 1) // 2
 
+    def centres_of(self, views: int) -> slice:
+        """The centre crops of all clips, of a video that has so many views."""
+        return slice((self.crops - 1) // 2, views, self.crops)
+
     def views(self, pts_seconds: Float64[Tensor, "n"], rng: np.random.Generator) -> list[View]:
         order = _order(self.control, self.clip.frames, rng)
         clips = [clip[order] for clip in self.clip.testing_clips(pts_seconds, self.clips)]

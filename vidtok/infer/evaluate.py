@@ -35,18 +35,20 @@ class Predictions:
         return len(self.indices)
 
     def scores(
-        self, aggregate: Aggregate, *, kind: ScoreKind, view: int | Callable[[int], int] | None = None
+        self, aggregate: Aggregate, *, kind: ScoreKind, view: int | Callable[[int], int | slice] | None = None
     ) -> Float[Tensor, "n k"]:
-        """One row of scores per video, from all views, or from one: `view`, or what that names out of so many."""
-        if isinstance(view, int):
-            return self.scores(aggregate, kind=kind, view=lambda count: view)
+        """One row of scores per video, from all views, or from some: `view`, or what that names out of so many."""
+
+        def chosen(logits: Float[Tensor, "n v k"]) -> Float[Tensor, "n w k"]:
+            place = view(logits.shape[1]) if callable(view) else view
+            if place is None:
+                return logits
+            return logits[:, place] if isinstance(place, slice) else logits[:, place, None]
+
         if self.counts is None:
-            chosen = self.logits if view is None else self.logits[:, view(self.logits.shape[1])][:, None]
-            return aggregate_views(chosen, aggregate, kind=kind)
+            return aggregate_views(chosen(self.logits), aggregate, kind=kind)
         rows = [
-            aggregate_views(
-                own[None, :count] if view is None else own[None, view(count)][:, None], aggregate, kind=kind
-            )[0]
+            aggregate_views(chosen(own[None, :count]), aggregate, kind=kind)[0]
             for own, count in zip(self.logits, self.counts, strict=True)
         ]
         return torch.stack(rows)

@@ -54,6 +54,7 @@ class VideoClassifier(Classifier):
             classes=model.classes,
             architecture=model.architecture,
             feeding=model.feeding,
+            about=model.about,
         )
         made.mean, made.std = model.mean, model.std
         return made.train(model.training)

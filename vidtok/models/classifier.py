@@ -1,5 +1,6 @@
 """A network behind its normalisation: uint8 pixels in, logits out; saved to a folder or to a model hub, and back."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidtok.errors import CheckpointError, ModelError, VidtokError
+from vidtok.models.about import About
 from vidtok.models.architecture import Architecture
 from vidtok.models.card import MARK, model_card
 from vidtok.models.class_names import class_names
@@ -41,11 +43,12 @@ class Classifier(
 
     `mean` and `std` are in 0..1, red, green, blue; they are buffers that are not saved with the weights. `classes` are
     the names of the logits, in their order. `architecture` tells how to build the network again; without it the model
-    cannot be saved. `feeding` tells how a clip is taken from a video, where that is known. Raises ModelError where
-    `mean` and `std` do not fit each other, and for names that `class_names` refuses.
+    cannot be saved. `feeding` tells how a clip is taken from a video, `about` what the model learned from and how good
+    it is, where that is known. Raises ModelError where `mean` and `std` do not fit each other, and for names that
+    `class_names` refuses.
 
     `save_pretrained(folder)` writes config.json (network and options, frames and size, mean and std, class names, and
-    how a clip is taken), model.safetensors, and a README.md that says how to use them, where none stands there;
+    how a clip is taken), model.safetensors, and a README.md, the model's card, where none stands there;
     `push_to_hub(id)` sends the same to the Hugging Face hub.
     """
 
@@ -61,12 +64,14 @@ class Classifier(
         classes: Sequence[str],
         architecture: Architecture | None = None,
         feeding: Feeding | None = None,
+        about: About | None = None,
     ):
         super().__init__()
         self.network = network
         self.classes = class_names(classes)
         self.architecture = architecture
         self.feeding = feeding
+        self.about = about
         self.register_buffer("mean", torch.empty(0), persistent=False)
         self.register_buffer("std", torch.empty(0), persistent=False)
         self.normalise_by(mean=mean, std=std)
@@ -121,6 +126,7 @@ class Classifier(
             "normalisation": self._normalisation,
             "class_names": list(self.classes),
             **({} if self.feeding is None else {"clip": self.feeding.describe()}),
+            **({} if self.about is None else {"provenance": self.about.describe()}),
         }
 
     @classmethod
@@ -140,11 +146,12 @@ class Classifier(
             architecture = Architecture(size=size if isinstance(size, int) else tuple(size), **model)
             normalisation = {key: tuple(description["normalisation"][key]) for key in ("mean", "std")}
             feeding = Feeding.of(description["clip"]) if "clip" in description else None
+            about = About.of(description["provenance"]) if "provenance" in description else None
         except (KeyError, TypeError, ModelError) as error:
             raise CheckpointError(f"{source}: not a whole description of a model: {error!r}") from error
         with untouched_generators():
             network = architecture.build(classes=len(classes))
-        return cls(network, **normalisation, classes=classes, architecture=architecture, feeding=feeding)
+        return cls(network, **normalisation, classes=classes, architecture=architecture, feeding=feeding, about=about)
 
     def write_weights(self, path: Path) -> None:
         """Write the weights as a .safetensors file whose header carries the description."""
@@ -172,7 +179,14 @@ class Classifier(
 
     def generate_model_card(self) -> ModelCard:
         """README.md of a saved model."""
-        return ModelCard(model_card(self.describe()))
+        from vidtok.models.cost import count_cost  # torch's counter is wanted here alone
+
+        assert self.architecture is not None
+        plan, cost = self.architecture, None
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # of one that cannot run on shapes alone
+            whole = count_cost(self.network, frames=plan.frames, size=plan.size, colours=len(self.mean))[""]
+            cost = (whole.parameters, whole.macs)
+        return ModelCard(model_card(self.describe(), cost=cost))
 
     @classmethod
     def from_pretrained(

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.video.equal_parts import vjepa2_clips
 
 TokensOf = Callable[[Float[Tensor, "n f c y x"]], Sequence[Float[Tensor, "n m d"]]]
 """An encoder: the tokens of some clips at each of the protocol's depths, through its final norm."""
@@ -33,24 +34,8 @@ class ProbeProtocol:
     """Blocks of the encoder, counted from 0, whose outputs the probe sees side by side; None: the last one's alone."""
 
     def clips(self, length: int) -> list[Int64[Tensor, "f"]]:
-        """The frames of each segment's clip in a video of `length` frames, as the authors' code takes them.
-
-        Where an equal part of the video is longer than a clip, the clip stands at the part's beginning, its frames from
-        0 to frames · stride - 1, evenly, so a little more than `stride` apart. Of shorter videos clips overlap and lie
-        evenly; what a clip lacks is its end, repeated. ValueError for a video without frames.
-        """
-        if length < 1:
-            raise ValueError(f"a video has at least one frame, got {length}")
-        whole, part = self.frames * self.stride, length // self.segments
-        if part > whole:
-            offsets = torch.linspace(0, whole, self.frames, dtype=torch.float64).clamp(max=whole - 1).long()
-            return [offsets + i * part for i in range(self.segments)]
-        last = min(whole, length) - 1
-        own = torch.linspace(0, last, last // self.stride, dtype=torch.float64)
-        ends = torch.full((self.frames - len(own),), float(last), dtype=torch.float64)
-        offsets = torch.cat([own, ends]).clamp(max=max(last - 1, 0)).long()
-        apart = (length - whole) // (self.segments - 1) if length > whole else 0
-        return [offsets + i * apart for i in range(self.segments)]
+        """The frames of each segment's clip in a video of `length` frames; see `vjepa2_clips`."""
+        return vjepa2_clips(length, self.segments, frames=self.frames, stride=self.stride)
 
 
 VJEPA2_PROBES: Mapping[str, ProbeProtocol] = MappingProxyType(

@@ -1,6 +1,5 @@
 """A classifier from a folder of one's own clips: an encoder, what it says of each clip, and a probe."""
 
-import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from vidtok.data.survey import median_seconds
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import VideoClassifier, model_views
 from vidtok.infer.summarise import CONTROLS, summarise_videos
+from vidtok.models.about import About
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.encoder_weights import EncoderWeights
@@ -26,11 +26,13 @@ from vidtok.models.summary_network import SummaryNetwork
 from vidtok.models.token_probes import TOKEN_PROBES
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.runs.encoder_choice import choose_encoder
+from vidtok.runs.fit_results import write_fit
 from vidtok.runs.fit_tokens import around, probe_note, token_fit
 from vidtok.runs.fit_tune import Tuning
 from vidtok.runs.fit_words import result_words, set_words
 from vidtok.runs.laps import Laps
 from vidtok.runs.progress import FileProgress
+from vidtok.runs.run_report import REPORT
 from vidtok.text.classes import read_classes
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
 from vidtok.train.parallel import start_parallel
@@ -187,7 +189,6 @@ def run_fit(
     assert fitted.feeding is not None
     seconds = median_seconds([records[row] for row in rows], backend=backend)
     fitted.feeding = replace(fitted.feeding, video_seconds=seconds)  # the window of a timeline
-    fitted.save_pretrained(folder / "model")
     laps.end("model")
 
     figure, value = ("mAP" if multi else "top1"), figures["plain"]
@@ -230,8 +231,21 @@ def run_fit(
         "seconds": laps.seconds,
         "videos": told_rows,
     }
-    text = json.dumps(content, indent=1, ensure_ascii=True)
-    (folder / "fit.json").write_text(text + "\n", encoding="utf-8")
+    detail = write_fit(
+        folder,
+        content,
+        records=records,
+        rows=[rows[row] for row in measured],
+        labels=shown.labels,
+        groups=shown.groups,
+        logits=logits["plain"][kept],
+        classes=told,
+        kind=kind,
+    )
+    about = About(data=f"{len(rows)} videos of {records.source.name}", weights=f"{weights.name}, from {weights.source}")
+    fitted.about = about.measured(detail.as_dict(told), protocol=f"{told_figure}, of its own videos that were left out")
+    fitted.save_pretrained(folder / "model")
+    print(f"report: {folder / REPORT}")
     print(f"{laps.words()}\n{line}", flush=True)
     return Fitted(
         model=VideoClassifier.of(fitted), figure=figure, value=value, spread=spread, controls=controls, line=line

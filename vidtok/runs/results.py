@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vidtok.build_data import eval_views
 from vidtok.config import Config
 from vidtok.data.lists import Records
 from vidtok.infer.evaluate import AGGREGATE_WORDS, Figures, Predictions
@@ -28,13 +29,17 @@ def result_line(
     opposite: float | None,
     *,
     largest_class: float | None = None,
+    charades: float | None = None,
 ) -> str:
     """Figures that carry their protocol: `motion val n=400 failed=0 | 4x3 views, mean logits | top1 0.985 …`
 
     `largest_class` is the share of the videos that the largest class has: what naming it every time would reach.
+    `charades` is the mAP by Charades' own script.
     """
     most = "up to " if config.data.sampling == "pytorchvideo_uniform" else ""
     protocol = f"{most}{config.eval.clips}x{config.eval.crops} views, {AGGREGATE_WORDS[config.eval.aggregate]}"
+    if config.eval.protocol is not None:
+        protocol = f"{config.eval.protocol}: {protocol}"
     if config.data.fit != "crop":
         protocol += f", whole pictures ({config.data.fit})"
     if config.eval.control != "none":
@@ -43,7 +48,7 @@ def result_line(
     parts = [
         f"{val.source.resolve().parent.name} {val.source.stem} n={figures.n} failed={figures.failed}{damaged}",
         protocol,
-        words(figures.values),
+        words(figures.values if charades is None else {**figures.values, "mAP_charades": charades}),
         f"1 view {words(single.values)}",
     ]
     if largest_class is not None:
@@ -112,22 +117,23 @@ def write_results(
         "checkpoint": checkpoint,
         "versions": {"torch": str(torch.__version__)},
     }
-    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def protocol(config: Config) -> dict[str, Any]:
     """How a test is made, as results.json has it."""
-    data = config.data
+    data, views = config.data, eval_views(config)
     return {
         **config.eval.model_dump(mode="json"),
-        "short_side": data.short_side,
+        "short_side": views.short_side,
+        "sampling": views.clip.sampling,
         "fit": data.fit,
         "size": data.size if isinstance(data.size, int) else list(data.size),
     }
 
 
 # What of a protocol changes the figures.
-TELLING = ("clips", "crops", "aggregate", "control", "opposites", "short_side", "fit", "size")
+TELLING = ("protocol", "clips", "crops", "aggregate", "control", "opposites", "short_side", "fit", "size")
 
 
 def is_result_of(path: Path, config: Config) -> bool:
@@ -143,16 +149,38 @@ def is_result_of(path: Path, config: Config) -> bool:
         return False  # not there, cut off, or of another form: then it is made again
 
 
-def write_scores(path: Path, predictions: Predictions, scores: Float[Tensor, "n k"], classes: Sequence[str]) -> None:
-    """All scores: arrays video (n), classes (k), scores (n, k), labels (n, k; whether the video has the class)."""
-    hot = multi_hot(predictions.labels, classes=len(classes))
+def write_scores(
+    path: Path,
+    predictions: Predictions,
+    scores: Float[Tensor, "n k"],
+    classes: Sequence[str],
+    *,
+    val: Records,
+    groups: Sequence[Hashable],
+) -> None:
+    """All scores: arrays video (n), classes (k), scores (n, k), labels (n, k; whether the video has the class).
+
+    key (n) tells records apart, the parts of one video too, group (n) says what belongs together; failed (m),
+    failed_labels (m, k) and failed_group (m) are those of the videos that could not be decoded.
+    """
+    missed = [failure.index for failure in predictions.failures]
     np.savez_compressed(
         path,
-        video=np.array(predictions.video_ids, dtype=str),
-        classes=np.array(classes),
+        video=_texts(predictions.video_ids),
+        key=_texts([val[row].key for row in predictions.indices]),
+        group=_texts([str(groups[row]) for row in predictions.indices]),
+        classes=_texts(classes),
         scores=scores.float().numpy(),
-        labels=hot.numpy(),
+        labels=multi_hot(predictions.labels, classes=len(classes)).numpy(),
+        failed=_texts([val[row].key for row in missed]),
+        failed_labels=multi_hot([val[row].labels for row in missed], classes=len(classes)).numpy(),
+        failed_group=_texts([str(groups[row]) for row in missed]),
     )
+
+
+def _texts(values: Sequence[str]) -> np.ndarray:
+    """An array of text, of no rows too. Names that are not UTF-8 are escaped, as in the tables."""
+    return np.array([value.encode("utf-8", "backslashreplace").decode() for value in values], dtype=str)
 
 
 def write_class_figures(

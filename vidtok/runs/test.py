@@ -19,8 +19,10 @@ from vidtok.errors import CheckpointError, ConfigError
 from vidtok.infer.evaluate import Aggregate, Figures, Predictions, measure, merge, predict_views
 from vidtok.loading import is_on_hub, is_saved, load_model
 from vidtok.models.classifier import Classifier, is_pretrained
+from vidtok.runs.figures import detail_of, figure_lines, groups_of, mistake_rows
 from vidtok.runs.folders import make_folder
 from vidtok.runs.kernels import try_kernels
+from vidtok.runs.looks import looks_of
 from vidtok.runs.results import (
     largest_share,
     opposite_share,
@@ -33,6 +35,7 @@ from vidtok.runs.results import (
     write_results,
     write_scores,
 )
+from vidtok.runs.run_report import write_report
 from vidtok.train.checkpoint import Checkpoint, find_checkpoint
 from vidtok.train.checks import majority_warning
 from vidtok.train.opening import load_checkpoint
@@ -89,7 +92,8 @@ def run_test(
             seen = survey(val, views, backend=data.backend, timeout_seconds=data.timeout_seconds)
             if text := short_warning(seen, views, which="testing"):
                 say_warning(text)
-        return test(config, model, val, parallel, out=folder, checkpoint=path, warn=say_warning, more={})
+        more = {} if opened is None else {"checkpoint_file": find_checkpoint(path).name}
+        return test(config, model, val, parallel, out=folder, checkpoint=path, warn=say_warning, more=more)
 
 
 def results_folder(checkpoint: str, config: Config) -> Path:
@@ -199,7 +203,7 @@ def measure_predictions(
     val: Records,
     *,
     aggregate: Aggregate,
-    view: Callable[[int], int] | None = None,
+    view: Callable[[int], int | slice] | None = None,
 ) -> Figures:
     """The figures that belong to the loss that the model was trained with; failed videos count as wrong."""
     kind = config.train.loss
@@ -219,12 +223,13 @@ def test(
     warn: Callable[[str], None],
     more: Mapping[str, Any],
 ) -> Figures:
-    """Test, print the result line, and write into `out` what the test found.
+    """Test, print the figures and the result line, and write into `out` what the test found.
 
-        results.json       the figures, the protocol, and `more`
+        results.json       the figures with their intervals, those of fewer views, the protocol, and `more`
         predictions.csv    a row per video with its five best classes; predictions.npz has all scores
         classes.csv        the figures of each class, confusion.csv and confusion.png what was taken for what
         failed.csv         the videos that could not be decoded
+        report.html        all of it as a page, where `eval.report` is set and there is no control
         damaged.csv        the videos of which damaged frames were used
 
     `warn` says what is probably not meant.
@@ -232,11 +237,13 @@ def test(
     names = {name for pair in config.eval.opposites for name in pair}
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
+    groups = groups_of(config, val)
     predictions = predict(config, model, val, parallel)
-    aggregate, middle = config.eval.aggregate, eval_views(config).single_of
+    aggregate, views = config.eval.aggregate, eval_views(config)
     scores = predictions.scores(aggregate, kind=config.train.loss)
     figures = measure_predictions(config, predictions, val, aggregate=aggregate)
-    single = measure_predictions(config, predictions, val, aggregate=aggregate, view=middle)
+    single = measure_predictions(config, predictions, val, aggregate=aggregate, view=views.single_of)
+    clips = measure_predictions(config, predictions, val, aggregate=aggregate, view=views.centres_of)
     opposite = opposite_share(scores, predictions, model.classes, config) if config.eval.control == "reverse" else None
     if parallel.is_main:
         missed = [val[failure.index].labels for failure in predictions.failures]
@@ -246,25 +253,43 @@ def test(
             text = majority_warning(top1, largest=largest, n=figures.n)
             if text is not None:
                 warn(text)
-        line = result_line(config, val, figures, single, opposite, largest_class=largest)
+        detail = detail_of(predictions, scores, val, groups, kind=config.train.loss)
+        by_views = {"1 view": single.values, f"{views.clips} clips": clips.values}
+        by_views[f"{views.clips}x{views.crops} views"] = figures.values
+        charades = detail.estimates.get("mAP_charades") if config.eval.protocol == "charades_10x3" else None
+        line = result_line(
+            *(config, val, figures, single, opposite),
+            largest_class=largest,
+            charades=None if charades is None else charades.value,
+        )
+        print("\n".join(figure_lines(detail, by_views, grouped=config.eval.group is not None)))
         print(line, flush=True)
         figures_by_name = {
             "figures": figures.as_dict(),
             "single_view": single.as_dict(),
+            "clips_only": clips.as_dict(),
+            "detail": detail.as_dict(model.classes),
+            "mistakes": mistake_rows(detail, predictions, val, model.classes),
             "opposite": opposite,
             "largest_class": largest,
             **more,
         }
         write_results(out, config, val, figures_by_name, line=line, checkpoint=checkpoint)
         write_predictions(out / "predictions.csv", predictions, scores, model.classes)
-        write_scores(out / "predictions.npz", predictions, scores, model.classes)
+        write_scores(out / "predictions.npz", predictions, scores, model.classes, val=val, groups=groups)
         write_class_figures(out, scores, predictions.labels, model.classes)
         write_failed(out / "failed.csv", predictions)
         write_damaged(damaged := out / "damaged.csv", predictions)
-        heading = f"test: {words(figures.values)}, {eval_views(config).count} views"
+        heading = f"test: {words(figures.values)}, {views.count} views"
         picture = scores_confusion(scores, predictions.labels, model.classes, heading=heading)
         if picture is not None:
             picture.save(out / CONFUSION)
+        if config.eval.report and config.eval.control == "none":
+            look = None
+            if not parallel.sharded:  # with shards all processes would have to look
+                reading = {"backend": config.data.backend, "timeout_seconds": config.data.timeout_seconds}
+                look = looks_of(model, eval_views(config, single=True), kind=config.train.loss, **reading)
+            write_report(out, look=look)
         if figures.failed:
             failed = out / "failed.csv"
             print(f"{figures.failed} videos could not be decoded and count as wrong; they are listed in {failed}")

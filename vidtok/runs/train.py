@@ -273,7 +273,7 @@ def run_training(
                     out=folder / "test",
                     checkpoint=str(newest),
                     warn=log.warn,
-                    more={"train_sample": compared},
+                    more={"train_sample": compared, "checkpoint_file": Path(str(newest)).name},
                 )
         log.scalars("test", progress.step, **figures.as_dict())
         if parallel.is_main and (confusion := folder / "test" / CONFUSION).exists():

@@ -11,13 +11,15 @@ L frames of which a clip takes T, one every s; S = (T - 1) s + 1 is its span, an
 | … at a fps | 0 … floor(L-Cr) | i floor((L-Cr) / (N-1)); one: middle | start + floor(k (Cr-1) / (T-1)) | loop         |
 | pyslowfast | real, 0 to L-Cr | i (L-Cr) / N; one: 0                 | floor(start + k (Cr-1) / (T-1)) | repeat       |
 | torchcodec | 0 … L-S         | floor(i (L-S) / (N-1)); one: 0       | start + k s                     | `short`      |
+| videomae, vjepa2: by equal parts, see vidtok/video/equal_parts.py                                           |
 | segments   | a frame drawn from each of T equal segments; in testing their middle frames |
 | pytorchvideo, pytorchvideo_uniform: in seconds, see below |
 
 `loop` begins the video anew; `repeat` repeats its last frame. torchcodec has policies of its own: `repeat` repeats the
 clip's own last frame inside of the video (repeat_last), `wrap` begins the clip, not the video, anew.
-Middles are rounded down, and a start is never below 0. At a `target_fps` the first two, torchcodec's and the segments
-run on the table of `resample`; mmaction2 and PySlowFast stretch the clip on the source's own frames instead.
+Middles are rounded down, and a start is never below 0. At a `target_fps` the first two, torchcodec's, the segments
+and those by equal parts run on the table of `resample`; mmaction2 and PySlowFast stretch the clip on the source's own
+frames instead.
 
 pytorchvideo counts in seconds: D is the video's duration, d = T s / fps the clip's, at the target rate or else the
 video's own. A clip takes T of the n frames of [start, start + d), number floor(j (n-1) / (T-1)), which stretches a
@@ -37,6 +39,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from vidtok.choices import SHORT, OwnShort, Sampling, Short
+from vidtok.video.equal_parts import random_part, videomae_clips, vjepa2_clips
 from vidtok.video.sample import CLOCK_SECONDS, clip_indices, linspace_starts, random_start, resample, span
 
 STRETCHING = ("mmaction2", "pyslowfast")
@@ -178,6 +181,8 @@ def random_clip(
             edges = _segment_edges(length, frames)
             drawn = [int(rng.integers(low, high + 1)) for low, high in pairwise(edges)]
             return torch.tensor(drawn)
+        case "videomae" | "vjepa2":
+            return random_part(length, rng, frames=frames, stride=stride, videomae=rule.sampling == "videomae")
         case "torchcodec":
             start = random_start(length, whole, rng)
             return _own_frames(length, frames=frames, stride=stride, start=start, wrap=rule.short == "wrap")
@@ -219,6 +224,10 @@ def regular_clips(rule: ClipRule, length: int, clips: int, *, rate: float | None
             starts = linspace_starts(length, whole, clips) if clips > 1 else [0]
             wrap = rule.short == "wrap"
             return [_own_frames(length, frames=frames, stride=stride, start=start, wrap=wrap) for start in starts]
+        case "videomae":
+            return videomae_clips(length, clips, frames=frames, stride=stride)
+        case "vjepa2":
+            return vjepa2_clips(length, clips, frames=frames, stride=stride)
         case "segments":
             return _regular_segments(length, frames, clips)
         case _:

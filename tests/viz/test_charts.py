@@ -1,0 +1,96 @@
+"""Charts: what is drawn stands where it should, and words cannot become markup."""
+
+import math
+import re
+
+import pytest
+import torch
+
+from tests.viz.reading import read_page
+from vidtok.viz.charts import POINTS, SHOWN_BARS, Bar, Line, bars, clean, line_chart, matrix, reliability_chart
+
+NASTY = '</script><img src="a">&"\'\udcff'
+
+
+def points_of(svg):
+    found = re.findall(r'points="([^"]*)"', svg)
+    return [[tuple(map(float, pair.split(","))) for pair in run.split()] for run in found]
+
+
+def test_a_line_goes_from_corner_to_corner():
+    svg = line_chart(Line(name="loss", steps=[10, 20, 30], values=[3.0, 2.0, 1.0]))
+    (run,) = points_of(svg)
+    assert run == [(60.0, 10.0), (236.0, 92.0), (412.0, 174.0)]
+    assert ">10<" in svg
+    assert ">30<" in svg
+    assert "step 20: 2" in svg
+    assert "last 1" in svg
+    read_page(svg)
+
+
+def test_a_share_keeps_the_axis_of_zero_to_one():
+    (run,) = points_of(line_chart(Line(name="top1", steps=[0, 1], values=[0.5, 0.5]), unit=True))
+    assert [y for _, y in run] == [92.0, 92.0]
+    (flat,) = points_of(line_chart(Line(name="loss", steps=[0, 1], values=[7.0, 7.0])))
+    assert [y for _, y in flat] == [92.0, 92.0]
+
+
+def test_what_is_not_known_is_a_gap():
+    svg = line_chart(Line(name="loss", steps=[1, 2, 3, 4, 5, 6], values=[1.0, 2.0, None, math.nan, 1.0, 2.0]))
+    assert [len(run) for run in points_of(svg)] == [2, 2]
+    assert line_chart(Line(name="loss", steps=[1, 2], values=[None, math.inf])) == ""
+    assert line_chart(Line(name="loss", steps=[], values=[])) == ""
+    assert "<circle" in line_chart(Line(name="loss", steps=[3], values=[1.0]))
+
+
+def test_a_long_line_is_thinned_and_keeps_its_end():
+    steps = list(range(1, 3 * POINTS + 2))
+    (run,) = points_of(line_chart(Line(name="loss", steps=steps, values=[float(step) for step in steps])))
+    assert len(run) <= POINTS
+    assert run[-1] == (412.0, 10.0)
+
+
+def test_bars():
+    html = bars([Bar(name="wave", value=0.25, note="4 videos"), Bar(name="jump", value=None), Bar(name="x", value=1.5)])
+    assert re.findall(r"width:([\d.]+)%", html) == ["25.0", "0.0", "100.0"]
+    assert "0.250" in html
+    assert "none" in html
+    assert "<details>" not in html
+    many = bars([Bar(name=str(i), value=0.5) for i in range(SHOWN_BARS + 3)])
+    assert "<summary>3 more</summary>" in many
+    read_page(many)
+
+
+def test_a_matrix():
+    html = matrix(torch.tensor([[3, 1], [0, 0]]), ["a", "b"])
+    cells = re.findall(r"<td([^>]*)>(\d*)</td>", html)
+    assert [count for _, count in cells] == ["3", "1", "", ""]
+    assert [float(share) for share in re.findall(r"--share:([\d.]+)", html)] == [0.75, 0.25, 0.0, 0.0]
+    assert ["class=own" in words for words, _ in cells] == [True, False, False, True]
+    assert "a taken for b: 1 of 4" in html
+    read_page(html)
+
+
+def test_reliability():
+    svg = reliability_chart([(0.25, 0.5, 1), (1.0, 0.0, 4)])
+    dots = re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', svg)
+    assert [tuple(map(float, dot)) for dot in dots] == [(92.5, 115.0, 6.0), (250.0, 220.0, 9.0)]
+    assert "confidence 0.25: 0.50 right of 1" in svg
+    read_page(reliability_chart([]))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        bars([Bar(name=NASTY, value=0.5, note=NASTY)]),
+        matrix(torch.tensor([[1, 0], [0, 1]]), [NASTY, "b"]),
+        line_chart(Line(name=NASTY, steps=[1, 2], values=[1.0, 2.0])),
+    ],
+)
+def test_words_stay_words(html):
+    assert "img" not in read_page(html).tags
+    html.encode()
+
+
+def test_names_that_are_not_utf8_are_escaped():
+    assert clean("a<\udcff&") == "a&lt;\\udcff&amp;"
