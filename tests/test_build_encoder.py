@@ -12,7 +12,7 @@ from tests.models.transformers_tiny import saved_in
 from tests.runs.own_clips import encoder_file
 from tests.runs.small_encoder import MEAN, STD, small_encoder
 from vidtok.build import build_model
-from vidtok.build_encoder import encoder_of, encoder_source, network_plan, open_encoder, start_encoder
+from vidtok.build_encoder import encoder_in, encoder_source, network_plan, open_encoder, start_encoder
 from vidtok.build_train import start_source, start_weights
 from vidtok.errors import CheckpointError, ConfigError
 from vidtok.models.encoder_vivit import EncoderViViT
@@ -60,7 +60,7 @@ def test_weights_bring_their_pixels_and_other_pixels_are_refused(motion, encoder
     model = build_model(settings, "abcdefgh")
     report = start_weights(settings, model, str(start_source(settings)))
     state = open_encoder(str(encoder)).state
-    assert all(torch.equal(value, state[key]) for key, value in encoder_of(model).body.state_dict().items())
+    assert all(torch.equal(value, state[key]) for key, value in encoder_in(model).body.state_dict().items())
     assert model.normalisation == (MEAN, STD)
     assert report.missing
     assert not any(name.startswith("encoder.") for name in report.missing)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
-
 from vidtok.choices import FROM_ENCODER
 from vidtok.config import Config
 from vidtok.errors import CheckpointError, ConfigError
@@ -43,6 +41,8 @@ def network_plan(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     source = encoder_source(model)
     if source is None:
         return name, options
+    import timm  # here, as in all of vidtok, where it is used: its import takes longer than torch's
+
     timms = source.partition("=")[0]
     if timm.is_model(timms) and not Path(source).exists():
         return name, {**options, "encoder": timms}
@@ -91,7 +91,7 @@ def start_encoder(config: Config, model: Classifier, source: str) -> Report:
             f"data.mean={list(data.mean)}: the weights of model.encoder={source} say how pixels are normalised for "
             "them; set data.mean=weights and data.std=weights"
         )
-    part = encoder_of(model)
+    part = encoder_in(model)
     part.body.load_state_dict(dict(weights.state))
     model.normalise_by(mean=weights.mean, std=weights.std)
     brought = {id(parameter) for parameter in part.body.parameters()}
@@ -100,7 +100,7 @@ def start_encoder(config: Config, model: Classifier, source: str) -> Report:
     return Report(used=tuple(weights.state), resized=(), skipped=(), missing=new, notes=(note,))
 
 
-def encoder_of(model: Classifier) -> SummaryNetwork:
+def encoder_in(model: Classifier) -> SummaryNetwork:
     """The encoder in a model of FROM_ENCODER; its `body` has the weights."""
     network = model.network
     part = network.encoder if isinstance(network, EncoderViViT | EncoderProbe) else network

@@ -2,14 +2,14 @@
 
 import pytest
 
-from vidtok.data.columns import LABEL_WORDS, PATH_WORDS, is_header, plain, table_columns
+from vidtok.data.columns import LABEL_WORDS, PATH_WORDS, is_header, plain_name, table_columns
 from vidtok.errors import DataError
 
 
 def test_words_are_plain_and_apart():
     assert not set(PATH_WORDS) & set(LABEL_WORDS)
-    assert all(plain(word) == word for word in (*PATH_WORDS, *LABEL_WORDS))
-    assert plain("File_Name ") == plain("file name") == plain("fileName") == "filename"
+    assert all(plain_name(word) == word for word in (*PATH_WORDS, *LABEL_WORDS))
+    assert plain_name("File_Name ") == plain_name("file name") == plain_name("fileName") == "filename"
 
 
 def test_the_own_names_win():

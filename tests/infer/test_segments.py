@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidtok.errors import ModelError
-from vidtok.infer.segments import Cells, best_labels, find_segments, make_cells, moving_mean
+from vidtok.infer.segments import ScoredCells, best_labels, find_segments, make_cells, moving_mean
 
 
 def lengths(labels) -> list[int]:
@@ -57,8 +57,8 @@ def test_a_piece_has_the_scores_of_a_window_that_does_not_cross_the_cut():
     assert short.scores.argmax(1).tolist()[2:4] == [1, 2], "of those that hold the whole shot, the nearest"
 
 
-def cells_of(scores: list[list[float]], shots: list[int] | None = None) -> Cells:
-    return Cells(
+def cells_of(scores: list[list[float]], shots: list[int] | None = None) -> ScoredCells:
+    return ScoredCells(
         edges=np.arange(len(scores) + 1) * 0.5,
         shots=np.array(shots or [0] * len(scores), np.int64),
         scores=np.array(scores),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vidtok.errors import DataError
-from vidtok.runs.report import FileReport, named_bad, size_of
+from vidtok.runs.report import FileReport, bytes_of, named_bad
 
 COLUMNS = ("path", "ok", "cause")
 
@@ -56,7 +56,7 @@ def test_words(tmp_path: Path):
     lines = named_bad(rows)
     assert (lines[0], lines[1], lines[-1], len(lines)) == ("13 files, 12 bad", "  b0: broken", "  and 2 more", 12)
     (tmp_path / "a").write_bytes(b"12345")
-    assert [size_of(tmp_path / "a"), size_of(tmp_path), size_of(tmp_path / "none")] == ["5", "", ""]
+    assert [bytes_of(tmp_path / "a"), bytes_of(tmp_path), bytes_of(tmp_path / "none")] == ["5", "", ""]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path):

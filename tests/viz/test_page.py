@@ -1,13 +1,13 @@
 """The page as a whole: it parses, it asks for nothing, and words stay words."""
 
 from tests.viz.reading import read_page
-from vidtok.viz.page import POLICY, Section, clip, page, table
+from vidtok.viz.page import POLICY, PageSection, clip, page, table
 
 NASTY = "<b onclick=x>a</b>"
 
 
 def test_a_page():
-    sections = [Section(title=NASTY, note=NASTY, body=table([NASTY, "value"], [[NASTY, 0.5], ["b", 1]]))]
+    sections = [PageSection(title=NASTY, note=NASTY, body=table([NASTY, "value"], [[NASTY, 0.5], ["b", 1]]))]
     text = page(NASTY, sections, lead=[NASTY])
     reader = read_page(text)
     assert "b" not in reader.tags

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from vidtok.viz.time_bars import COLOURS
-from vidtok.viz.timeline import BAR_ALPHA, MOST_ROWS, Bar, clock, draw_timeline, one_font, rows_of
+from vidtok.viz.timeline import BAR_ALPHA, MOST_ROWS, TimelineBar, draw_timeline, label_rows, one_font, shown_time
 
 
-def bar(start: float, end: float, label: int) -> Bar:
-    return Bar(start_seconds=start, end_seconds=end, label=label, score=0.9)
+def bar(start: float, end: float, label: int) -> TimelineBar:
+    return TimelineBar(start_seconds=start, end_seconds=end, label=label, score=0.9)
 
 
 def columns_of(path: Path, row: int) -> np.ndarray:
@@ -41,9 +41,9 @@ def test_bars_stand_where_their_segments_are(tmp_path):
 
 def test_the_classes_that_fill_most_have_a_row_in_the_order_of_their_begin():
     bars = [bar(float(k), k + 1.0, k) for k in range(MOST_ROWS)]
-    assert rows_of([*bars, bar(20.0, 20.5, 30)]) == list(range(MOST_ROWS))
-    assert rows_of([*bars, bar(20.0, 30.0, 30), bar(30.0, 31.0, 0)]) == [*range(MOST_ROWS - 1), 30]
-    assert rows_of([bar(5.0, 6.0, 1), bar(0.0, 1.0, 4)]) == [4, 1]
+    assert label_rows([*bars, bar(20.0, 20.5, 30)]) == list(range(MOST_ROWS))
+    assert label_rows([*bars, bar(20.0, 30.0, 30), bar(30.0, 31.0, 0)]) == [*range(MOST_ROWS - 1), 30]
+    assert label_rows([bar(5.0, 6.0, 1), bar(0.0, 1.0, 4)]) == [4, 1]
 
 
 def test_nothing_to_show_is_a_picture_too(tmp_path):
@@ -57,5 +57,5 @@ def test_letters_that_the_font_has_not_are_escaped():
 
 
 def test_times_are_shown_as_players_show_them():
-    assert [clock(each, whole=True) for each in (0.0, 59.6, 61.0, 3723.0)] == ["0:00", "1:00", "1:01", "1:02:03"]
-    assert clock(4.5, whole=False) == "4.5 s"
+    assert [shown_time(each, whole=True) for each in (0.0, 59.6, 61.0, 3723.0)] == ["0:00", "1:00", "1:01", "1:02:03"]
+    assert shown_time(4.5, whole=False) == "4.5 s"

@@ -35,20 +35,20 @@ class TableColumns:
     fps: str | None
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """`File Name`, `file_name` and `filename` are one."""
     return re.sub(r"[\W_]", "", name).lower()
 
 
 def path_columns(names: Sequence[str]) -> list[str]:
     """The columns that may be the path: the one called so, or all that are called a word for it."""
-    return ["path"] if "path" in names else [name for name in names if plain(name) in PATH_WORDS]
+    return ["path"] if "path" in names else [name for name in names if plain_name(name) in PATH_WORDS]
 
 
 def label_columns(names: Sequence[str]) -> list[str]:
     """The columns that may be the label: those called so, or all that are called a word for it."""
-    own = [name for name in names if plain(name) in ("label", "labels")]
-    return own or [name for name in names if plain(name) in LABEL_WORDS]
+    own = [name for name in names if plain_name(name) in ("label", "labels")]
+    return own or [name for name in names if plain_name(name) in LABEL_WORDS]
 
 
 def table_columns(names: Sequence[str], *, source: str) -> TableColumns:
@@ -80,6 +80,6 @@ def _only(columns: Sequence[str], word: str, names: Sequence[str], *, source: st
 
 def is_header(names: Sequence[str]) -> bool:
     """Whether cells are names of columns, whether or not all that are needed are there."""
-    words = [plain(name) for name in names]
+    words = [plain_name(name) for name in names]
     is_known = any(word in PATH_WORDS for word in words) or any(word in LABEL_WORDS for word in words)
     return is_known and not any(re.fullmatch(r"-?[\d.]+", name.strip()) for name in names)

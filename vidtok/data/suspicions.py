@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidtok.data.columns import plain
+from vidtok.data.columns import plain_name
 from vidtok.data.records import Records
 from vidtok.text.classes import same_text
 
@@ -66,7 +66,7 @@ def odd_classes(train: Records, classes: Sequence[str]) -> list[str]:
     pairs: dict[tuple[int, int], None] = {}
     same: dict[str, int] = {}
     for k, name in enumerate(classes):
-        if (first := same.setdefault(plain(same_text(name)) or name, k)) != k:
+        if (first := same.setdefault(plain_name(same_text(name)) or name, k)) != k:
             pairs[first, k] = None
     places = {name: k for k, name in enumerate(classes)}
     for k in few[:MOST_LOOKED_AT]:

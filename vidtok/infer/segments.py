@@ -26,7 +26,7 @@ class Segment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cells:
+class ScoredCells:
     """A video in pieces, each with the scores of one window: the pieces of one shot have one number in `shots`."""
 
     edges: Float64[np.ndarray, "n_1"]
@@ -42,7 +42,7 @@ def make_cells(
     begin: float,
     end: float,
     cuts: Sequence[float] = (),
-) -> Cells:
+) -> ScoredCells:
     """Pieces that lie around the centres of the windows, up to the middles between them, and are divided at the cuts.
 
     windows   |-----a-----|                       a piece has the scores of the window that lies in its shot with
@@ -64,11 +64,11 @@ def make_cells(
         share = np.maximum(shared, 0) / (ends - starts)
         best = np.flatnonzero(share >= share.max() - 1e-6)
         chosen[own] = best[_nearest(centres[best], places[own])]
-    return Cells(edges=edges, shots=shots.astype(np.int64), scores=scores[chosen])
+    return ScoredCells(edges=edges, shots=shots.astype(np.int64), scores=scores[chosen])
 
 
 def find_segments(
-    cells: Cells, *, kind: ScoreKind, step_seconds: float, smooth_seconds: float = 0.0, min_seconds: float = 0.0
+    cells: ScoredCells, *, kind: ScoreKind, step_seconds: float, smooth_seconds: float = 0.0, min_seconds: float = 0.0
 ) -> list[Segment]:
     """The segments of the labelling whose scores have the highest sum, of those without a part below `min_seconds`.
 

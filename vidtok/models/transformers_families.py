@@ -69,40 +69,45 @@ class Family:
     """Positions, class tokens and their like: parameters that weight decay should spare."""
 
 
-def pair(value: Any) -> Pair:
+def rows_columns_of(value: Any) -> Pair:
     """Rows and columns, from one number for both or from two."""
     rows, columns = (value, value) if isinstance(value, int) else tuple(value)[-2:]
     return int(rows), int(columns)
 
 
 def _vjepa2(config: Any) -> Geometry:
-    return Geometry(cell=(config.tubelet_size, *pair(config.patch_size)), square=True)
+    return Geometry(cell=(config.tubelet_size, *rows_columns_of(config.patch_size)), square=True)
 
 
 def _tubelets(config: Any) -> Geometry:
     """VideoPrism and ViViT, whose tubelet is three numbers."""
     frames, rows, columns = config.tubelet_size
     beside = 1 if config.model_type == "vivit" else 0
-    return Geometry(cell=(frames, rows, columns), frames=config.num_frames, size=pair(config.image_size), beside=beside)
+    return Geometry(
+        cell=(frames, rows, columns), frames=config.num_frames, size=rows_columns_of(config.image_size), beside=beside
+    )
 
 
 def _videomae(config: Any) -> Geometry:
-    cell = (config.tubelet_size, *pair(config.patch_size))
-    return Geometry(cell=cell, frames=config.num_frames, size=pair(config.image_size))
+    cell = (config.tubelet_size, *rows_columns_of(config.patch_size))
+    return Geometry(cell=cell, frames=config.num_frames, size=rows_columns_of(config.image_size))
 
 
 def _timesformer(config: Any) -> Geometry:
     if config.attention_type == "space_only":
         raise ModelError("TimeSformer with attention_type='space_only' has no tokens in time; take another encoder")
     return Geometry(
-        cell=(1, *pair(config.patch_size)), frames=config.num_frames, size=pair(config.image_size), beside=1
+        cell=(1, *rows_columns_of(config.patch_size)),
+        frames=config.num_frames,
+        size=rows_columns_of(config.image_size),
+        beside=1,
     )
 
 
 def _hiera(config: Any) -> Geometry:
-    (rows, columns), (down, right) = pair(config.patch_stride), pair(config.query_stride)
+    (rows, columns), (down, right) = rows_columns_of(config.patch_stride), rows_columns_of(config.query_stride)
     pools = config.num_query_pool
-    return Geometry(cell=(1, rows * down**pools, columns * right**pools), size=pair(config.image_size))
+    return Geometry(cell=(1, rows * down**pools, columns * right**pools), size=rows_columns_of(config.image_size))
 
 
 def _pe_video(config: Any) -> Geometry:
@@ -116,25 +121,28 @@ def _pe_video(config: Any) -> Geometry:
         if plan is None:
             raise ModelError(f"PE-Video on {inside.architecture!r}: timm does not say which pictures it takes")
         told = plan.input_size[-2:]
-    size = pair(told)
+    size = rows_columns_of(told)
     return Geometry(cell=(1, *size), size=size, beside=1)
 
 
 def _dinov3(config: Any) -> Geometry:
-    return Geometry(cell=(1, *pair(config.patch_size)), beside=1 + config.num_register_tokens)
+    return Geometry(cell=(1, *rows_columns_of(config.patch_size)), beside=1 + config.num_register_tokens)
 
 
 def _siglip(config: Any) -> Geometry:
-    return Geometry(cell=(1, *pair(config.patch_size)), size=pair(config.image_size))
+    return Geometry(cell=(1, *rows_columns_of(config.patch_size)), size=rows_columns_of(config.image_size))
 
 
 def _clip(config: Any) -> Geometry:
-    return Geometry(cell=(1, *pair(config.patch_size)), size=pair(config.image_size), beside=1)
+    return Geometry(cell=(1, *rows_columns_of(config.patch_size)), size=rows_columns_of(config.image_size), beside=1)
 
 
 def _xclip(config: Any) -> Geometry:
     return Geometry(
-        cell=(1, *pair(config.patch_size)), frames=config.num_frames, size=pair(config.image_size), beside=1
+        cell=(1, *rows_columns_of(config.patch_size)),
+        frames=config.num_frames,
+        size=rows_columns_of(config.image_size),
+        beside=1,
     )
 
 

@@ -13,7 +13,7 @@ from vidtok.errors import CheckpointError, ModelError
 from vidtok.models.colours import Colours
 from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.transformers_encoder import encoder_class, encoder_of, library_errors
-from vidtok.models.transformers_families import OPENED, Family, pair
+from vidtok.models.transformers_families import OPENED, Family, rows_columns_of
 from vidtok.models.weights.transformers_config import normalisation_of, read_settings
 
 CONFIG = "config.json"
@@ -39,7 +39,7 @@ def open_folder(folder: Path, *, name: str, source: str) -> EncoderWeights:
     """
     config = read_config(folder)
     family, saved = check_kind(folder, config)
-    check_files(folder)
+    check_weight_files(folder)
     size, (mean, std) = read_pixels(folder)
     try:
         made = encoder_class(saved)
@@ -66,7 +66,7 @@ def open_folder(folder: Path, *, name: str, source: str) -> EncoderWeights:
         geometry = family.geometry(part.config)
         frames = geometry.frames or geometry.cell[0]
         with torch.device("meta"):
-            body, _ = encoder_of(plan, clip=(frames, *pair(size)))
+            body, _ = encoder_of(plan, clip=(frames, *rows_columns_of(size)))
     except ModelError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     return EncoderWeights(
@@ -112,7 +112,7 @@ def check_kind(folder: Path, config: Mapping[str, Any]) -> tuple[Family, str]:
     return OPENED[saved[0]], saved[0]
 
 
-def check_files(folder: Path) -> None:
+def check_weight_files(folder: Path) -> None:
     """CheckpointError unless the weights are safetensors, and the model's own."""
     if (folder / "adapter_config.json").exists():
         raise CheckpointError(f"{folder}: holds an adapter of other weights; merge the two and save them as one model")

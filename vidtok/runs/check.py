@@ -8,7 +8,7 @@ from pathlib import Path
 from vidtok.choices import Backend
 from vidtok.data.classes import ClassIndex
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import FileReport, Row, fill, named_bad, named_damaged, size_of
+from vidtok.runs.report import FileReport, ReportRow, bytes_of, fill, named_bad, named_damaged
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.classes import class_order
 from vidtok.text.console import say
@@ -57,7 +57,7 @@ def run_check(
         if known := len(videos.names) - len(jobs):
             say(f"{known} of {len(videos.names)} files are known from {report.path}; --fresh reads them again")
         fill(
-            *(report, work, jobs, lambda name, done: report_row(name, jobs[name], done, backend)),
+            *(report, work, jobs, lambda name, done: check_row(name, jobs[name], done, backend)),
             total=len(videos.names),
             workers=workers or usable_cores(),
             timeout_seconds=timeout_seconds,
@@ -81,13 +81,13 @@ class Check:
         return check_video(path, backend=self.backend, timeout_seconds=self.timeout_seconds, on_frame=alive)
 
 
-def is_known(row: Row | None, path: Path, backend: str) -> bool:
+def is_known(row: ReportRow | None, path: Path, backend: str) -> bool:
     """Whether the report says that this file is good, as this backend reads it."""
-    return row is not None and row["ok"] == "yes" and row["backend"] == backend and row["bytes"] == size_of(path)
+    return row is not None and row["ok"] == "yes" and row["backend"] == backend and row["bytes"] == bytes_of(path)
 
 
-def report_row(name: str, path: Path, done: Done, backend: str) -> Row:
-    row = dict.fromkeys(COLUMNS, "") | {"path": name, "bytes": size_of(path), "backend": backend}
+def check_row(name: str, path: Path, done: Done, backend: str) -> ReportRow:
+    row = dict.fromkeys(COLUMNS, "") | {"path": name, "bytes": bytes_of(path), "backend": backend}
     if done.cause is not None:
         return row | {"ok": "no", "cause": done.cause.removeprefix(f"{path}: ")}
     facts: VideoFacts = done.result
@@ -105,7 +105,7 @@ def report_row(name: str, path: Path, done: Done, backend: str) -> Row:
     }
 
 
-def summary(rows: Sequence[Row]) -> list[str]:
+def summary(rows: Sequence[ReportRow]) -> list[str]:
     """What a person wants to know of the report."""
     good = [row for row in rows if row["ok"] == "yes"]
     lines = named_bad(rows)

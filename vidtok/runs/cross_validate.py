@@ -15,7 +15,7 @@ from vidtok.config_io import check, find_config
 from vidtok.data.folds import FoldTable, read_folds
 from vidtok.data.motion import MOTION_FILES, render_motion
 from vidtok.errors import ConfigError
-from vidtok.runs.fold_results import finish, read_results
+from vidtok.runs.fold_results import finish, part_results
 from vidtok.runs.parts import PartRun, prepare, run_parts
 
 # The start: the recipe of configs/motion_vivit_tl8.yaml, whatever the network, the clip and the batch are.
@@ -178,10 +178,10 @@ def find_motion(folder: Path, *, records: int, frames: int, size: tuple[int, int
 
 
 def tell_fold(part: PartRun) -> str:
-    name, figures, single = read_results(part)
+    name, figures, single = part_results(part)
     return f"{part.name} | {figures['n']} videos | {name} {figures[name]:.3f} | 1 view {single[name]:.3f}"
 
 
 def tell_start(part: PartRun) -> str:
-    name, figures, _ = read_results(part)
+    name, figures, _ = part_results(part)
     return f"{part.name} | motion, {figures['n']} videos | {name} {figures[name]:.3f} | {part.folder}"

@@ -16,7 +16,7 @@ from vidtok.runs.each_file import Done, each_file
 from vidtok.runs.lists import write_classes
 from vidtok.runs.prepare import DEFAULTS, Settings, is_finished, keep_settings, target_names
 from vidtok.runs.progress import FileProgress
-from vidtok.runs.report import GRACE_SECONDS, FileReport, Row, named_bad, named_damaged, size_of
+from vidtok.runs.report import GRACE_SECONDS, FileReport, ReportRow, bytes_of, named_bad, named_damaged
 from vidtok.runs.video_set import VideoSet
 from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
@@ -90,12 +90,12 @@ def run_cut(
                     if row["ok"] == "no":
                         progress.say(f"bad: {row['path']}: {row['cause']}")
                     progress.add(bad=row["ok"] == "no")
-        rows = [final_row(report.rows.get(name), name, cut, homes[name]) for name, cut in cuts.items()]
+        rows = [cut_row(report.rows.get(name), name, cut, homes[name]) for name, cut in cuts.items()]
     report.write({**report.rows, **{row["path"]: row for row in rows}}.values())
     good = {row["path"] for row in rows if row["ok"] == "yes"}
     if names is not None and given is None:
         write_classes(out / "classes.txt", names)
-    written = [write_list(*pair, good, out, names) for pair in zip(lists, targets, strict=True)]
+    written = [write_cut_list(*pair, good, out, names) for pair in zip(lists, targets, strict=True)]
     say("\n".join([*named_bad(rows), *named_damaged(rows)]))
     say(f"report: {report.path}" + "".join(f"\nlist: {path}" for path in written))
     return len(rows) - len(good)
@@ -146,7 +146,7 @@ def _part(record: Record) -> tuple[float, float | None]:
     return record.start_seconds or 0.0, record.end_seconds
 
 
-def rows_of(job: Job, done: Done, out: Path) -> list[Row]:
+def rows_of(job: Job, done: Done, out: Path) -> list[ReportRow]:
     """A row for each cut of a video; where the video failed, those that were finished before it are good."""
     source, cuts = job
     rows = []
@@ -157,7 +157,7 @@ def rows_of(job: Job, done: Done, out: Path) -> list[Row]:
             row = _row(name, cut, source) | {"frames": str(facts.frames), "damaged_frames": str(facts.damaged_frames)}
             rows.append(row | {"ok": "yes", "bytes": str(facts.bytes)})
         elif facts is None and cut.target.is_file():
-            rows.append(_row(name, cut, source) | {"ok": "yes", "bytes": size_of(cut.target)})
+            rows.append(_row(name, cut, source) | {"ok": "yes", "bytes": bytes_of(cut.target)})
         else:
             part_file(cut.target, process=done.process).unlink(missing_ok=True)  # left by a process that died
             cause = str(facts if facts is not None else done.cause).removeprefix(f"{source}: ")
@@ -165,20 +165,20 @@ def rows_of(job: Job, done: Done, out: Path) -> list[Row]:
     return rows
 
 
-def final_row(row: Row | None, name: str, cut: Cut, source: Path) -> Row:
+def cut_row(row: ReportRow | None, name: str, cut: Cut, source: Path) -> ReportRow:
     """The report's row, or for a file that was finished when the run was killed, before its row, what is known."""
     if row is not None and (row["ok"] == "yes" or not cut.target.is_file()):
         return row
-    return _row(name, cut, source) | {"ok": "yes", "bytes": size_of(cut.target)}
+    return _row(name, cut, source) | {"ok": "yes", "bytes": bytes_of(cut.target)}
 
 
 def _row(name: str, cut: Cut, source: Path) -> dict[str, str]:
-    known = {"path": name, "source": str(source), "bytes_before": size_of(source)}
+    known = {"path": name, "source": str(source), "bytes_before": bytes_of(source)}
     times = {"start": _words(cut.start_seconds or 0.0), "end": _words(cut.end_seconds)}
     return dict.fromkeys(COLUMNS, "") | known | times
 
 
-def write_list(
+def write_cut_list(
     records: Records, targets: Sequence[str], good: set[str], out: Path, classes: Sequence[str] | None
 ) -> Path:
     """The list anew: a line for each record that could be cut, whose labels' own times count from its start."""

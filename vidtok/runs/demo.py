@@ -33,12 +33,12 @@ def run_demo(
     trained = run_train(cfg, [f"run.dir={json.dumps(str(out))}", *lists_here, *overrides])
     if not trained.finished:
         return 130
-    plain = results(out / "test")
+    plain = read_figures(out / "test")
 
     def control(name: str) -> dict[str, float]:
         folder = out / f"test_{name}"
         run_test(out, [f"eval.control={name}"], out=folder)
-        return results(folder)
+        return read_figures(folder)
 
     repeated = max(control(name)["top1"] for name in REPEATED)
     shuffled = control("shuffle")["top1"]
@@ -91,7 +91,7 @@ class DemoFigures:
         return [words for met, words in marks if not met]
 
 
-def results(folder: Path) -> dict[str, float]:
+def read_figures(folder: Path) -> dict[str, float]:
     """The figures of a test's results.json."""
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return {"top1": content["figures"]["top1"], "opposite": content["opposite"] or 0.0}

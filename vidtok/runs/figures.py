@@ -13,7 +13,7 @@ from vidtok.data.lists import Records
 from vidtok.infer.bootstrap import CONFIDENCE
 from vidtok.infer.detail import Detail, measure_detail
 from vidtok.infer.evaluate import Predictions
-from vidtok.runs.results import words
+from vidtok.runs.results import figure_words
 
 FIGURE_WORDS = {
     "top1": "top1",
@@ -70,7 +70,7 @@ def figure_lines(detail: Detail, views: Mapping[str, Mapping[str, float]], *, gr
         lines.append(f"{FIGURE_WORDS[name]:<20} {each.value:6.3f}{around}")
     if detail.bins:
         lines.append(f"{'calibration error':<20} {detail.calibration:6.3f}")
-    return [*lines, "by views: " + " | ".join(f"{name} {words(values)}" for name, values in views.items())]
+    return [*lines, "by views: " + " | ".join(f"{name} {figure_words(values)}" for name, values in views.items())]
 
 
 def mistake_rows(

@@ -17,7 +17,7 @@ from vidtok.viz.confusion import scores_confusion
 SPREAD = "standard deviation over the folds (divisor n - 1)"
 
 
-def read_results(part: PartRun) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def part_results(part: PartRun) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Name of the figure that counts, all figures with all views, and with a single one."""
     content = json.loads(part.results.read_text(encoding="utf-8"))
     figures, single = content["figures"], content["single_view"]
@@ -36,9 +36,9 @@ def finish(
     """Print the table and the last line, write results.json and what all folds have together; the exit status."""
     rows = []
     for part, (fold, seed) in zip(parts, [(fold, seed) for seed in seeds for fold in folds], strict=True):
-        name, figures, single = read_results(part)
+        name, figures, single = part_results(part)
         rows.append({"fold": fold, "seed": seed, **figures, "single_view": single[name], "folder": str(part.folder)})
-    name = read_results(parts[0])[0]
+    name = part_results(parts[0])[0]
     by_fold = {fold: [row for row in rows if row["fold"] == fold] for fold in folds}
     fold_means = {fold: statistics.fmean(row[name] for row in own) for fold, own in by_fold.items()}
     seed_means = {seed: statistics.fmean(row[name] for row in rows if row["seed"] == seed) for seed in seeds}

@@ -24,7 +24,7 @@ def run_models(pattern: str = "*", *, check_file: str | Path | None = None, writ
     if check_file is not None:
         return check_table(Path(check_file), table)
     if write is not None:
-        before, _, after = around(Path(write))
+        before, _, after = between_markers(Path(write))
         Path(write).write_text(f"{before}\n{table}\n{after}", encoding="utf-8")
         return 0
     print(table)
@@ -81,7 +81,7 @@ def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seq
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rules, *rows))
 
 
-def around(file: Path) -> tuple[str, str, str]:
+def between_markers(file: Path) -> tuple[str, str, str]:
     """A file's text up to the first marker, between the markers, and from the second one on."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def around(file: Path) -> tuple[str, str, str]:
 
 def check_table(file: Path, table: str) -> int:
     """0 where the file holds this table; otherwise 1, after the lines in which they differ."""
-    there, here = around(file)[1].strip().splitlines(), table.splitlines()
+    there, here = between_markers(file)[1].strip().splitlines(), table.splitlines()
     if there == here:
         return 0
     print(f"{file}: the table of models is out of date; mend it by: python tools/model_table.py --write {file}")

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vidtok.errors import ConfigError, DataError
 from vidtok.runs.each_file import Done
-from vidtok.runs.report import FileReport, Row, fill, named_bad, named_damaged, size_of
+from vidtok.runs.report import FileReport, ReportRow, bytes_of, fill, named_bad, named_damaged
 from vidtok.runs.video_set import VideoSet, find_videos
 from vidtok.text.console import say
 from vidtok.train.parallel import usable_cores
@@ -81,7 +81,7 @@ def run_prepare(
             say(f"{finished} of {len(targets)} files are in {out} already")
         fill(
             *(report, Prepare(settings=settings, timeout_seconds=timeout_seconds), jobs),
-            lambda name, done: report_row(name, targets[name], jobs[name], done),
+            lambda name, done: prepare_row(name, targets[name], jobs[name], done),
             total=len(targets),
             workers=workers or usable_cores(),
             timeout_seconds=timeout_seconds,
@@ -148,16 +148,16 @@ def keep_settings(path: Path, settings: Settings) -> None:
     path.write_text(json.dumps(ours) + "\n", encoding="utf-8")
 
 
-def is_finished(row: Row | None, source: Path, target: Path) -> bool:
+def is_finished(row: ReportRow | None, source: Path, target: Path) -> bool:
     """Whether the target is there (it is written whole or not at all) and, if known, of the source as it is now."""
     if not target.is_file():
         return False
-    return row is None or row["ok"] == "no" or not source.exists() or row["bytes_before"] == size_of(source)
+    return row is None or row["ok"] == "no" or not source.exists() or row["bytes_before"] == bytes_of(source)
 
 
-def report_row(name: str, target: str, job: tuple[Path, Path], done: Done) -> Row:
+def prepare_row(name: str, target: str, job: tuple[Path, Path], done: Done) -> ReportRow:
     source, written = job
-    row = dict.fromkeys(COLUMNS, "") | {"path": name, "target": target, "bytes_before": size_of(source)}
+    row = dict.fromkeys(COLUMNS, "") | {"path": name, "target": target, "bytes_before": bytes_of(source)}
     if done.cause is not None:
         written.unlink(missing_ok=True)  # what was made of the file that was there before
         part_file(written, process=done.process).unlink(missing_ok=True)  # left by a process that died
@@ -178,15 +178,15 @@ def report_row(name: str, target: str, job: tuple[Path, Path], done: Done) -> Ro
     }
 
 
-def final_row(row: Row | None, name: str, source: Path, target: str, out: Path) -> Row:
+def final_row(row: ReportRow | None, name: str, source: Path, target: str, out: Path) -> ReportRow:
     """The report's row, or for a video that was finished when the run was killed, before its row, what is known."""
     if row is not None and (row["ok"] == "yes" or not (out / target).is_file()):
         return row
-    known = {"path": name, "ok": "yes", "target": target, "bytes_before": size_of(source)}
-    return dict.fromkeys(COLUMNS, "") | known | {"bytes": size_of(out / target)}
+    known = {"path": name, "ok": "yes", "target": target, "bytes_before": bytes_of(source)}
+    return dict.fromkeys(COLUMNS, "") | known | {"bytes": bytes_of(out / target)}
 
 
-def sizes(rows: Sequence[Row]) -> list[str]:
+def sizes(rows: Sequence[ReportRow]) -> list[str]:
     pairs = [
         (int(row["bytes_before"]), int(row["bytes"])) for row in rows if row["ok"] == "yes" and row["bytes_before"]
     ]
@@ -194,9 +194,11 @@ def sizes(rows: Sequence[Row]) -> list[str]:
     return [f"{before:.1f} MiB before, {after:.1f} MiB after"] if pairs else []
 
 
-def gain(videos: VideoSet, rows: Sequence[Row], out: Path, short_side: int, *, timeout_seconds: float) -> list[str]:
+def gain(
+    videos: VideoSet, rows: Sequence[ReportRow], out: Path, short_side: int, *, timeout_seconds: float
+) -> list[str]:
     """Processor time of a random training clip before and after, on a sample of the files whose originals are there."""
-    there = [row for row in rows if row["ok"] == "yes" and row["bytes_before"] == size_of(videos.path(row["path"]))]
+    there = [row for row in rows if row["ok"] == "yes" and row["bytes_before"] == bytes_of(videos.path(row["path"]))]
     rng = random.Random(0)
     picked = rng.sample(there, min(MEASURED_FILES, len(there)))
     if not picked:

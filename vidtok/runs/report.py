@@ -11,7 +11,7 @@ from vidtok.errors import DataError
 from vidtok.runs.each_file import Done, Work, each_file
 from vidtok.runs.progress import FileProgress
 
-Row = Mapping[str, str]
+ReportRow = Mapping[str, str]
 GRACE_SECONDS = 10.0  # a reader that is too slow may say so itself
 SHOWN_FILES = 10  # named where there are more
 
@@ -27,7 +27,7 @@ class FileReport:
         self.path = path
         self.columns = tuple(columns)
         known = self._read()
-        self.rows: dict[str, Row] = {} if fresh else known
+        self.rows: dict[str, ReportRow] = {} if fresh else known
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.write(self.rows.values())
@@ -35,7 +35,7 @@ class FileReport:
             raise DataError(f"{path}: cannot be written: {error.strerror}; name another folder") from error
         self._file = open(path, "a", encoding="utf-8", newline="", errors="surrogateescape")  # noqa: SIM115
 
-    def _read(self) -> dict[str, Row]:
+    def _read(self) -> dict[str, ReportRow]:
         if not self.path.is_file():
             return {}
         with open(self.path, encoding="utf-8", newline="", errors="surrogateescape") as file:
@@ -47,13 +47,13 @@ class FileReport:
         whole = (dict(zip(self.columns, row, strict=True)) for row in rows if len(row) == len(self.columns))
         return {row["path"]: row for row in whole}
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ReportRow) -> None:
         """Into the file at once."""
         self.rows[row["path"]] = row
         csv.DictWriter(self._file, self.columns, lineterminator="\n").writerow(row)
         self._file.flush()
 
-    def write(self, rows: Iterable[Row]) -> None:
+    def write(self, rows: Iterable[ReportRow]) -> None:
         """The file anew, with these rows."""
         aside = self.path.with_name(f".{self.path.name}.part")
         with open(aside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file:
@@ -73,7 +73,7 @@ def fill(
     report: FileReport,
     work: Work,
     jobs: Mapping[str, Any],
-    to_row: Callable[[str, Done], Row],
+    to_row: Callable[[str, Done], ReportRow],
     *,
     total: int,
     workers: int,
@@ -102,7 +102,7 @@ def fill(
             raise
 
 
-def size_of(path: Path) -> str:
+def bytes_of(path: Path) -> str:
     """Bytes of a file; nothing for a folder and for what is not there."""
     try:
         return str(path.stat().st_size) if not path.is_dir() else ""
@@ -110,7 +110,7 @@ def size_of(path: Path) -> str:
         return ""
 
 
-def named_bad(rows: Sequence[Row]) -> list[str]:
+def named_bad(rows: Sequence[ReportRow]) -> list[str]:
     """Lines that name the first bad files with their causes."""
     bad = [row for row in rows if row["ok"] == "no"]
     more = [f"  and {len(bad) - SHOWN_FILES} more"] if len(bad) > SHOWN_FILES else []
@@ -121,7 +121,7 @@ def named_bad(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def named_damaged(rows: Sequence[Row]) -> list[str]:
+def named_damaged(rows: Sequence[ReportRow]) -> list[str]:
     """Lines that name the first files in which damage has spoiled frames that the decoder gives all the same."""
     damaged = [row for row in rows if row["ok"] == "yes" and row["damaged_frames"] not in ("", "0")]
     if not damaged:

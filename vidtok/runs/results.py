@@ -48,13 +48,13 @@ def result_line(
     parts = [
         f"{val.source.resolve().parent.name} {val.source.stem} n={figures.n} failed={figures.failed}{damaged}",
         protocol,
-        words(figures.values if charades is None else {**figures.values, "mAP_charades": charades}),
-        f"1 view {words(single.values)}",
+        figure_words(figures.values if charades is None else {**figures.values, "mAP_charades": charades}),
+        f"1 view {figure_words(single.values)}",
     ]
     if largest_class is not None:
         parts.append(f"largest class {largest_class:.3f}")
     if figures.failed:
-        parts.append(f"readable only {words(figures.readable)}")
+        parts.append(f"readable only {figure_words(figures.readable)}")
     if figures.empty_classes:
         parts.append(f"{figures.empty_classes} classes without a video left out")
     if opposite is not None and config.eval.opposites:
@@ -69,7 +69,7 @@ def largest_share(labels: Sequence[tuple[int, ...]]) -> float | None:
     return max(Counter(own[0] for own in labels).values()) / len(labels)
 
 
-def words(figures: Mapping[str, float]) -> str:
+def figure_words(figures: Mapping[str, float]) -> str:
     return " ".join(f"{name} {value:.3f}" for name, value in figures.items())
 
 

@@ -15,12 +15,12 @@ from vidtok.errors import DataError, ModelError, VidtokError
 from vidtok.metrics import confusion, taken_for
 from vidtok.runs.figures import FIGURE_WORDS
 from vidtok.runs.looks import Look
-from vidtok.runs.results import words
+from vidtok.runs.results import figure_words
 from vidtok.train.log import read_log
 from vidtok.types import Record
 from vidtok.viz.charts import Bar, Line, bars, clean, line_chart, matrix, reliability_chart
 from vidtok.viz.embedded import Embedded, embedded
-from vidtok.viz.page import Section, clip, page, table
+from vidtok.viz.page import PageSection, clip, page, table
 
 REPORT = "report.html"
 SHOWN_CLASSES = 40
@@ -83,10 +83,10 @@ def write_report(folder: Path, *, look: Look | None = None) -> Path:
     run = folder if is_fit or (folder / "log.jsonl").is_file() else folder.resolve().parent
     mistakes = results.get("mistakes", [])[:SHOWN_MISTAKES]
     sections = [
-        Section(title="Figures", note=_interval_words(detail), body=_figures(results)),
+        PageSection(title="Figures", note=_interval_words(detail), body=_figures(results)),
         *_curves(run),
         *_by_class(detail, scores, labels, classes),
-        Section(
+        PageSection(
             title="Confidence",
             note=f"Expected calibration error {_number(detail['calibration_error'])}: the mean distance of the dots "
             "from the diagonal, by their number of answers, which their area shows. Upwards the share that is right: "
@@ -125,7 +125,7 @@ def _figures(results: Mapping[str, Any]) -> str:
         around = "" if each["low"] is None else f"{each['low']:.3f} … {each['high']:.3f}"
         rows.append([FIGURE_WORDS.get(name) or name, _number(each["value"]), around])
     views = [
-        [title, words({key: value for key, value in results[name].items() if key in FIGURE_WORDS})]
+        [title, figure_words({key: value for key, value in results[name].items() if key in FIGURE_WORDS})]
         for title, name in (("one view", "single_view"), ("clips, centre crop", "clips_only"), ("all views", "figures"))
         if name in results
     ]
@@ -136,7 +136,7 @@ def _figures(results: Mapping[str, Any]) -> str:
     return body + (f"<details><summary>protocol</summary>{table(['key', 'value'], told)}</details>" if told else "")
 
 
-def _curves(run: Path) -> list[Section]:
+def _curves(run: Path) -> list[PageSection]:
     """Loss, validation and learning rate of a training run; nothing where there is no log."""
     if not (run / "log.jsonl").is_file():
         return []
@@ -155,10 +155,10 @@ def _curves(run: Path) -> list[Section]:
         )
         if drawn := line_chart(line, unit=unit):
             charts.append(f"<div><h3>{clean(line.name)}</h3>{drawn}</div>")
-    return [Section(title="Training", body=f'<div class="charts">{"".join(charts)}</div>')] if charts else []
+    return [PageSection(title="Training", body=f'<div class="charts">{"".join(charts)}</div>')] if charts else []
 
 
-def _by_class(detail: Mapping[str, Any], scores: Tensor, labels: Tensor, classes: Sequence[str]) -> list[Section]:
+def _by_class(detail: Mapping[str, Any], scores: Tensor, labels: Tensor, classes: Sequence[str]) -> list[PageSection]:
     """The worst classes first, and what was taken for what."""
     single = bool(len(labels)) and bool((labels.sum(1) == 1).all())
     figure = "accuracy" if single else "average_precision"
@@ -170,16 +170,16 @@ def _by_class(detail: Mapping[str, Any], scores: Tensor, labels: Tensor, classes
     left_out = len(classes) - len(known)
     note = f"{figure.replace('_', ' ').capitalize()}, the lowest first."
     note += f" {left_out} classes have no video." if left_out else ""
-    sections = [Section(title="Classes", note=note, body=bars(rows))]
+    sections = [PageSection(title="Classes", note=note, body=bars(rows))]
     if not single:
         return sections
     if len(classes) <= SHOWN_CLASSES:
         own = [tuple(row.nonzero()[:, 0].tolist()) for row in labels]
         counts = confusion(taken_for(scores, own), labels.int().argmax(1), classes=len(classes))
         note = "Rows: the true class; columns: what it was taken for."
-        return [*sections, Section(title="Confusion", note=note, body=matrix(counts, classes))]
+        return [*sections, PageSection(title="Confusion", note=note, body=matrix(counts, classes))]
     pairs = [[f"{each['class']} → {each['taken_for']}", each["videos"]] for each in detail["confusions"]]
-    return [*sections, Section(title="Confusion", body=table(["true class → taken for", "videos"], pairs))]
+    return [*sections, PageSection(title="Confusion", body=table(["true class → taken for", "videos"], pairs))]
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
@@ -213,7 +213,7 @@ def _caption(row: Mapping[str, Any]) -> str:
     )
 
 
-def _mistakes(rows: Sequence[Mapping[str, Any]]) -> list[Section]:
+def _mistakes(rows: Sequence[Mapping[str, Any]]) -> list[PageSection]:
     """The surest mistakes as videos."""
     if not rows:
         return []
@@ -226,10 +226,10 @@ def _mistakes(rows: Sequence[Mapping[str, Any]]) -> list[Section]:
         else:
             cards.append(clip(seen.video, seen.poster, _caption(row)))
     note = "The surest mistakes first. They play while pointed at, or when tapped."
-    return [Section(title="Mistakes", note=note, body=f'<div class="clips">{"".join(cards)}</div>')]
+    return [PageSection(title="Mistakes", note=note, body=f'<div class="clips">{"".join(cards)}</div>')]
 
 
-def _attention(rows: Sequence[Mapping[str, Any]], look: Look | None) -> list[Section]:
+def _attention(rows: Sequence[Mapping[str, Any]], look: Look | None) -> list[PageSection]:
     """Where the network looks in some of these; nothing for a network that cannot say."""
     cards: list[str] = []
     if look is None:
@@ -246,14 +246,14 @@ def _attention(rows: Sequence[Mapping[str, Any]], look: Look | None) -> list[Sec
         cards.append(clip(seen.video, seen.poster, _caption(row) + told))
         if len(cards) == 2:
             break
-    return [Section(title="Where it looks", body=f'<div class="maps">{"".join(cards)}</div>')] if cards else []
+    return [PageSection(title="Where it looks", body=f'<div class="maps">{"".join(cards)}</div>')] if cards else []
 
 
-def _failures(folder: Path) -> list[Section]:
+def _failures(folder: Path) -> list[PageSection]:
     """The videos that could not be decoded."""
     file = folder / "failed.csv"
     if not file.is_file():
         return []
     rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))[1:]
     note = f"{len(rows)} videos, which count as wrong; all of them are in {file.name}."
-    return [Section(title="Could not be decoded", note=note, body=table(["path", "cause"], rows[:SHOWN_FAILURES]))]
+    return [PageSection(title="Could not be decoded", note=note, body=table(["path", "cause"], rows[:SHOWN_FAILURES]))]

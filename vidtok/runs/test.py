@@ -24,10 +24,10 @@ from vidtok.runs.folders import make_folder
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.looks import looks_of
 from vidtok.runs.results import (
+    figure_words,
     largest_share,
     opposite_share,
     result_line,
-    words,
     write_class_figures,
     write_damaged,
     write_failed,
@@ -280,7 +280,7 @@ def test(
         write_class_figures(out, scores, predictions.labels, model.classes)
         write_failed(out / "failed.csv", predictions)
         write_damaged(damaged := out / "damaged.csv", predictions)
-        heading = f"test: {words(figures.values)}, {views.count} views"
+        heading = f"test: {figure_words(figures.values)}, {views.count} views"
         picture = scores_confusion(scores, predictions.labels, model.classes, heading=heading)
         if picture is not None:
             picture.save(out / CONFUSION)

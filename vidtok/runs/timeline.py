@@ -22,7 +22,7 @@ from vidtok.runs.progress import FileProgress
 from vidtok.text.console import say
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
-from vidtok.viz.timeline import Bar, draw_timeline
+from vidtok.viz.timeline import TimelineBar, draw_timeline
 
 COLUMNS: Sequence[str] = ("start_seconds", "end_seconds", "class", "score")
 
@@ -229,7 +229,9 @@ def write_timeline(
 
     def picture(path: Path) -> None:
         bars = [
-            Bar(start_seconds=each.start_seconds, end_seconds=each.end_seconds, label=each.label, score=each.score)
+            TimelineBar(
+                start_seconds=each.start_seconds, end_seconds=each.end_seconds, label=each.label, score=each.score
+            )
             for each in segments
         ]
         ends = (found.begin_seconds, found.end_seconds)

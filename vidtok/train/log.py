@@ -22,7 +22,7 @@ SAID = ("text", "cause", "origin")
 """Values of events that are words for a person."""
 
 
-class Bar(tqdm):
+class ProgressBar(tqdm):
     monitor_interval = 0  # no thread of its own: processes are forked beside it
 
 
@@ -59,7 +59,7 @@ class Log:
             self._file.write(b"\n")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
         if shows_a_bar():
-            self._bar = Bar(total=steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.1)
+            self._bar = ProgressBar(total=steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.1)
 
     def event(self, kind: str, **values: Any) -> None:
         """One line of the log; a number that is not finite becomes null, which JSON has."""

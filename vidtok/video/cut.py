@@ -11,11 +11,11 @@ from vidtok.video.prepare import (
     Prepared,
     check_written,
     clock_ticks,
-    encoder_options,
     named_target,
     opened_mp4,
     part_file,
     prepared_size,
+    video_encoder_options,
 )
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.sample import no_part_words, part_frames
@@ -66,7 +66,7 @@ def cut_video(
                 outcomes[place] = no_part_words(seconds, **times)
         if not works:
             return outcomes
-        options = encoder_options(gop=gop, crf=crf, preset=preset)
+        options = video_encoder_options(gop=gop, crf=crf, preset=preset)
         size = prepared_size(video.size, short_side)  # before the pass: asking for the size decodes a frame
         for index, frame in enumerate(every_frame(video, stop=max(work.stop for work in works))):
             for work in works:

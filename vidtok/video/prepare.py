@@ -104,7 +104,7 @@ def prepare_video(
                     ticks=ticks,
                     clock=clock,
                     late=late,
-                    options=encoder_options(gop=gop, crf=crf, preset=preset),
+                    options=video_encoder_options(gop=gop, crf=crf, preset=preset),
                 )
                 for frame in every_frame(video):
                     encoding.put(frame)
@@ -131,7 +131,7 @@ def prepare_video(
     return facts
 
 
-def encoder_options(*, gop: int, crf: int, preset: str) -> dict[str, str]:
+def video_encoder_options(*, gop: int, crf: int, preset: str) -> dict[str, str]:
     """What `prepare_video` says of x264; ValueError for what cannot work."""
     if gop < 1 or not 0 <= crf <= 51:
         raise ValueError(f"gop counts from 1, crf goes from 0 to 51; got {gop} and {crf}")

@@ -85,7 +85,7 @@ for (const video of document.querySelectorAll("video")) {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class PageSection:
     """A heading, a sentence about what is below it, and HTML whose words are escaped already."""
 
     title: str
@@ -93,7 +93,7 @@ class Section:
     body: str
 
 
-def page(title: str, sections: Sequence[Section], *, lead: Sequence[str] = ()) -> str:
+def page(title: str, sections: Sequence[PageSection], *, lead: Sequence[str] = ()) -> str:
     """The whole file. `lead` are lines below the title, as plain text."""
     head = "".join(f"<p>{clean(line)}</p>" for line in lead)
     parts = "".join(

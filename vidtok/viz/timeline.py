@@ -17,7 +17,7 @@ WIDTH, ROW, BESIDE = 11.0, 0.42, 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class TimelineBar:
     """A part of the video and the class that it shows."""
 
     start_seconds: float
@@ -27,7 +27,7 @@ class Bar:
 
 
 def draw_timeline(
-    bars: Sequence[Bar],
+    bars: Sequence[TimelineBar],
     path: Path,
     *,
     classes: Sequence[str],
@@ -43,7 +43,7 @@ def draw_timeline(
     """
     from matplotlib.figure import Figure  # no pyplot: it would look for a display
 
-    labels = rows_of(bars)
+    labels = label_rows(bars)
     figure = Figure(figsize=(WIDTH, BESIDE + ROW * max(1, len(labels))), layout="constrained")
     axis = figure.subplots()
     times, values = scores
@@ -59,13 +59,13 @@ def draw_timeline(
     axis.set_title(one_font(title) + more, loc="left", fontsize=10, parse_math=False)
     axis.set(xlim=ends, ylim=(max(1, len(labels)) - 0.5, -0.5), yticks=range(len(labels)))
     axis.set_yticklabels([one_font(classes[label]) for label in labels], fontsize=9, parse_math=False)
-    axis.xaxis.set_major_formatter(lambda seconds, _: clock(seconds, whole=ends[1] - ends[0] > 20))
+    axis.xaxis.set_major_formatter(lambda seconds, _: shown_time(seconds, whole=ends[1] - ends[0] > 20))
     axis.grid(alpha=0.3, axis="x")
     axis.set_axisbelow(True)
     figure.savefig(path, dpi=110)
 
 
-def rows_of(bars: Sequence[Bar]) -> list[int]:
+def label_rows(bars: Sequence[TimelineBar]) -> list[int]:
     """The classes that have a row, in the order of their first segments."""
     filled: dict[int, float] = {}
     for bar in sorted(bars, key=lambda bar: bar.start_seconds):
@@ -82,7 +82,7 @@ def one_font(text: str) -> str:
     )
 
 
-def clock(seconds: float, *, whole: bool) -> str:
+def shown_time(seconds: float, *, whole: bool) -> str:
     """As players show it: 1:02:03, or 4.5 s where a video is short."""
     if not whole:
         return f"{seconds:g} s"

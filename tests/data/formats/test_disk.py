@@ -1,6 +1,6 @@
 """Finding videos and frame folders by their ids."""
 
-from vidtok.data.formats.disk import Found, MediaFinder, is_on_disk
+from vidtok.data.formats.disk import MediaFinder, OnDisk, is_on_disk
 
 
 def test_order_of_the_search(tmp_path):
@@ -10,11 +10,11 @@ def test_order_of_the_search(tmp_path):
     for name in ("a", "e", "sub_one"):
         (tmp_path / name).mkdir()
     finder = MediaFinder(tmp_path)
-    assert finder.find(("a",)) == Found(name="a.mp4", is_folder=False)
-    assert finder.find(("b",)) == Found(name="b.avi", is_folder=False)
-    assert finder.find(("x", "e")) == Found(name="e", is_folder=True)
-    assert finder.find(("c", "a"), folders=("sub one", "")) == Found(name="Sub_One/c.mp4", is_folder=False)
-    assert finder.find(("c",), folders=("", "no such", "sub-one")) == Found(name="Sub_One/c.mp4", is_folder=False)
+    assert finder.find(("a",)) == OnDisk(name="a.mp4", is_folder=False)
+    assert finder.find(("b",)) == OnDisk(name="b.avi", is_folder=False)
+    assert finder.find(("x", "e")) == OnDisk(name="e", is_folder=True)
+    assert finder.find(("c", "a"), folders=("sub one", "")) == OnDisk(name="Sub_One/c.mp4", is_folder=False)
+    assert finder.find(("c",), folders=("", "no such", "sub-one")) == OnDisk(name="Sub_One/c.mp4", is_folder=False)
     for missing in ("d", "A", "c"):
         assert finder.find((missing,)) is None
     assert MediaFinder(tmp_path / "gone").find(("a",), folders=("", "sub")) is None

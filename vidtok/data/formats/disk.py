@@ -14,7 +14,7 @@ from vidtok.video.source import is_stored, is_there
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class OnDisk:
     """A video file, or a folder that should hold its frames as pictures; `name` is relative to the root."""
 
     name: str
@@ -32,7 +32,7 @@ class MediaFinder:
         self._listings: dict[str, _Listing] = {}
         self._real: dict[str, str | None] = {"": ""}
 
-    def find(self, ids: Sequence[str], *, folders: Sequence[str] = ("",)) -> Found | None:
+    def find(self, ids: Sequence[str], *, folders: Sequence[str] = ("",)) -> OnDisk | None:
         """The first that is there: folder by folder, id by id, a video file before a folder of pictures."""
         for wanted in folders:
             if wanted not in self._real:
@@ -43,9 +43,9 @@ class MediaFinder:
             listing = self._list(folder)
             for name in ids:
                 if name in listing.videos:
-                    return Found(name=os.path.join(folder, listing.videos[name]), is_folder=False)
+                    return OnDisk(name=os.path.join(folder, listing.videos[name]), is_folder=False)
                 if name in listing.folders:
-                    return Found(name=os.path.join(folder, name), is_folder=True)
+                    return OnDisk(name=os.path.join(folder, name), is_folder=True)
         return None
 
     def _folder(self, wanted: str) -> str | None:

@@ -29,7 +29,7 @@ from vidtok.models.weights.report import Report
 from vidtok.models.weights.schemes import Scheme, Tokens, find_scheme, is_transformers, unknown_scheme
 from vidtok.models.weights.transformers_config import read_transformers_config
 from vidtok.models.weights.videomae import PREFIXES
-from vidtok.models.weights.vit_parts import UnknownGrid, words
+from vidtok.models.weights.vit_parts import UnknownGrid, grid_words
 from vidtok.nn.position import Grid
 
 UNKNOWN_GRID = (
@@ -91,7 +91,8 @@ class Weights:
         if origin is not None and origin.clip is not None and architecture is not None:
             clip = clip_of(architecture.frames, architecture.size)
             if clip != origin.clip:
-                said.append(f"the weights were made for clips of {words(*origin.clip)}, the model's are {words(*clip)}")
+                made, ours = grid_words(*origin.clip), grid_words(*clip)
+                said.append(f"the weights were made for clips of {made}, the model's are {ours}")
         return tuple(said)
 
     def load_into(self, model: Classifier, *, source_grid: Grid | None = None, published: str | None = None) -> Report:
@@ -141,7 +142,7 @@ class Weights:
                 scheme.load(copy.deepcopy(network).to("meta"), state)
                 raise
             if more["source_grid"] is None:
-                notes = (UNKNOWN_GRID.format(grid=words(*network.grid)),)
+                notes = (UNKNOWN_GRID.format(grid=grid_words(*network.grid)),)
         if scheme.knows_made and self.origin is not None:
             more["made"] = self.origin.options
         report = scheme.load(network, state, **more)
@@ -157,7 +158,7 @@ class Weights:
             if not tokens.could_be(grid):
                 raise CheckpointError(
                     f"{tokens.key}: {tokens.places} positions, but {self.origin.source} says that the grid is "
-                    f"{words(*grid)}"
+                    f"{grid_words(*grid)}"
                 )
             return grid
         if published is not None and tokens.could_be(grid := tokens.grid(published)):

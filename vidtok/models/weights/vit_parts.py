@@ -54,7 +54,7 @@ def put_positions(
     table = rows.reshape(t, h, w, -1)
     if (t, h, w) != grid:
         table = tile_table(table, grid) if t == 1 else resize_table(table, grid)
-        transfer.note_resized(source, f"{words(t, h, w)} -> {words(*grid)}")
+        transfer.note_resized(source, f"{grid_words(t, h, w)} -> {grid_words(*grid)}")
     transfer.put(f"{prefix}position.table", table, source=source)
 
 
@@ -89,7 +89,7 @@ def grid_of_positions(n: int, *, picture: bool, grid: Grid, source_grid: Grid | 
     """
     if source_grid is not None:
         if math.prod(source_grid) != n:
-            raise CheckpointError(f"{source}: {n} positions are no grid of {words(*source_grid)}")
+            raise CheckpointError(f"{source}: {n} positions are no grid of {grid_words(*source_grid)}")
         return source_grid
     side = math.isqrt(n)
     candidates = {(1, *grid[1:]), (1, side, side)} if picture else {grid}
@@ -110,6 +110,6 @@ class UnknownGrid(CheckpointError):
         )
 
 
-def words(t: int, h: int, w: int) -> str:
+def grid_words(t: int, h: int, w: int) -> str:
     """A grid for messages."""
     return f"{t} x {h} x {w}"
