@@ -42,7 +42,8 @@ from vidtok.models.summary_network import SummaryNetwork
 from vidtok.nn.attentive_probe import FrameOrderProbe
 from vidtok.nn.reduce_tokens import Reduction
 from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
-from vidtok.runs.fit import SUMMARIES, encoder_model, stacked
+from vidtok.runs.fit_model import SUMMARIES, encoder_model
+from vidtok.runs.fit_set import stacked
 from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
 from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
 from vidtok.train.probe import figure_of, fit_probe, parts_of

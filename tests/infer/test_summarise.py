@@ -27,7 +27,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.encoders import find_encoder
 from vidtok.models.summary_network import summaries
 from vidtok.nn.reduce_tokens import Reduction
-from vidtok.runs.fit import encoder_model
+from vidtok.runs.fit_model import encoder_model
 from vidtok.types import Failure
 
 

@@ -10,7 +10,7 @@ from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoders import own_encoder
 from vidtok.models.own_encoder import OwnEncoder
 from vidtok.models.vivit import ViViT
-from vidtok.runs.fit import encoder_model
+from vidtok.runs.fit_model import encoder_model
 
 VIVIT = {"tubelet": [2, 8, 8], "width": 12, "depth": 2, "heads": 2}
 CLIP = {"frames": 4, "size": (16, 24)}

@@ -14,7 +14,7 @@ from tests.models.transformers_tiny import part_of, saved_in, whole
 from vidtok.errors import CheckpointError
 from vidtok.models.encoders import find_encoder
 from vidtok.models.transformers_folder import open_folder, size_of
-from vidtok.runs.fit import encoder_model
+from vidtok.runs.fit_model import encoder_model
 
 
 @pytest.fixture(scope="module")

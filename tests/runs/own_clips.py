@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from vidtok.infer.features import VideoFeatures, extract_features
 from vidtok.models.classifier import Classifier
 from vidtok.models.encoders import find_encoder
-from vidtok.runs.fit import encoder_model
+from vidtok.runs.fit_model import encoder_model
 from vidtok.video.write import write_video
 
 ENCODER = "test_efficientnet"

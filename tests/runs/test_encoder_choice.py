@@ -15,7 +15,8 @@ from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.transformers_encoder import TransformersEncoder
 from vidtok.runs.encoder_choice import choose_encoder
-from vidtok.runs.fit import encoder_model, run_fit
+from vidtok.runs.fit import run_fit
+from vidtok.runs.fit_model import encoder_model
 
 VIVIT = {"tubelet": [2, 8, 8], "width": 12, "depth": 2, "heads": 2}
 

@@ -21,7 +21,8 @@ from vidtok.models.encoder_probe import EncoderProbe
 from vidtok.models.token_probes import TOKEN_PROBES
 from vidtok.runs import fit_tokens
 from vidtok.runs.encoder_choice import choose_encoder
-from vidtok.runs.fit import encoder_model, run_fit
+from vidtok.runs.fit import run_fit
+from vidtok.runs.fit_model import encoder_model
 from vidtok.runs.fit_tokens import MANY, probe_note, token_fit
 from vidtok.train.attentive import Recipe
 

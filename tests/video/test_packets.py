@@ -140,10 +140,10 @@ def test_pictures_of_any_size_are_not_believed(tmp_path: Path, monkeypatch: pyte
     grows = CASES["size change"](tmp_path)  # 20 frames of 64 x 96, 20 of 128 x 192
     with PacketReader(grows) as video:
         assert (len(video), video.cut_short) == (40, None)
-    monkeypatch.setattr("vidtok.video.packets.MOST_PIXELS", 64 * 96)
+    monkeypatch.setattr("vidtok.video.container.MOST_PIXELS", 64 * 96)
     with PacketReader(grows) as video:
         assert 9 < len(video) <= 20
         assert video.cut_short is not None
-    monkeypatch.setattr("vidtok.video.packets.MOST_PIXELS", 64 * 96 - 1)
+    monkeypatch.setattr("vidtok.video.container.MOST_PIXELS", 64 * 96 - 1)
     with pytest.raises(DecodeError, match=r"clip.ts: claims pictures of 96 x 64 pixels; 6143 are read at most"):
         PacketReader(grows)

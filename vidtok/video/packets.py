@@ -20,7 +20,6 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -32,10 +31,11 @@ from av.video.stream import VideoStream
 from jaxtyping import Int64
 
 from vidtok.errors import DecodeError
+from vidtok.video.container import open_container
 from vidtok.video.damage import Damage
 from vidtok.video.opened import OpenVideo
 from vidtok.video.orientation import UPRIGHT, Orientation, orientation_of
-from vidtok.video.source import is_stored, open_stored
+from vidtok.video.source import is_stored
 from vidtok.video.table import (
     DISCARD,
     KEYFRAME,
@@ -64,18 +64,6 @@ LEAVES_OUT = {"h264"}
 # only the whole way from the start, with a decoder that has decoded nothing else, gives the same picture each time.
 SILENT = {"hevc", "vp8"}
 
-# A picture of one colour is small in a file, whatever size it claims: 8K for both eyes has 67 million.
-MOST_PIXELS = 2**27
-
-# Codecs of which an ISO file (mp4, mov) tells all that is needed before decoding.
-TOLD_BY_HEADER = {"h264"}
-NO_DECODERS = {"codec_whitelist": "none"}  # for FFmpeg's own look at the stream; ours is not bound by it
-
-# Titles in another encoding than UTF-8 fail to open without it; PyAV 19 has no such switch any more, and needs none.
-IGNORE_METADATA_ERRORS: dict[str, Any] = (
-    {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
-)
-
 
 class PacketReader(OpenVideo):
     """An open file whose packets are known; its frames come out one after the other, in the order of showing."""
@@ -87,10 +75,10 @@ class PacketReader(OpenVideo):
         self.orientation: Orientation | None = None  # only a frame tells
         self.leaves_out = self.left_out = self.ending = self.has_met_damage = False
         self._probed = False
-        self._is_stored = is_stored(self.path)
-        if not self._is_stored and self.path.is_dir():
+        stored = is_stored(self.path)
+        if not stored and self.path.is_dir():
             raise DecodeError(f"{self.path}: is a folder, not a video file")
-        state = None if self._is_stored else file_state(self.path)
+        state = None if stored else file_state(self.path)
         with self.named_errors():
             self._container, self.stream = self._open()
             try:
@@ -100,11 +88,6 @@ class PacketReader(OpenVideo):
                 self.decoder_is_fresh = True
                 self._decoding = self._container
                 self.coded_size = (self.codec.height, self.codec.width)
-                y, x = self.coded_size
-                if y * x > MOST_PIXELS:
-                    raise DecodeError(
-                        f"{self.path}: claims pictures of {x} x {y} pixels; {MOST_PIXELS} are read at most"
-                    )
                 self._known: KnownPackets | None = None
                 self._kept: list[av.Packet] | None = None
                 self.table = self._table_of_file(state)
@@ -158,42 +141,9 @@ class PacketReader(OpenVideo):
             raise DecodeError(f"{self.path}: {cause}") from error
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        if not self._probed and self._is_iso():
-            container, stream = self._open_with(NO_DECODERS)
-            if told_by_header(container, stream):
-                return container, stream
-            container.close()
-        self._probed = True
-        return self._open_with({})
-
-    def _is_iso(self) -> bool:
-        if not self._is_stored:
-            return is_iso(self.path)
-        with open_stored(self.path, timeout_seconds=self.timeout_seconds) as file:
-            return begins_as_iso(file.read(8))
-
-    def _open_with(self, options: dict[str, str]) -> tuple[InputContainer, VideoStream]:
-        # Absolute, because FFmpeg takes `name:rest` for a protocol.
-        file: Any = str(self.path.absolute())
-        if self._is_stored:
-            file = open_stored(self.path, timeout_seconds=self.timeout_seconds)
-        container = av.open(
-            file,
-            timeout=self.timeout_seconds,
-            options=options,
-            **IGNORE_METADATA_ERRORS,
+        container, stream, self._probed = open_container(
+            self.path, timeout_seconds=self.timeout_seconds, probe=self._probed
         )
-        try:
-            stream = container.streams.best("video")
-            if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
-                raise DecodeError(f"{self.path}: has no video stream")
-            if stream.codec_context is None:
-                raise DecodeError(f"{self.path}: FFmpeg has no decoder for its video stream")
-            # Pictures can grow in mid-stream; FFmpeg counts the margins that it adds, too.
-            stream.codec_context.options = {"max_pixels": str(2 * MOST_PIXELS)}
-        except BaseException:
-            container.close()
-            raise
         return container, stream
 
     def settle(self, frame: av.VideoFrame) -> None:
@@ -400,24 +350,3 @@ def known_packets(packets: PacketList, sizes: list[int]) -> KnownPackets:
         size=np.array(sizes, np.uint32),
         flags=flags.astype(np.uint8),
     )
-
-
-def is_iso(path: Path) -> bool:
-    """Whether the file begins as files of the ISO base media format do (ISO/IEC 14496-12, section 4.3)."""
-    if not path.is_file():  # opening a pipe would wait for its writer
-        return False
-    with open(path, "rb") as file:
-        return begins_as_iso(file.read(8))
-
-
-def begins_as_iso(head: bytes) -> bool:
-    return head[4:] == b"ftyp"
-
-
-def told_by_header(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether decoding can begin without a look at the frames: one video stream, its codec and its size are known.
-
-    With several streams, how many frames of each were seen tells which is the best.
-    """
-    codec = stream.codec_context
-    return len(container.streams.video) == 1 and codec.name in TOLD_BY_HEADER and codec.width > 0 and codec.height > 0
