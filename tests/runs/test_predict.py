@@ -39,6 +39,7 @@ def test_scores_are_the_same_in_python_by_command_and_in_a_test_of_the_same_view
     lists = {"train": "train.csv", "val": "val.csv", "classes": "classes.txt"}
     own = [f"data.{key}={motion / name}" for key, name in lists.items()]
     overrides = [*own, "data.size=32", "data.short_side=40", "data.workers=0", "eval.clips=2", "eval.crops=3"]
+    overrides.append("eval.report=false")
     config = find_config("motion_vivit_tl8", overrides)
     classes = read_classes(motion / "classes.txt")
     net = create_model("casvit_xs", classes=classes, frames=8, size=32, feeding=build_feeding(config), seed=0)

@@ -58,12 +58,10 @@ def test_the_checkpoint_alone_is_enough(trained, tmp_path):
     assert scores == sorted(scores, reverse=True)
 
 
-def test_the_form_of_the_lists_is_said(trained, motion, tmp_path):
-    run, said = trained
+def test_the_form_of_the_lists_is_said(trained, motion):
+    _, said = trained
     words = [f"{motion / name}.csv: {n} records, read as paths" for name, n in (("train", 24), ("val", 17))]
     assert all(each in said for each in words)
-    done = tool("test_net", "--checkpoint", run, "--out", tmp_path, processes=2)
-    assert done.stdout.count(words[1]) == 1
 
 
 @pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
@@ -74,6 +72,7 @@ def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     assert (alone.returncode, many.returncode) == (0, 0), many.stderr
     assert (tmp_path / "1" / "predictions.csv").read_text() == (tmp_path / "n" / "predictions.csv").read_text()
     assert alone.stdout.splitlines()[-1] == many.stdout.splitlines()[-1]
+    assert many.stdout.count("val.csv: 17 records, read as paths") == 1, "by one of them"
 
 
 @pytest.mark.parametrize("aggregate", ["scores", "max"])
@@ -177,7 +176,7 @@ def test_a_saved_model_that_knows_how_it_is_fed_needs_a_list_alone(motion, train
     run, _ = trained
     model = load_model(run)
     model.save_pretrained(tmp_path / "saved")
-    one = ["eval.clips=1", "eval.crops=1"]
+    one = ["eval.clips=1", "eval.crops=1", "eval.report=false"]
     expected, videos = run_test(run, one, out=tmp_path / "expected"), motion / "val.csv"
     for path in (tmp_path / "saved", tmp_path / "saved" / "model.safetensors"):
         assert run_test(path, one, videos=videos, out=tmp_path / "out").values == expected.values
