@@ -47,6 +47,8 @@ class Damage:
 
         def place(index: int) -> int:
             """In the order of decoding, which is that of showing where the packets have no times."""
+            if index >= len(ticks):  # a damaged file may give more frames than were counted
+                return index
             return of_packet.get(ticks[index], index) if index >= 0 else -1
 
         begins = [place(index) for index in self._begins]
