@@ -54,4 +54,4 @@ def test_numbers_of_other_scales_are_the_same_up_to_rounding():
     assert same_normalisation([[0.485], [0.229]], [[123.68 / 255], [58.4 / 255]])
     assert not same_normalisation([[0.485], [0.229]], [[0.5], [0.229]])
     assert not same_normalisation([[0.485], [0.229]], [[0.485], [0.25]])
-    assert colour_words([0.5, 123.675 / 255], [1, 0.25]) == "mean [0.5, 0.485] and std [1, 0.25]"
+    assert colour_words([0.5, 123.675 / 255], [1.0, 0.25]) == "mean [0.5, 0.485] and std [1, 0.25]"
