@@ -165,3 +165,16 @@ def test_the_picture_in_the_docstring():
     for index in range(11):
         counted.see(index, is_corrupt=index == 6, is_keyframe=index in (0, 9))
     assert counted.spoiled(range(11)) == {6, 7, 8}
+
+
+@pytest.mark.parametrize("by_order", [True, False])
+def test_more_frames_than_were_counted_count_behind_all_others(by_order: bool):
+    """A damaged file without times may give them: they spoil nothing in front of them."""
+    table = FrameTable(ticks=np.arange(3), entry=np.zeros(3, np.int64), by_order=by_order)
+    damage = Damage(table, [None] * 3 if by_order else [0, 1, 2])
+    for index in range(5):
+        damage.see(index, is_corrupt=index == 4, is_keyframe=index in (0, 3))
+    assert damage
+    assert damage.spoiled(range(3)) == set()
+    damage.see(1, is_corrupt=True, is_keyframe=False)
+    assert damage.spoiled(range(3)) == {1, 2}
