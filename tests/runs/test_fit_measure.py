@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.runs.fit_measure import Measured, measure, measure_half
+from vidtok.runs.fit_measure import Measured, measure_folds, measure_half
 from vidtok.runs.fit_set import EncodedVideos
 from vidtok.runs.laps import Laps
 from vidtok.train.nested import Videos, left_out_logits, standard_error
@@ -58,7 +58,7 @@ def clips():
 def test_a_linear_probe_is_measured_with_its_controls_and_one_frame_alone(clips):
     videos, encoded = clips
     laps = Laps()
-    found = measure(encoded, None, videos, laps, kind="softmax", seed=0)
+    found = measure_folds(encoded, None, videos, laps, kind="softmax", seed=0)
     figures = found.figures(videos, kind="softmax")
     assert list(figures) == ["plain", "reversed", "one"]
     assert figures["plain"] >= 0.95

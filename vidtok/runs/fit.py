@@ -17,7 +17,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.runs.encoder_choice import choose_encoder
-from vidtok.runs.fit_measure import Measured, measure, measure_half
+from vidtok.runs.fit_measure import Measured, measure_folds, measure_half
 from vidtok.runs.fit_model import encoder_model, linear_model
 from vidtok.runs.fit_results import write_fit
 from vidtok.runs.fit_set import EncodedVideos, VideoList, divide_set, encode_set, read_set
@@ -108,7 +108,7 @@ def run_fit(
         network = model.network
         assert isinstance(network, SummaryNetwork)
         attentive = token_fit(probe, encoded.tokens, network, classes=len(told))
-    found = measure(encoded, attentive, videos, laps, kind=kind, seed=seed)
+    found = measure_folds(encoded, attentive, videos, laps, kind=kind, seed=seed)
 
     def linear(own: Sequence[int]) -> tuple[str, float, Classifier]:
         choice, made = linear_model(

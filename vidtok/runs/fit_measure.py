@@ -45,7 +45,7 @@ class Measured:
         return standard_error(self.hits(videos), [videos.groups[row] for row in self.measured], seed=seed)
 
 
-def measure(
+def measure_folds(
     encoded: EncodedVideos, attentive: TokenFit | None, videos: Videos, laps: Laps, *, kind: ScoreKind, seed: int
 ) -> Measured:
     """Leave every fold out once, and look at one frame alone; the probe is linear, chosen within what is trained on,
