@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 
+from tests.conftest import ROOT
 from tests.infer.exports import small_model
 from vidtok.errors import ConfigError, ModelError
 from vidtok.infer.export import check_installed, compare, describe_export, pixel_clips
@@ -32,6 +33,8 @@ def test_a_file_takes_a_free_batch_and_says_what_it_is(exported):
     assert (told["clip"]["fit"], told["clip"]["scores"]) == ("squeeze", "softmax")
     assert (told["export"]["target"], told["export"]["input"]) == ("onnx", "pixels")
     assert not [node.op_type for node in file.graph.node if node.op_type == "Conv"]  # tubelets are a product
+    for name in ("model.onnx", "normalised.pt2"):
+        assert str(ROOT).encode() not in (exported / name).read_bytes()
 
 
 def test_a_program_of_torch_export_says_the_same(exported):

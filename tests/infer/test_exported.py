@@ -10,7 +10,7 @@ import vidtok
 from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.infer.export import pixel_clips
 from vidtok.infer.exported import is_exported, load_exported
-from vidtok.loading import is_saved
+from vidtok.loading import is_on_hub, is_saved
 
 
 @pytest.fixture(scope="module")
@@ -83,4 +83,5 @@ def test_a_file_is_told_by_its_ending_where_there_is_one(exported, tmp_path):
     assert is_exported(exported / "normalised.pt2")
     assert is_saved(exported / "model.onnx")
     assert not is_exported(tmp_path / "none.onnx")
+    assert not is_on_hub("runs/none.onnx")
     assert not is_exported(exported / "model")

@@ -69,6 +69,8 @@ def export_program(model: Classifier, *, takes: ExportInput = "pixels") -> torch
                 f"{name} cannot be exported with a free batch: its program {what} exactly {count}, the batch of the "
                 "example. Somewhere in its forward pass the batch becomes a number, as by len(tensor)"
             )
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # lines of source by their paths on this machine
     return program
 
 
@@ -113,6 +115,8 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, *, told: Mappi
     for each in (*graph.inputs, *graph.outputs):
         if isinstance(each.shape[0], int):
             raise ModelError(f"the ONNX file's {each.name} are of a batch of {each.shape[0]}, and of no other")
+    for node in graph.all_nodes():
+        node.metadata_props.clear()  # lines of source by their paths on this machine
     made.model.metadata_props[METADATA] = json.dumps(told)
     made.save(path)
 

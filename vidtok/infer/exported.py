@@ -82,6 +82,9 @@ class ExportedClassifier(VideoClassifier):
     def write_weights(self, path: Path) -> None:
         raise ModelError("an exported file cannot be saved as a model; take the model that it was made of")
 
+    def _save_pretrained(self, save_directory: Path) -> None:
+        self.write_weights(save_directory)  # before anything else is written
+
 
 def is_exported(source: str | Path) -> bool:
     """Whether this is a file, or folder, of an ending that `vidtok export` writes."""

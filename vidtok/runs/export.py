@@ -166,6 +166,8 @@ def _quantised(
     path: Path, model: Classifier, how: Quantisation, *, takes: ExportInput, clips: Clips | None, held: Clips | None
 ) -> Change:
     """The file in 8 bits in its own place, and what that changed."""
+    if len([*path.parent.iterdir()]) > 1:
+        raise ModelError("the weights are more than 2 GB, and 8-bit files of such models are not written")
     eight = path.with_name(f"eight_{path.name}")
     if how == "dynamic":
         quantise_dynamic(path, eight)
