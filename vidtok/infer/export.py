@@ -217,14 +217,13 @@ def compare(
         clips = pixel_clips(model, count, seed=count)
         if clip is not None:
             clips = torch.cat([clip[:1], clips[1:]])
-        with torch.inference_mode():
-            wanted = model(clips)
+        with torch.no_grad():
+            wanted, given = model(clips), run(clips)
         if not wanted.any():
             raise ModelError(
                 "this model's logits are all zero, as those of a last layer that was never trained: there is nothing "
                 "to check an exported file by"
             )
-        given = run(clips)
         if given.shape != wanted.shape:
             raise ModelError(
                 f"the file gives logits of shape {tuple(given.shape)} for {count} clips, not {tuple(wanted.shape)}"

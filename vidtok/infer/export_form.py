@@ -19,8 +19,11 @@ WHITE = 255
 
 
 def export_form(network: Network) -> Network:
-    """A copy in evaluation state, in float32, in the form that is exported; its numbers differ by rounding alone."""
-    plain = copy.deepcopy(network).eval().float().requires_grad_(False)
+    """A copy in float32 in the form that is exported: that for inference, with layers written for other runtimes.
+
+    Its numbers are the network's to rounding.
+    """
+    plain = copy.deepcopy(network).float().for_inference(fused=False)
     for path, module in [*plain.named_modules()]:
         if isinstance(module, Tubelet):
             _replace(plain, path, LinearTubelet(module))

@@ -32,9 +32,8 @@ class LinearTubelet(nn.Module):
             frames = self.sampled_frames
         pf, py, px = self.tubelet
         t, h, w = frames // pf, rows // py, columns // px
-        x = rearrange(x, "b f c (h py) x -> (b f c) h py x", py=py)
-        x = rearrange(x, "n h py (w px) -> n h w (py px)", px=px)
-        x = x.reshape(-1, pf * colours, h * w, py * px).permute(0, 2, 1, 3)
+        x = x.reshape(-1, h, py, w, px).transpose(2, 3)
+        x = x.reshape(-1, pf * colours, h * w, py * px).transpose(1, 2)
         return F.linear(x.reshape(-1, t, h, w, pf * colours * py * px), self.weight, self.bias)
 
 
