@@ -10,6 +10,7 @@ import vidtok
 from vidtok.errors import CheckpointError, ConfigError, ModelError
 from vidtok.infer.export import pixel_clips
 from vidtok.infer.exported import is_exported, load_exported
+from vidtok.infer.features import weights_digest
 from vidtok.loading import is_on_hub, is_saved
 
 
@@ -52,6 +53,11 @@ def test_what_it_cannot_take_or_do_is_refused_in_words(both, tmp_path):
         file.save_pretrained(tmp_path / "again")
     with pytest.raises(ModelError, match="keeps its classes"):
         file.network.reset_classifier(2)
+
+
+def test_two_files_are_told_apart_where_weights_are_compared(both, exported):
+    digests = {weights_digest(vidtok.load(exported / name)) for name in ("model.onnx", "dynamic.onnx", "model.onnx")}
+    assert len(digests) == 2
 
 
 def test_other_classes_than_its_own_are_refused(exported):

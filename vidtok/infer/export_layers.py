@@ -38,10 +38,10 @@ class LinearTubelet(nn.Module):
 
 
 class PlainMultiAxis(MultiAxis):
-    """`MultiAxis` with its windows made axis by axis.
+    """`MultiAxis` with its windows made axis by axis, and its attention as two products and a softmax.
 
-    Written as one rearrangement of eight axes it cannot be traced with a free batch: behind the attention torch asks
-    whether the strides of a copy are those of a view, and answers for the batch of the example.
+    Written as one rearrangement of eight axes behind the fused attention it cannot be traced with a free batch: torch
+    asks whether the strides of a copy are those of a view, and answers for the batch of the example.
     """
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
@@ -50,23 +50,17 @@ class PlainMultiAxis(MultiAxis):
         self.check_grid((t, h, w))
         fill = (0, 0, 0, -w % pw, 0, -h % ph, 0, -t % pt)
         sizes = windows_of((t, h, w), self.window)
-        filled = any(fill)
-        tokens = in_windows(F.pad(x, fill) if filled else x, self.window, self.partition)
-        heads = d // self.heads
-        n = pt * ph * pw
-        q, k, v = (part.reshape(-1, n, self.heads, heads).transpose(1, 2) for part in self.qkv(tokens).chunk(3, dim=-1))
-        mask = self._position_bias().to(q.dtype)
-        if filled:
+        tokens = in_windows(F.pad(x, fill) if any(fill) else x, self.window, self.partition)
+        n, width = pt * ph * pw, d // self.heads
+        q, k, v = (part.reshape(-1, n, self.heads, width).transpose(1, 2) for part in self.qkv(tokens).chunk(3, dim=-1))
+        logits = q @ k.transpose(2, 3) * width**-0.5 + self._position_bias()
+        if any(fill):
             real = in_windows(F.pad(x.new_ones(1, t, h, w, 1), fill), self.window, self.partition)[..., 0] > 0
-            hidden = torch.zeros_like(real, dtype=q.dtype).masked_fill(~real, -torch.inf)
-            windows = sizes[0] * sizes[1] * sizes[2]
-            seen = mask + hidden[:, None, None, :]
-            q, k, v = (part.unflatten(0, (-1, windows)) for part in (q, k, v))
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).flatten(0, 1)
-        else:
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        merged = torch.cat(y.unbind(1), dim=-1)  # a reshape of the transposed heads would be the view of above
-        return out_of_windows(self.proj(merged), sizes, self.window, self.partition)[:, :t, :h, :w]
+            logits = logits.unflatten(0, (-1, sizes[0] * sizes[1] * sizes[2]))
+            logits = logits.masked_fill(~real[:, None, None, :], -torch.inf).flatten(0, 1)
+        y = (logits.softmax(-1) @ v).transpose(1, 2).reshape(-1, n, d)
+        y = out_of_windows(self.proj(y), sizes, self.window, self.partition)
+        return y[:, :t, :h, :w] if any(fill) else y
 
 
 class PlainSuperToken(SuperToken):
@@ -99,7 +93,8 @@ class PlainSuperToken(SuperToken):
         pooled = given_back(affinity.transpose(2, 3) @ tokens, back) / (mass + 1e-12)
         refined = self.refine(pooled.reshape(-1, *sizes, d)).reshape(-1, cells, d)
         y = affinity @ taken(refined, there)
-        return out_of_windows(y.flatten(0, 1), sizes, self.cells, "block")[:, :t, :h, :w]
+        y = out_of_windows(y.flatten(0, 1), sizes, self.cells, "block")
+        return y[:, :t, :h, :w] if any(fill) else y
 
 
 def neighbours(sizes: Extents) -> tuple[Int64[Tensor, "n k"], Int64[Tensor, "n k"]]:

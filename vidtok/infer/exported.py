@@ -1,5 +1,6 @@
 """Files that `vidtok export` wrote, run without PyTorch's forward pass: a model like any other, as far as logits go."""
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -9,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from vidtok.choices import ExportInput
@@ -37,11 +38,19 @@ NO_INSIDES = (
 
 
 class ExportedNetwork(Network):
-    """A file's clips in and logits out, behind the contract; what is inside it cannot be seen."""
+    """A file's clips in and logits out, behind the contract; what is inside it cannot be seen.
 
-    def __init__(self, run: Arrays, *, frames: int, size: int | tuple[int, int], takes: ExportInput):
+    `digest`, of the file, stands where other networks have weights, for whoever asks whether two models are the same.
+    """
+
+    digest: Tensor
+
+    def __init__(
+        self, run: Arrays, *, frames: int, size: int | tuple[int, int], takes: ExportInput, digest: UInt8[Tensor, "n"]
+    ):
         super().__init__(frames=frames, size=size)
         self.run, self.takes = run, takes
+        self.register_buffer("digest", digest)
 
     @property
     def blocks(self) -> tuple[nn.Module, ...]:
@@ -70,9 +79,10 @@ class ExportedNetwork(Network):
 class ExportedClassifier(VideoClassifier):
     """A model whose forward pass another runtime does; `vidtok.load("model.onnx")` gives it."""
 
-    def __init__(self, run: Arrays, given: Described, *, takes: ExportInput):
+    def __init__(self, run: Arrays, given: Described, *, takes: ExportInput, digest: UInt8[Tensor, "n"]):
         plan = given["architecture"]
-        super().__init__(ExportedNetwork(run, frames=plan.frames, size=plan.size, takes=takes), **given)
+        network = ExportedNetwork(run, frames=plan.frames, size=plan.size, takes=takes, digest=digest)
+        super().__init__(network, **given)
         self.takes = takes
 
     def forward(self, x: Shaped[Tensor, "..."]) -> Float[Tensor, "b k"]:
@@ -113,7 +123,16 @@ def load_exported(path: str | Path) -> ExportedClassifier:
         raise CheckpointError(
             f"{path}: does not say how it takes clips and what its classes are; `vidtok export` writes files that do"
         ) from error
-    return ExportedClassifier(run, described(description, source=path), takes=takes)
+    return ExportedClassifier(run, described(description, source=path), takes=takes, digest=_digest(path))
+
+
+def _digest(path: Path) -> UInt8[Tensor, "n"]:
+    found = hashlib.blake2b(digest_size=16)
+    for file in (path, path.with_name(f"{path.name}.data"), path.with_suffix(".bin")):
+        if file.is_file():
+            with open(file, "rb") as opened:
+                found.update(hashlib.file_digest(opened, "blake2b").digest())
+    return torch.tensor([*found.digest()], dtype=torch.uint8)
 
 
 def _open_onnx(path: Path) -> tuple[str, Arrays]:
