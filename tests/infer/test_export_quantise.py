@@ -1,7 +1,5 @@
 """8-bit files round what they say, and leave the rest."""
 
-import json
-
 import pytest
 
 import vidtok
@@ -17,13 +15,12 @@ def operators(file):
     return [node.op_type for node in onnx.load(file).graph.node]
 
 
-def test_dynamic_rounds_matrix_products_and_its_change_is_said(exported):
-    found = operators(exported / "dynamic.onnx")
+def test_dynamic_rounds_matrix_products(exported, tmp_path):
+    quantise_dynamic(exported / "model.onnx", tmp_path / "dynamic.onnx")
+    found = operators(tmp_path / "dynamic.onnx")
     assert "MatMulInteger" in found
     assert "ConvInteger" not in found
-    said = json.loads((exported / "said.json").read_text())["dynamic.onnx"]["out"]
-    assert "8 bits (dynamic): scores move by 0.0" in said
-    model, eight = vidtok.load(exported / "model"), vidtok.load(exported / "dynamic.onnx")
+    model, eight = small_model(), vidtok.load(tmp_path / "dynamic.onnx")
     clips = Clips(pixels=pixel_clips(model, 8), labels=None, failures=())
     assert 0 < change(model, eight, clips).logits < 0.1
 
@@ -54,5 +51,5 @@ def test_static_rounds_by_clips_a_scale_for_each_channel(exported, tmp_path):
         each for each in file.graph.initializer if each.name.endswith("_scale") and each.dims and each.dims[0] > 1
     ]
     assert scales
-    assert file.metadata_props[0].key == "vidtok"
+    assert "vidtok" in {each.key for each in file.metadata_props}
     assert 0 < change(model, vidtok.load(tmp_path / "static.onnx"), clips).logits < 0.2

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ def said(exported):
 
 
 def test_the_difference_to_pytorch_is_said_for_each_batch(said, exported):
-    for name in ("model.onnx", "normalised.pt2", "dynamic.onnx"):
+    for name in ("model.onnx", "normalised.pt2"):
         assert said[name]["status"] == 0
         first, *_, last = said[name]["out"].splitlines()
         assert first.startswith("against PyTorch, share of the largest logit: batch 1: ")
@@ -54,6 +56,26 @@ def stub(monkeypatch, *, off: float):
     monkeypatch.setattr(export, "export_program", lambda model, takes: None)
     monkeypatch.setattr(export, "WRITERS", {"pt2": lambda program, path, told: path.write_text(json.dumps(told))})
     monkeypatch.setattr(export, "_runner", lambda path, model, takes: lambda clips: model(clips) * (1 + off))
+
+
+def test_eight_bits_take_the_file_s_place_and_their_change_is_said(exported, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export, "export_program", lambda model, takes: None)
+    monkeypatch.setattr(
+        export, "WRITERS", {"onnx": lambda program, path, told: shutil.copy(exported / "model.onnx", path)}
+    )
+    clips = own_clips(tmp_path / "clips", each=2, frames=4)
+    (clips / "red" / "p1_1.mp4").write_bytes(b"broken")
+    out = tmp_path / "out" / "eight.onnx"
+    written = run_export(small_model(), out, quantise="static", calibrate=clips)
+    assert written.change.clips == 5
+    assert written.change.top1 is not None
+    assert [path.name for path in out.parent.iterdir()] == ["eight.onnx"]
+    said = capsys.readouterr().out
+    assert f"8 bits (static): {written.change}" in said
+    assert re.search(r"failed: .*p1_1\.mp4", said)
+    assert out.read_bytes() != (exported / "model.onnx").read_bytes()
+    written = run_export(small_model(), out, quantise="dynamic")
+    assert (written.change.clips, written.change.top1) == (16, None)
 
 
 def test_a_file_that_differs_does_not_get_its_name(tmp_path, monkeypatch, capsys):

@@ -112,6 +112,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, *, told: Mappi
         raise ModelError(f"torch.onnx cannot write this network: {_first_line(error)}") from error
     assert made is not None
     graph = made.model.graph
+    made.rename_axes({axis: BATCH for axis in graph.inputs[0].shape if not isinstance(axis, int)})
     for each in (*graph.inputs, *graph.outputs):
         if isinstance(each.shape[0], int):
             raise ModelError(f"the ONNX file's {each.name} are of a batch of {each.shape[0]}, and of no other")

@@ -59,7 +59,7 @@ class ExportedNetwork(Network):
     def beside_blocks(self) -> tuple[()]:
         return ()
 
-    def tokens(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b *axes d"]:
+    def tokens(self, x: Shaped[Tensor, "b f c y x"]) -> Float[Tensor, "b *axes d"]:
         raise ModelError(NO_INSIDES)
 
     def logits(self, x: Shaped[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
