@@ -29,7 +29,6 @@ RUNTIMES: Mapping[str, tuple[str, str]] = {
 """What runs a file of this ending, and how to get it."""
 ELSEWHERE: Mapping[str, str] = {
     ".pt2": "torch.export.load reads it, in a program of yours: it can hold pickles, whose code would run here",
-    ".mlpackage": "Core ML runs it, on a Mac",
 }
 NO_INSIDES = (
     "an exported file gives logits and nothing else; for features and for where it looks, take the model that it was "
