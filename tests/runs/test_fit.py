@@ -15,7 +15,10 @@ from vidtok.cli import fit, predict, visualize
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.predict import predict_videos
 from vidtok.runs.compare import read_scores
+from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit import run_fit
+from vidtok.runs.fit_model import encoder_model
+from vidtok.runs.fit_set import encode_set, read_set
 from vidtok.runs.parquet import read_parquet
 from vidtok.runs.predict import run_predict
 from vidtok.video.reader import open_video
@@ -76,9 +79,16 @@ def test_a_changed_video_is_encoded_again(desk, tmp_path):
     shutil.copytree(desk / "run" / "features", tmp_path / "run" / "features")
     before = {file.name for file in (tmp_path / "run" / "features").iterdir()}
     shutil.copy(tmp_path / "clips" / "red" / "p0_0.mp4", tmp_path / "clips" / "blue" / "p1_1.mp4")
-    run_fit(tmp_path / "clips", out=tmp_path / "run", encoder=encoder_of(desk), frames=4, folds=2)
-    assert {file.name for file in (tmp_path / "run" / "features").iterdir()} == before, "its content is known"
-    run_fit(tmp_path / "clips", out=tmp_path / "run", encoder=encoder_of(desk), frames=5, folds=2)
+    videos = read_set(tmp_path / "clips", root=None, classes=None, format="auto")
+    for frames in (4, 5):
+        model = encoder_model(
+            choose_encoder(encoder_of(desk)), videos.classes, summary="mean", frames=frames, kind=videos.kind
+        )
+        settings = {"probe": "linear", "workers": 0, "backend": "pyav", "allow_missing": False}
+        encoded = encode_set(videos, model, folder=tmp_path / "run" / "features", **settings)
+        assert len(encoded.rows) == 18
+        if frames == 4:
+            assert {file.name for file in (tmp_path / "run" / "features").iterdir()} == before, "its content is known"
     assert len(list((tmp_path / "run" / "features").iterdir())) == 18 + 17
 
 
