@@ -25,22 +25,49 @@ def command(name: str, words: list[str]) -> int:
     return guarded(importlib.import_module(f"vidtok.cli.{name}").run, words)
 
 
-def as_rank(target: Callable[..., int | None], arguments: tuple, environment: dict[str, str], folder: str) -> None:
+def as_rank(
+    target: Callable[..., int | None], arguments: tuple, environment: dict[str, str], said: tuple[str, str]
+) -> None:
     """In a process of its own: call the target in the environment that torchrun would give it."""
     os.chdir(ROOT)
     os.environ.update(environment)
-    for number, name in ((1, "out"), (2, "errors")):
-        with open(f"{folder}/{name}{environment['RANK']}", "wb") as file:
+    for number, path in enumerate(said, start=1):
+        with open(path, "ab") as file:
             os.dup2(file.fileno(), number)
     sys.exit(target(*arguments))
+
+
+def forking():
+    """What new processes are forked from; it imports once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.distributed", "vidtok.runs.train", "vidtok.runs.test"])
+    return context
+
+
+class Forked:
+    """A command in the background, like subprocess.Popen's, all that it says at the end of a file."""
+
+    def __init__(self, name: str, words: list[str], *, log: Path):
+        arguments = (command, (name, words), {"OMP_NUM_THREADS": "1"}, (str(log), str(log)))
+        self._process = forking().Process(target=as_rank, args=arguments)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if (status := self._process.exitcode) is None:
+            raise subprocess.TimeoutExpired(str(self._process), timeout or 0.0)
+        return status
 
 
 def run_ranks(
     target: Callable[..., int | None], *arguments, processes: int, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Call `target` in every process; when one fails the others are ended, as torchrun does, and the status is 1."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch.distributed", "vidtok.runs.train", "vidtok.runs.test"])
+    context = forking()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -50,7 +77,8 @@ def run_ranks(
         ranks = []
         for rank in range(processes):
             own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-            ranks.append(context.Process(target=as_rank, args=(target, arguments, own, folder)))
+            said = f"{folder}/out{rank}", f"{folder}/errors{rank}"
+            ranks.append(context.Process(target=as_rank, args=(target, arguments, own, said)))
             ranks[-1].start()
         end = time.monotonic() + timeout
         try:
