@@ -29,6 +29,7 @@ def as_rank(
     target: Callable[..., int | None], arguments: tuple, environment: dict[str, str], said: tuple[str, str]
 ) -> None:
     """In a process of its own: call the target in the environment that torchrun would give it."""
+    multiprocessing.set_start_method("fork", force=True)  # of the loader's workers, as in a process that was not forked
     os.chdir(ROOT)
     os.environ.update(environment)
     for number, path in enumerate(said, start=1):
