@@ -1,6 +1,5 @@
 """The inference form of every network: the same numbers by less work."""
 
-
 import pytest
 import torch
 from torch import nn

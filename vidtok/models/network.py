@@ -13,8 +13,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.nn.flow import fold_norms
 from vidtok.nn.inference import inference_layer
 from vidtok.nn.looks import at_rest, energy
+from vidtok.nn.onednn import why_not_for
 from vidtok.types import AttentionMap
 
 Clip = tuple[int, int, int]
@@ -154,8 +156,18 @@ class Network(nn.Module, ABC):
         PyTorch has for processors; None does so where that is possible: see `vidtok.nn.onednn`, which raises
         ModelError where it is not. A network without a form of its own, such as a plugin's, gets its parts' forms.
         """
+        if fused is None:
+            fused = why_not_for(self) is None
+        elif fused and (cause := why_not_for(self)):
+            raise ModelError(f"fused=True: operations with activations and sums inside cannot be used: {cause}")
         form = copy.deepcopy(self).eval().requires_grad_(False)
-        done = inference_layer(form, fused=False)
+        shadow, (frames, rows, columns) = meta_copy(form), self.clip
+
+        def run() -> Tensor:
+            return shadow.logits(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
+
+        fold_norms(form, shadow=shadow, run=run, depth_of=self.group_matcher())
+        done: Any = inference_layer(form, fused=fused)
         done.is_inference_form = True
         return done
 
