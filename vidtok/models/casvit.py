@@ -12,8 +12,10 @@ from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head
 from vidtok.nn.conv import GridBatchNorm, GridConv, clip_grid, depthwise
 from vidtok.nn.drop_path import DropPath
+from vidtok.nn.folded import affine_of, fold_before, fold_behind
+from vidtok.nn.inference import conv_form, linear_form
 from vidtok.nn.looks import inputs_of, look_on_grid
-from vidtok.nn.mixers.conv_additive import ConvAdditive
+from vidtok.nn.mixers.conv_additive import ConvAdditive, ConvAdditiveForm
 from vidtok.nn.pool import new_linear
 from vidtok.types import AttentionMap
 
@@ -62,6 +64,32 @@ class CASViTBlock(nn.Module):
         x = x + self.local(x)
         x = x + self.drop_path(self.mixer(self.mixer_norm(x)))
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same without its norms, with sums and activations in the products."""
+        return CASViTBlockForm(self, fused=fused)
+
+
+class CASViTBlockForm(nn.Module):
+    """`CASViTBlock` for inference."""
+
+    def __init__(self, block: CASViTBlock, *, fused: bool):
+        super().__init__()
+        into, norm, conv, _, out = block.local
+        expand, _, _, contract, _ = block.mlp
+        self.local = nn.Sequential(
+            linear_form(fold_behind(into, affine_of(norm)), fused=fused),
+            conv_form(conv, activation="gelu", fused=fused),
+        )
+        self.local_out = linear_form(out, fused=fused)
+        self.mixer = ConvAdditiveForm(block.mixer, before=affine_of(block.mixer_norm), fused=fused)
+        self.expand = linear_form(fold_before(affine_of(block.mlp_norm), expand), activation="gelu", fused=fused)
+        self.contract = linear_form(contract, fused=fused)
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        x = self.local_out(self.local(x), x)
+        x = self.mixer(x, added=x)
+        return self.contract(self.expand(x), x)
 
 
 @register("casvit")

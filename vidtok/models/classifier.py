@@ -99,6 +99,21 @@ class Classifier(
             )
         return self.network(self.normalise(x))
 
+    def for_inference(self, *, fused: bool | None = None) -> "Classifier":
+        """The same model with its network in the form of `Network.for_inference`; this one stays as it is."""
+        mean, std = self.normalisation
+        form = type(self)(
+            self.network.for_inference(fused=fused),
+            mean=mean,
+            std=std,
+            classes=self.classes,
+            architecture=self.architecture,
+            feeding=self.feeding,
+            about=self.about,
+        )
+        form.mean, form.std = self.mean.clone(), self.std.clone()
+        return form.eval()
+
     def normalise(self, pixels: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
         """(pixel / 255 - mean) / std for each colour: what the network takes, from uint8 or floats in 0 to 255.
 
@@ -154,7 +169,12 @@ class Classifier(
         return cls(network, **normalisation, classes=classes, architecture=architecture, feeding=feeding, about=about)
 
     def write_weights(self, path: Path) -> None:
-        """Write the weights as a .safetensors file whose header carries the description."""
+        """Write the weights as a .safetensors file whose header carries the description.
+
+        Raises ModelError for a form for inference, whose weights no other network could read.
+        """
+        if self.network.is_inference_form:
+            raise ModelError("this is a form for inference (for_inference): save the model that it was made of")
         state = {key: tensor.contiguous() for key, tensor in self.state_dict().items()}
         save_file(state, path, metadata={"format": "pt", METADATA: json.dumps(self.describe())})
 

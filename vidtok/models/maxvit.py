@@ -14,6 +14,8 @@ from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, stage_grids
 from vidtok.nn.conv import GridBatchNorm, GridConv, SqueezeExcite, clip_grid
 from vidtok.nn.drop_path import DropPath
+from vidtok.nn.folded import affine_of, fold_before, fold_behind, fold_conv
+from vidtok.nn.inference import conv_form, inference_layer, linear_form
 from vidtok.nn.looks import inputs_of, last_where, look_on_grid
 from vidtok.nn.mixers.multi_axis import MultiAxis
 from vidtok.nn.pool import new_linear
@@ -79,11 +81,40 @@ class MBConv(nn.Module):
         y = self.activation(self.expand_norm(self.expand(self.pre_norm(x))))
         y = self.activation(self.conv_norm(self.conv(y)))
         y = self.contract(self.excite(y))
-        if self.stride != (1, 1, 1):
-            pooled = rearrange(x, "b t h w d -> b d t h w")
-            pooled = F.avg_pool3d(pooled, self.stride, self.stride, ceil_mode=True, count_include_pad=False)
-            x = rearrange(pooled, "b d t h w -> b t h w d").contiguous()  # pooling leaves channels first in memory
-        return self.shortcut(x) + self.drop_path(y)
+        return self.shortcut(averaged(x, self.stride)) + self.drop_path(y)
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same without its norms, with activations and the sum in the products."""
+        return MBConvForm(self, fused=fused)
+
+
+def averaged(x: Float[Tensor, "b t h w d"], stride: tuple[int, int, int]) -> Float[Tensor, "b t_out h_out w_out d"]:
+    """Means of blocks of `stride` tokens, at the end of those that are inside the clip."""
+    if stride == (1, 1, 1):
+        return x
+    pooled = rearrange(x, "b t h w d -> b d t h w")
+    pooled = F.avg_pool3d(pooled, stride, stride, ceil_mode=True, count_include_pad=False)
+    return rearrange(pooled, "b d t h w -> b t h w d").contiguous()  # pooling leaves channels first in memory
+
+
+class MBConvForm(nn.Module):
+    """`MBConv` for inference."""
+
+    def __init__(self, layer: MBConv, *, fused: bool):
+        super().__init__()
+        self.stride = layer.stride
+        expand = fold_behind(fold_before(affine_of(layer.pre_norm), layer.expand), affine_of(layer.expand_norm))
+        self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
+        fold_conv(layer.conv, affine_of(layer.conv_norm))
+        self.conv = conv_form(layer.conv, activation="gelu_tanh", fused=fused)
+        self.excite = layer.excite
+        self.contract = linear_form(layer.contract, fused=fused)
+        shortcut = layer.shortcut
+        self.shortcut = linear_form(shortcut, fused=fused) if isinstance(shortcut, nn.Linear) else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t_out h_out w_out d_out"]:
+        y = self.excite(self.conv(self.expand(x)))
+        return self.contract(y, self.shortcut(averaged(x, self.stride)))
 
 
 class MultiAxisLayer(nn.Module):
@@ -100,6 +131,26 @@ class MultiAxisLayer(nn.Module):
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         x = x + self.drop_path(self.mixer(self.mixer_norm(x)))
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same with activations and the sum in the products."""
+        return MultiAxisLayerForm(self, fused=fused)
+
+
+class MultiAxisLayerForm(nn.Module):
+    """`MultiAxisLayer` for inference."""
+
+    def __init__(self, layer: MultiAxisLayer, *, fused: bool):
+        super().__init__()
+        self.mixer_norm, self.mlp_norm = layer.mixer_norm, layer.mlp_norm
+        self.mixer = inference_layer(layer.mixer, fused=fused)
+        expand, _, contract = layer.mlp
+        self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
+        self.contract = linear_form(contract, fused=fused)
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        x = x + self.mixer(self.mixer_norm(x))
+        return self.contract(self.expand(self.mlp_norm(x)), x)
 
 
 class MaxViTBlock(nn.Module):

@@ -13,7 +13,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.nn.flow import fold_norms
+from vidtok.nn.inference import inference_layer
 from vidtok.nn.looks import at_rest, energy
+from vidtok.nn.onednn import why_not_for
 from vidtok.types import AttentionMap
 
 Clip = tuple[int, int, int]
@@ -40,6 +43,8 @@ class Network(nn.Module, ABC):
 
     grid: tuple[int, int, int]
     """Time steps, rows and columns of the tokens, where they are fewest."""
+    is_inference_form: bool = False
+    """Made by `for_inference`: its weights are no other network's, and nothing of it is trained."""
 
     def __init__(self, *, frames: int, size: int | tuple[int, int]):
         super().__init__()
@@ -141,6 +146,30 @@ class Network(nn.Module, ABC):
     def _answer(self, x: Tensor, ask: Callable[[Tensor], Answer]) -> Answer:
         self.check_clip(x)
         return ask(x) if x.shape[0] > 0 else _of_none(self, x, ask)
+
+    def for_inference(self, *, fused: bool | None = None) -> "Network":
+        """The same network for inference alone: norms and scales folded into weights of its own, fewer operations.
+
+        It gives the same numbers to rounding, takes the same clips, and has no use in training: it is in evaluation
+        state, and its weights are constants under names of its own. `fused=False` uses PyTorch's public operations
+        alone, and can be exported. `fused=True` puts activations and sums into the products, by operations that
+        PyTorch has for processors; None does so where that is possible: see `vidtok.nn.onednn`, which raises
+        ModelError where it is not. A network without a form of its own, such as a plugin's, gets its parts' forms.
+        """
+        if fused is None:
+            fused = why_not_for(self) is None
+        elif fused and (cause := why_not_for(self)):
+            raise ModelError(f"fused=True: operations with activations and sums inside cannot be used: {cause}")
+        form = copy.deepcopy(self).eval().requires_grad_(False)
+        shadow, (frames, rows, columns) = meta_copy(form), self.clip
+
+        def run() -> Tensor:
+            return shadow.logits(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
+
+        fold_norms(form, shadow=shadow, run=run, depth_of=self.group_matcher())
+        done: Any = inference_layer(form, fused=fused)
+        done.is_inference_form = True
+        return done
 
     def check_clip(self, x: Shaped[Tensor, "..."]) -> None:
         """Raise ModelError, with the clip that came and the one that is wanted, unless the network takes it."""

@@ -14,6 +14,8 @@ from vidtok.models.registry import register
 from vidtok.models.stages import PerStage, StagedNetwork, drop_path_rates, stage_grids, start_head, within_time_steps
 from vidtok.nn.conv import AddedDepthwise, GridBatchNorm, GridConv, clip_grid
 from vidtok.nn.drop_path import DropPath
+from vidtok.nn.folded import affine_of, fold_before, fold_behind, scale_of
+from vidtok.nn.inference import inference_layer, linear_form, with_forms
 from vidtok.nn.looks import in_time_steps, inputs_of, look_on_grid
 from vidtok.nn.mixers.super_token import SuperToken
 from vidtok.nn.pool import new_linear
@@ -101,6 +103,35 @@ class STViTBlock(nn.Module):
         y = self.mlp(self.mlp_norm(x))
         return x + self.drop_path(y if self.mlp_scale is None else self.mlp_scale * y)
 
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same without batch norm and layer scales, with sums and activations in the products."""
+        return STViTBlockForm(self, fused=fused)
+
+
+class STViTBlockForm(nn.Module):
+    """`STViTBlock` for inference."""
+
+    def __init__(self, block: STViTBlock, *, fused: bool):
+        super().__init__()
+        self.position = inference_layer(block.position, fused=fused)
+        self.mixer_norm = block.mixer_norm
+        mixer: Any = block.mixer
+        # What super tokens hand back to tokens is linear in what their attention puts out.
+        mixer.refine.projection = scale_of(block.mixer_scale, mixer.refine.projection)
+        self.mixer = inference_layer(mixer, fused=fused)
+        self.per_time_step = block.per_time_step
+        mlp = block.mlp
+        expand = fold_before(affine_of(block.mlp_norm), mlp.expand)
+        self.expand = linear_form(expand, activation="gelu", fused=fused)
+        self.conv = inference_layer(mlp.conv, fused=fused)
+        self.contract = linear_form(scale_of(block.mlp_scale, mlp.contract), fused=fused)
+
+    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        x = self.position(x)
+        y = self.mixer_norm(x)
+        x = x + (within_time_steps(self.mixer, y) if self.per_time_step else self.mixer(y))
+        return self.contract(self.conv(self.expand(x)), x)
+
 
 @register("stvit")
 class STViT(StagedNetwork):
@@ -181,6 +212,7 @@ class STViT(StagedNetwork):
             self.stages.append(blocks)
         self.projection = nn.Linear(widths[-1], projection)
         self.norm = GridBatchNorm(projection)
+        self.activation = nn.SiLU()
         self.head = nn.Linear(projection, classes)
         start_head(self.head)
 
@@ -191,7 +223,7 @@ class STViT(StagedNetwork):
             if stage:
                 x = self.downsamples[stage - 1](x)
             x = blocks(x)
-        return nn.functional.silu(self.norm(self.projection(x)))
+        return self.activation(self.norm(self.projection(x)))
 
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """Where the super-token attention of the last block looks; with `per_time_step` each time step by itself."""
@@ -207,3 +239,11 @@ class STViT(StagedNetwork):
     def reset_classifier(self, classes: int) -> None:
         """A new last layer, N(0, 0.02²)."""
         self.head = new_linear(self.head, classes, start=start_head)
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The last norm and activation go into the product before them."""
+        projection = fold_behind(self.projection, affine_of(self.norm))
+        self.norm, self.activation = nn.Identity(), nn.Identity()
+        with_forms(self, fused=fused)
+        self.projection = linear_form(projection, activation="silu", fused=fused)
+        return self

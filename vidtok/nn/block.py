@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.nn.drop_path import DropPath
+from vidtok.nn.inference import inference_layer
 from vidtok.nn.mlp import MLP, GELUForm
 
 
@@ -41,3 +42,22 @@ class Block(nn.Module):
         for norm, mixer in zip(self.norms, self.mixers, strict=True):
             x = x + self.drop_path(self.dropout(mixer(norm(x))))
         return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same with activation and sum in the products of the MLP."""
+        return BlockForm(self, fused=fused)
+
+
+class BlockForm(nn.Module):
+    """`Block` for inference."""
+
+    def __init__(self, block: Block, *, fused: bool):
+        super().__init__()
+        self.norms, self.mlp_norm = block.norms, block.mlp_norm
+        self.mixers = nn.ModuleList(inference_layer(mixer, fused=fused) for mixer in block.mixers)
+        self.mlp = inference_layer(block.mlp, fused=fused)
+
+    def forward(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes d"]:
+        for norm, mixer in zip(self.norms, self.mixers, strict=True):
+            x = x + mixer(norm(x))
+        return self.mlp(self.mlp_norm(x), x)

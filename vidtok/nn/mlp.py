@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidtok.choices import GELUForm
+from vidtok.nn.folded import activation_of
+from vidtok.nn.inference import linear_form
 
 
 class QuickGELU(nn.Module):
@@ -50,3 +52,21 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*axes d"]) -> Float[Tensor, "*axes e"]:
         return self.dropout(self.contract(self.dropout(self.activation(self.expand(x)))))
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same with the activation in the product, where it can be there."""
+        return MLPForm(self, fused=fused)
+
+
+class MLPForm(nn.Module):
+    """`MLP` for inference; `forward` adds `added` to the result."""
+
+    def __init__(self, mlp: MLP, *, fused: bool):
+        super().__init__()
+        inside = activation_of(mlp.activation)
+        self.expand = linear_form(mlp.expand, activation=inside or "none", fused=fused)
+        self.activation = mlp.activation if inside is None else nn.Identity()
+        self.contract = linear_form(mlp.contract, fused=fused)
+
+    def forward(self, x: Float[Tensor, "*axes d"], added: Tensor | None = None) -> Float[Tensor, "*axes e"]:
+        return self.contract(self.activation(self.expand(x)), added)

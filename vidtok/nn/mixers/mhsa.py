@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vidtok.choices import Axes, QkvBias
 from vidtok.errors import ModelError
+from vidtok.nn.inference import linear_form
 from vidtok.nn.mixers.registry import register
 
 MAP_ROWS = 256
@@ -108,6 +109,15 @@ class MHSA(nn.Module):
             block = torch.div(query, MAP_ROWS, rounding_mode="floor")
             attention = attention[:, :, torch.argsort(torch.argsort(block, stable=True), stable=True)]
         return attention, out
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same with all biases in the product."""
+        if self.q_bias is not None and self.v_bias is not None:
+            bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+            self.qkv.bias = nn.Parameter(bias.detach(), requires_grad=False)
+            self.q_bias = self.v_bias = None
+        self.qkv, self.projection = (linear_form(layer, fused=fused) for layer in (self.qkv, self.projection))
+        return self
 
     def _queries_keys_values(self, x: Float[Tensor, "b n d"]) -> list[Float[Tensor, "b heads n dh"]]:
         rows = self.qkv(x)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vidtok.choices import Partition
 from vidtok.errors import ModelError
+from vidtok.nn.inference import linear_form
 from vidtok.nn.mixers.registry import register
 
 PATTERN = {
@@ -44,6 +45,7 @@ class MultiAxis(nn.Module):
 
     needs_grid = True
     index: Int64[Tensor, "n n"]
+    expanded: Float[Tensor, "e n n"] | None
     # In a network that does not choose, blocks take turns, as in the paper.
     alternates: ClassVar = {"partition": ("block", "grid")}
 
@@ -70,6 +72,7 @@ class MultiAxis(nn.Module):
         self.bias = nn.Parameter(torch.empty(heads, *(2 * p - 1 for p in window)))
         nn.init.normal_(self.bias, std=0.02)
         self.register_buffer("index", relative_index(window), persistent=False)
+        self.register_buffer("expanded", None, persistent=False)
 
     def no_weight_decay(self) -> set[str]:
         """The table of relative positions."""
@@ -101,7 +104,13 @@ class MultiAxis(nn.Module):
         return self._grid(self.proj(rearrange(y, "n e p d -> n p (e d)")), x)
 
     def _position_bias(self) -> Float[Tensor, "e p p"]:
-        return self.bias.flatten(1)[:, self.index]
+        return self.bias.flatten(1)[:, self.index] if self.expanded is None else self.expanded
+
+    def inference_form(self, *, fused: bool) -> nn.Module:
+        """The same with the table of positions expanded once and for all."""
+        self.expanded = self._position_bias().detach().contiguous()
+        self.qkv, self.proj = (linear_form(layer, fused=fused) for layer in (self.qkv, self.proj))
+        return self
 
     def _windows(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "n p d"], Bool[Tensor, "n p"] | None]:
         """Tokens by window; and which of them are real, where the grid had to be filled up."""
