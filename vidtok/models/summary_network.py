@@ -72,6 +72,16 @@ class SummaryNetwork(PartlyFrozen, ABC):
         found = summaries(last, middle)
         return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
 
+    def why_whole(self) -> str | None:
+        return None if self.frames_apart else f"{type(self).__name__}, as an encoder, sees the frames of a clip together"
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """The maps of each frame."""
+        return self.maps(x)
+
+    def logits_of_steps(self, *kept: Tensor) -> Float[Tensor, "b k"]:
+        return self.logits_of_maps(*kept)
+
     def reset_classifier(self, classes: int) -> None:
         """A new last layer of zeros."""
         check_classes(classes)
