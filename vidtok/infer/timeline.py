@@ -133,12 +133,12 @@ def score_windows(
 ) -> WindowScores:
     """The scores of windows over a whole video, each taken as the model was fed in training; see `plan_windows`.
 
-    The video is decoded once, however windows overlap; a network whose time steps are single frames, computed
-    apart (`Network.why_whole`), encodes each one once too. Held are the frames of the windows that are being filled and of `batch` full ones; what
-    grows with the length are the times of frames and the scores alone. `find_cuts` looks at every frame; see
-    `CutFinder`. The model stays where it is, and is in evaluation state meanwhile. `said` is told now and then what
-    share is done. Raises ModelError for windows that cannot be, and DecodeError for a video that cannot be decoded to
-    its end; `timeout_seconds` bounds the opening, and the way from each frame to the next.
+    The video is decoded once, however windows overlap; a network whose time steps are single frames, computed apart
+    (`Network.why_whole`), encodes each one once too. Held are the frames of the windows that are being filled and of
+    `batch` full ones; what grows with the length are the times of frames and the scores alone. `find_cuts` looks at
+    every frame; see `CutFinder`. The model stays where it is, and is in evaluation state meanwhile. `said` is told now
+    and then what share is done. Raises ModelError for windows that cannot be, and DecodeError for a video that cannot
+    be decoded to its end; `timeout_seconds` bounds the opening, and the way from each frame to the next.
     """
     views = model_views(model)
     window_seconds = window_length(model, window_seconds)

@@ -21,8 +21,8 @@ def check_apart(network: Network) -> None:
         raise ModelError(
             f"the time steps of this network cannot be computed one by one: {reason}. Those of ViViT can with "
             "`mixer`={name: mhsa, axes: space} up to a `token_learner` and `position`=learned_separable or "
-            "sincos_separable, and so can those of vivit_factorised, and of encoders that see each frame by itself, with "
-            "any probe behind them"
+            "sincos_separable; so can those of vivit_factorised, and of encoders that see each frame by itself, with "
+            "and without a probe behind"
         )
 
 
@@ -32,7 +32,7 @@ def per_step(network: Network, x: Shaped[Tensor, "..."]) -> tuple[Tensor, ...]:
     Raises ModelError for frames of another size or number, and for a network that takes whole clips alone.
     """
     check_apart(network)
-    frames, rows, columns = network.clip
+    _, rows, columns = network.clip
     own = network.step_frames
     fits = x.ndim == 5 and x.shape[2] == COLOURS and x.shape[1] >= 1 and x.shape[1] % own == 0
     if not fits or (rows, columns) != tuple(x.shape[3:]) or not x.is_floating_point():

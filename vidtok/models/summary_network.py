@@ -73,7 +73,9 @@ class SummaryNetwork(PartlyFrozen, ABC):
         return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
 
     def why_whole(self) -> str | None:
-        return None if self.frames_apart else f"{type(self).__name__}, as an encoder, sees the frames of a clip together"
+        if self.frames_apart:
+            return None
+        return f"{type(self).__name__} is an encoder that sees the frames of a clip together"
 
     def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
         """The maps of each frame."""

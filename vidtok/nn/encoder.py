@@ -173,7 +173,7 @@ class Encoder(nn.Module):
             x = self._through(i, x)
         return self.token_learners[0](x) if self._learns_before(self.meet_at) else x
 
-    def together(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes d"]:
+    def together(self, x: Float[Tensor, "b *before d"]) -> Float[Tensor, "b *axes d"]:
         """The encoder's tokens of what `alone` gave for the time steps of a clip."""
         if self.time_position is not None and self.class_token is None:
             x = self.time_position(x)
