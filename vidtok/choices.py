@@ -112,7 +112,7 @@ Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuff
 # Networks
 PoolKind = Literal["mean", "cls", "max"]
 NormPosition = Literal["before_pool", "after_pool"]
-PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "none"]
+PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "learned_separable", "sincos_separable", "none"]
 GELUForm = Literal["tanh", "erf", "quick", "relu", "silu"]
 """A network's activation; the last two are no GELU, but stand in its place in other libraries' weights."""
 Inflation = Literal["central", "average", "average_arp"]

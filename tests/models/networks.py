@@ -32,6 +32,7 @@ SIZES = {"classes": 5, "frames": 4, "size": (16, 24), "tubelet": (2, 8, 8), "wid
 LEARNED = TokenLearnerOptions(after_block=1, tokens=3)
 FUSED = TokenLearnerOptions(after_block=1, tokens=3, fuse=True)
 SPACE, TIME = {"name": "mhsa", "axes": "space"}, {"name": "mhsa", "axes": "time"}
+APART = {**SIZES, "mixer": SPACE, "token_learner": TokenLearnerOptions(after_block=0, tokens=3)}
 OWN: dict[str, Callable[[], Network]] = {
     "vivit": lambda: ViViT(**SIZES),
     "vivit, class token": lambda: ViViT(**SIZES, pool="cls"),
@@ -86,6 +87,15 @@ LIBRARIES: dict[str, Callable[[], Network]] = {
     name: lambda name=name: baselines.small(name) for name in baselines.SMALL
 }
 AROUND: dict[str, Callable[[], Network]] = {
+    "vivit, steps apart": lambda: ViViT(**SIZES, mixer=SPACE, token_learner=LEARNED, position="learned_separable"),
+    "vivit, steps apart by sines": lambda: ViViT(**APART, position="sincos_separable"),
+    "vivit, TokenFuser and steps apart": lambda: ViViT(
+        **SIZES, mixer=SPACE, token_learner=FUSED, position="learned_separable"
+    ),
+    "vivit, class token, separable": lambda: ViViT(**SIZES, pool="cls", position="learned_separable"),
+    "encoder_vivit, steps apart": lambda: EncoderViViT(
+        **BEHIND, classes=5, mixer=SPACE, token_learner=LEARNED, position="learned_separable"
+    ),
     "encoder, frozen": lambda: PictureEncoder(**ENCODER, classes=5),
     "encoder, norms and two blocks trained": lambda: PictureEncoder(**NORMED, trained_blocks=2, classes=5),
     **{f"encoder_probe, {kind}": probed(kind) for kind in TOKEN_PROBES},

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, TypeVar, overload
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +86,27 @@ class Network(nn.Module, ABC):
                 f"(their shape is {tuple(tokens.shape)}), and it has no method `looks` of its own"
             )
         return (energy(tokens, place="the last grid, before the pooling"),)
+
+    def why_whole(self) -> str | None:
+        """Why it takes whole clips alone, and what to set; None: its time steps can be computed apart from each other.
+
+        A network for which that is so says what it keeps of each (`steps`) and what it makes of those of a clip
+        (`logits_of_steps`). See `vidtok.models.steps`, by which they are asked.
+        """
+        return f"{type(self).__name__} does not tell apart what it computes of each time step and what of all of them"
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What it keeps of each time step, `b t …` each, of any number of whole ones, wherever they stand in a clip."""
+        raise ModelError(f"no time step by itself: {self.why_whole()}")
+
+    def logits_of_steps(self, *kept: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips, from what `steps` kept of their time steps in the order of time."""
+        raise ModelError(f"no time step by itself: {self.why_whole()}")
+
+    @property
+    def step_frames(self) -> int:
+        """Frames of a time step."""
+        return self.clip[0] // self.grid[0]
 
     def arranged(self, output: Tensor, *, depth: int, clips: int) -> Float[Tensor, "b *axes d"]:
         """What block `depth - 1` puts out (with 0, what the first takes in) with clips first and channels last."""
@@ -236,22 +257,6 @@ class Network(nn.Module, ABC):
             return (depth > 0) + (depth == last) if coarse else depth
 
         return depth_of
-
-
-@runtime_checkable
-class FrameByFrame(Protocol):
-    """A network that encodes each frame by itself, so that clips which share a frame can share its maps."""
-
-    any_frames: bool
-    """`maps` takes any number of frames, and a frame's maps do not depend on the others."""
-
-    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
-        """What it keeps of each frame, `b t …` each, from any number of them."""
-        ...
-
-    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
-        """The logits of clips of such maps."""
-        ...
 
 
 def meta_copy(network: Module) -> Module:
