@@ -40,6 +40,8 @@ class Network(nn.Module, ABC):
 
     grid: tuple[int, int, int]
     """Time steps, rows and columns of the tokens, where they are fewest."""
+    joins_clips = False
+    """Testing shows it all clips of a crop as one, one after the other, in the place of each by itself."""
 
     def __init__(self, *, frames: int, size: int | tuple[int, int]):
         super().__init__()

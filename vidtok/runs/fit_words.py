@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vidtok.data.groups import Joined
+from vidtok.data.survey import Seen
 from vidtok.train.nested import Videos
 
 
@@ -45,6 +46,19 @@ def set_words(
     return lines
 
 
+def short_note(seen: Sequence[Seen], *, frames: int) -> str | None:
+    """What is to be said of videos that have fewer frames than a clip takes; None where none has."""
+    short = [each for each in seen if each.is_short]
+    if not short:
+        return None
+    least = min(short, key=lambda each: each.frames)
+    return (
+        f"note: {len(short)} of {len(seen)} videos looked at have fewer than {frames} frames ({least.name} has "
+        f"{least.frames}): some of their frames count more than once, and how such a video changes is seen worse. "
+        f"Where most are so short, take fewer: --frames {max(2, least.frames)}"
+    )
+
+
 def result_words(
     value: float,
     half: float | None,
@@ -60,8 +74,13 @@ def result_words(
     """What helps to judge the figure: the largest class, the learning curve, and the mistakes."""
     lines = []
     if half is not None:
-        more = f"twice as many would give about {value - half:+.2f}, if it goes on so"
-        lines.append(f"with half of the clips {half:.2f}; {more}")
+        more = min(value - half, 1 - value)  # there is nothing above 1
+        words = f"twice as many would give about {more:+.2f}, if it goes on so"
+        if value == 1.0:
+            words = "more of the same kind cannot raise the figure: try harder ones"
+        elif more < 0.005:
+            words = "more of the same kind would hardly help; other ones may, or another encoder"
+        lines.append(f"with half of the clips {half:.2f}; {words}")
     if multi:
         return lines
     lines.append(f"the largest class alone is {max(counted.values()) / len(hits):.2f}")

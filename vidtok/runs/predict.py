@@ -23,7 +23,7 @@ from vidtok.runs.video_set import find_videos
 from vidtok.text.console import printable, say
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
-from vidtok.video.endings import VIDEO_SUFFIXES
+from vidtok.video.endings import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from vidtok.video.frames import PICTURE_SUFFIXES
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -85,7 +85,8 @@ def run_predict(
 def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> dict[Path, Path]:
     """Every video once, in the order of the sources, with its name: its place in its folder or below its list's root.
 
-    Raises DataError for what is not there.
+    A picture is a video of one frame where it is named, in a list, or in a folder of nothing else; beside videos, where
+    it is more often a cover, it is left out, and that is said. Raises DataError for what is not there.
     """
     found: dict[Path, Path] = {}
     for source in map(Path, sources):
@@ -94,11 +95,24 @@ def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> di
             continue
         if not source.exists():
             raise DataError(f"{source}: no such file or folder")
-        videos = find_videos([source], root=None if source.is_dir() else root, endings=VIDEO_SUFFIXES)
-        for name in videos.names:
+        is_folder = source.is_dir()
+        videos = find_videos([source], root=None if is_folder else root, endings=MEDIA_SUFFIXES)
+        for name in _without_pictures(source, videos.names) if is_folder else videos.names:
             is_below = not Path(name).is_absolute() and ".." not in Path(name).parts
             found.setdefault(videos.path(name), Path(name) if is_below else Path(Path(name).name))
     return found
+
+
+def _without_pictures(folder: Path, names: Sequence[str]) -> Sequence[str]:
+    pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures or len(pictures) == len(names):
+        return names
+    print(
+        f"note: {folder}: {len(pictures)} pictures beside videos are left out, such as {printable(pictures[0])}; name "
+        "them, or a list of them, to have them looked at",
+        file=sys.stderr,
+    )
+    return [name for name in names if name not in set(pictures)]
 
 
 def write_all(
