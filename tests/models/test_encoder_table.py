@@ -11,8 +11,8 @@ from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoder_table import ENCODERS
 from vidtok.models.encoders import PACKAGES, find_encoder
 from vidtok.models.motion_start import MOTION_START
-from vidtok.runs.fit_model import encoder_model
 from vidtok.models.transformers_encoder import TransformersEncoder
+from vidtok.runs.fit_model import encoder_model
 
 OF_TIMM = [record for record in ENCODERS if "/" not in record.name and record.name != MOTION_START]
 ON_HUB = [record for record in ENCODERS if "/" in record.name]
@@ -29,7 +29,9 @@ CONFIGS = {
 def test_those_that_were_tried_come_first_and_can_be_had():
     assert vidtok.list_encoders() is ENCODERS
     assert [record.tried for record in ENCODERS] == sorted((record.tried for record in ENCODERS), reverse=True)
-    assert {package.name for package in PACKAGES} == {record.name for record in ENCODERS if record.tried} - {MOTION_START}
+    assert {package.name for package in PACKAGES} == {record.name for record in ENCODERS if record.tried} - {
+        MOTION_START
+    }
     assert len({record.name for record in ENCODERS}) == len(ENCODERS)
 
 

@@ -34,5 +34,5 @@ def test_a_last_layer_starts_small_and_without_a_bias():
     torch.manual_seed(0)
     layer = nn.Linear(200, 100)
     start_resnet_head(layer)
-    assert abs(float(layer.weight.std()) - 0.01) < 0.0005
+    assert abs(float(layer.weight.detach().std()) - 0.01) < 0.0005
     assert not layer.bias.any()

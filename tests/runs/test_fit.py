@@ -122,7 +122,10 @@ def test_parquet_has_the_same_rows_and_goes_on(desk, tmp_path):
     wanted = list(csv.reader((tmp_path / "out.csv").read_text("utf-8").splitlines()))
     assert names == wanted[0]
     assert [[f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows] == wanted[1:]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.parquet"]
+    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(".way")) == [
+        "out.csv",
+        "out.parquet",
+    ]
 
 
 def test_broken_videos_are_named_and_tried_again(desk, tmp_path, capsys):
@@ -149,6 +152,25 @@ def test_predictions_of_another_model_are_not_mixed(desk, tmp_path):
         with pytest.raises(ConfigError, match="name another file"):
             run_predict(desk / "run" / "model", [desk / "clips"], out=tmp_path / name)
         assert (tmp_path / name).read_text() == text
+
+
+def test_labels_of_the_same_model_before_it_learned_more_are_not_kept_in_silence(desk, tmp_path):
+    """The columns are the same: that the weights or the views are others would go unseen."""
+    model, video, out = vidtok.load(desk / "run" / "model"), desk / "clips" / "red" / "p0_0.mp4", tmp_path / "out.csv"
+    run_predict(model, [video], out=out)
+    before = out.read_text()
+    with pytest.raises(ConfigError, match=r"out\.csv: has labels of 1 videos already, by another model, or with other"):
+        run_predict(model, [desk / "clips" / "red"], out=out, clips=2)
+    with torch.no_grad():
+        model.network.head.bias += 1.0
+    with pytest.raises(ConfigError, match="by another model"):
+        run_predict(model, [desk / "clips" / "red"], out=out)
+    (tmp_path / ".out.csv.way").unlink()
+    with pytest.raises(ConfigError, match="it is not known by what model; name another file, or remove it"):
+        run_predict(model, [video], out=out)
+    assert out.read_text() == before
+    out.unlink()
+    assert run_predict(model, [video], out=out).done == 1
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,21 @@ def test_short_videos_are_told_with_the_shortest_one():
     picture = short_note([seen("a.jpg", 1)], frames=8)
     assert picture is not None
     assert picture.endswith(" --frames 2")
+
+
+def test_of_unequal_classes_the_mean_over_them_is_told_too():
+    """Nine of ten are right, by saying the large class of all of them."""
+    labels, logits = [(0,)] * 9 + [(1,)], torch.tensor([[1.0, 0.0]] * 10).double()
+    videos = Videos(labels=labels, groups=range(10), folds=(0, 1) * 5, classes=2)
+    paths = [Path(f"{k}.mp4") for k in range(10)]
+    counted = Counter({0: 9, 1: 1})
+    lines = result_words(0.9, None, counted, [True] * 9 + [False], logits, videos, ("a", "b"), paths, multi=False)
+    assert lines[0] == "the largest class alone is 0.90; every class counted the same, the figure is 0.50"
+
+
+def test_groups_that_copies_join_are_fewer_than_those_that_were_given():
+    own = ["p1", "p1", "p2", "p2", "p3", "p3"]
+    joined = Joined(groups=("p1", "p1", "p1", "p1", "p3", "p3"), copies=((0, 2),))
+    assert set_words(COUNTED, CLASSES, own, joined, LABELS, PATHS)[-1] == (
+        "2 groups of videos stay together (3 before copies joined them)"
+    )

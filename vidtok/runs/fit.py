@@ -20,7 +20,7 @@ from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit_measure import Measured, measure_folds, measure_half
 from vidtok.runs.fit_model import encoder_model, linear_model
 from vidtok.runs.fit_results import write_fit
-from vidtok.runs.fit_set import EncodedVideos, VideoList, divide_set, encode_set, read_set
+from vidtok.runs.fit_set import EncodedVideos, VideoList, check_set, divide_set, encode_set, read_set
 from vidtok.runs.fit_tokens import probe_note, token_fit
 from vidtok.runs.fit_tune import Tuning
 from vidtok.runs.fit_words import result_words, short_note
@@ -76,7 +76,8 @@ def run_fit(
     out, or once, with the first one alone; the probe is then linear. `licence`: of the model that is made, for its
     card, as the hub writes it (`apache-2.0`); that of the encoder's weights stands there in any case.
     Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
-    `out`/model, needs nothing else. `out`: by default runs/fit_NAME, by the folder's or the list's name. Raises VidtokError for what cannot be used.
+    `out`/model, needs nothing else. `out`: by default runs/fit_NAME, by the folder's or the list's name. Raises
+    VidtokError for what cannot be used.
     """
     laps, place = Laps(), Path(source).resolve()
     folder = Path("runs") / f"fit_{place.name if place.is_dir() else place.stem}" if out is None else Path(out)
@@ -87,6 +88,7 @@ def run_fit(
     if licence is not None and not licence.strip():
         raise ConfigError("--licence is the model's own, such as apache-2.0; leave it out where there is none yet")
     listed = read_set(source, root=root, classes=classes, format=format)
+    check_set(listed, group=group)
     records, told, kind = listed.records, listed.classes, listed.kind
     weights = choose_encoder(encoder)
     frames = weights.clip_frames(frames)
