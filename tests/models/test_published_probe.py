@@ -71,6 +71,8 @@ def by_hand(folder, model, video) -> torch.Tensor:
 
 def test_convert_and_test_give_the_scores_of_the_protocol(theirs, tmp_path, capsys):
     folder, model = theirs
+    for name in "ab":
+        (tmp_path / "clips" / name).mkdir(parents=True)
     videos = [make_clip(tmp_path / "clips" / name / "a.mp4", frames=frames) for name, frames in (("a", 40), ("b", 13))]
     (tmp_path / "names.txt").write_text("a\nb\n")
     out = tmp_path / "made" / "tiny.safetensors"

@@ -12,8 +12,9 @@ import vidtok
 from tests.runs.own_clips import COLOURS, ENCODER, encoder_file, own_clips
 from tests.viz.reading import read_page
 from vidtok.cli import fit, predict, visualize
-from vidtok.errors import ConfigError, DataError
+from vidtok.errors import CheckpointError, ConfigError, DataError
 from vidtok.infer.predict import predict_videos
+from vidtok.models import encoders
 from vidtok.runs.compare import read_scores
 from vidtok.runs.fit import run_fit
 from vidtok.runs.parquet import read_parquet
@@ -63,6 +64,27 @@ def test_it_leaves_a_report_scores_and_a_card_with_its_figures(desk):
     scored = read_scores(desk / "run")
     assert len(scored.keys) == 18
     assert float(scored.hits.double().mean()) == pytest.approx(told["plain"])
+
+
+def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names_it(
+    desk, tmp_path, capsys, monkeypatch
+):
+    def nothing(name: str):
+        raise CheckpointError(f"{name}: the hub does not answer")
+
+    monkeypatch.setattr(encoders, "package_file", lambda package: None)
+    monkeypatch.setattr(encoders, "from_hub", nothing)
+    monkeypatch.chdir(tmp_path)
+    fitted = run_fit(desk / "clips", group=r"/(p\d)_", licence="cc-by-4.0")
+    told = capsys.readouterr().out
+    assert "\nencoder: motion_casvit, from the package vidtok" in told
+    assert "\nnote: no weights of a picture network are at hand (tf_efficientnet_lite0: the hub does not" in told
+    assert " | motion_casvit, " in fitted.line
+    assert fitted.line.endswith(" | runs/fit_clips")
+    card = (tmp_path / "runs" / "fit_clips" / "model" / "README.md").read_text("utf-8")
+    assert 'license: "cc-by-4.0"' in card
+    assert "- Weights that it began with: motion_casvit, from the package vidtok" in card
+    assert fitted.model.predict(desk / "clips" / "red" / "p0_0.mp4").classes == tuple(COLOURS)
 
 
 def test_a_second_call_encodes_nothing(desk, capsys, monkeypatch):

@@ -29,8 +29,8 @@ def published_probe(
 ) -> Classifier:
     """The encoder with the probe's weights behind it, in evaluation state.
 
-    `classes`: their names, by default numbers. How clips are taken travels with it, so that `eval.protocol=vjepa2_Nx3`
-    with N as many as the protocol's segments tests it as its authors did. Raises CheckpointError for a probe of another
+    `classes`: their names, by default numbers. How clips are taken travels with it, so that a test by the protocol
+    vjepa2_Nx3, N as many as there are segments, is its authors' own. Raises CheckpointError for a probe of another
     width or of another number of classes.
     """
     told = make_vjepa2_probe(state, heads=heads)

@@ -87,7 +87,8 @@ def result_words(
             words = "more of the same kind would hardly help; other ones may, or another encoder"
         lines.append(f"with half of the clips {half:.2f}; {words}")
     if multi:
-        return lines
+        shares = [count / len(hits) for count in counted.values()]
+        return [*lines, f"guessing alone would have about {sum(shares) / len(shares):.2f}"]
     told, true = logits.argmax(dim=1).tolist(), [own[0] for own in videos.labels]
     lines.append(
         f"the largest class alone is {max(counted.values()) / len(hits):.2f}{_each_class(counted, hits, true)}"
