@@ -125,7 +125,7 @@ GatePool = Literal["clip", "time_step"]
 ResNetDepth = Literal[50, 101, 152]
 
 Summary = Literal["mean", "time", "maps", "motion", "time_maps", "time_motion", "maps_motion", "time_maps_motion"]
-FROM_ENCODER = ("encoder", "encoder_vivit", "encoder_probe")
+FROM_ENCODER = ("encoder", "encoder_vivit", "encoder_probe", "vjepa2_probe")
 """Networks around an encoder, which a config names by where its weights lie."""
 TokenForm = Literal["full", "mean", "cells", "super_tokens"]
 """What is kept of a frame's grid of tokens."""

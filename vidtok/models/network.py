@@ -45,6 +45,8 @@ class Network(nn.Module, ABC):
     """Time steps, rows and columns of the tokens, where they are fewest."""
     is_inference_form: bool = False
     """Made by `for_inference`: its weights are no other network's, and nothing of it is trained."""
+    joins_clips = False
+    """Testing shows it all clips of a crop as one, one after the other, in the place of each by itself."""
 
     def __init__(self, *, frames: int, size: int | tuple[int, int]):
         super().__init__()
