@@ -40,6 +40,16 @@ def motion(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> Path:
+    """A small model as it is saved, and exported in several forms: see tests/infer/exports.py."""
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("exported")
+    done = subprocess.run([sys.executable, "-m", "tests.infer.exports", str(folder)], **tool_options())
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
 def small_run(folder: Path, run: Path) -> list[str]:
     """Arguments of a run that takes seconds: the demo's config on a smaller network and set."""
     overrides = {

@@ -1,11 +1,15 @@
 """The pages of docs/: what they show runs."""
 
 import importlib
+import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+
+import pytest
 
 from tests.conftest import ROOT, tool_options
 from tests.runs.own_clips import colour_model, own_clips
@@ -44,3 +48,41 @@ def test_what_the_page_on_labels_shows_runs(tmp_path, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert told.startswith("[('blue', 0.")
     assert "(3, " in told.splitlines()[-1]
+
+
+EXPORT_LINES = """
+import importlib, json, sys
+from vidtok.cli.console import COMMANDS
+commands, codes = json.loads(sys.stdin.read())
+for words in commands:
+    assert importlib.import_module(f"vidtok.cli.{COMMANDS[words[1]][0]}").run(words[2:]) == 0, words
+for code in codes:
+    exec(code, {})
+"""
+
+
+@pytest.mark.slow
+def test_what_the_page_on_exported_models_shows_runs(tmp_path):
+    """In one process of its own, without the shape check, which torch cannot trace."""
+    pytest.importorskip("onnxruntime")
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    own_clips(tmp_path / "my" / "clips", each=2)
+    colour_model(tmp_path / "my" / "clips", tmp_path / "encoder.safetensors", seconds=0.4).save_pretrained(
+        tmp_path / "runs" / "own" / "model"
+    )
+    shutil.copytree(tmp_path / "my" / "clips" / "red", tmp_path / "new")
+    shutil.copytree(tmp_path / "my" / "clips", tmp_path / "my" / "val")
+    shutil.copy(tmp_path / "my" / "clips" / "blue" / "p0_0.mp4", tmp_path / "a.mp4")
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).splitlines()
+    commands = [shlex.split(line.partition(" #")[0]) for line in lines if line.startswith("vidtok")]
+    assert len(commands) == 5
+    codes = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    options = tool_options(cwd=tmp_path)
+    options["env"]["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", EXPORT_LINES], input=json.dumps([commands, codes]), **options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "8 bits (static): scores move by" in done.stdout
+    assert "top1 1.000 -> 1.000" in done.stdout
+    *_, label, told = done.stdout.splitlines()
+    assert label == "blue"
+    assert told == "['blue', 'green', 'red'] 1 ['batch', 2, 3, 64, 64]"

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from vidtok.models.create import create_model
     from vidtok.models.encoder_table import list_encoders
     from vidtok.models.presets import list_models
+    from vidtok.runs.export import run_export as export
     from vidtok.runs.fit import run_fit as fit
     from vidtok.video.reader import open_video
 
 __all__ = [
     "StreamingClassifier",
     "create_model",
+    "export",
     "fit",
     "list_encoders",
     "list_models",
@@ -31,6 +33,7 @@ _HOMES = {
     "create_model": ("vidtok.models.create", "create_model"),
     "list_models": ("vidtok.models.presets", "list_models"),
     "list_encoders": ("vidtok.models.encoder_table", "list_encoders"),
+    "export": ("vidtok.runs.export", "run_export"),
     "fit": ("vidtok.runs.fit", "run_fit"),
     "load": ("vidtok.loading", "load_model"),
     "open_video": ("vidtok.video.reader", "open_video"),

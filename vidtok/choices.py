@@ -138,6 +138,13 @@ FineTuning = Literal["folds", "once"]
 
 FeatureKind = Literal["pooled", "tokens"]
 
+# Models that run elsewhere
+ExportTarget = Literal["onnx", "pt2", "openvino", "coreml"]
+ExportInput = Literal["pixels", "normalised"]
+"""uint8 pixels, 0 to 255, with the normalisation inside of the file; or floats that whoever runs it has normalised."""
+Quantisation = Literal["dynamic", "static"]
+"""8-bit ONNX: the matrix products alone, or all layers with weights by what calibrating clips made of them."""
+
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
 ParallelForm = Literal["ddp", "fsdp2"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from vidtok.build import build_trained
 from vidtok.config_io import load_config_text
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.infer.exported import is_exported, load_exported
 from vidtok.infer.predict import VideoClassifier
 from vidtok.models.about import about_checkpoint
 from vidtok.models.class_names import class_names
@@ -16,7 +17,7 @@ from vidtok.models.weights.files import Weights
 from vidtok.train.checkpoint import find_checkpoint, load_weights
 from vidtok.train.opening import load_checkpoint
 
-HUB_ID = r"[\w.-]+/[\w-][\w.-]*(?<!\.pt)(?<!\.pth)(?<!\.safetensors)(?<!\.shards)"
+HUB_ID = r"[\w.-]+/[\w-][\w.-]*(?<!\.pt)(?<!\.pth)(?<!\.safetensors)(?<!\.shards)(?<!\.onnx)(?<!\.pt2)(?<!\.xml)"
 """A user or organisation, and a model of theirs."""
 
 
@@ -28,7 +29,8 @@ def is_on_hub(source: str | Path) -> bool:
 def is_saved(source: str | Path) -> bool:
     """Whether this is a saved model, here or on the hub, and no run or checkpoint."""
     path = Path(source)
-    return is_on_hub(source) or is_pretrained(path) or (path.suffix == ".safetensors" and path.is_file())
+    is_file = path.suffix == ".safetensors" and path.is_file()
+    return is_on_hub(source) or is_pretrained(path) or is_file or is_exported(path)
 
 
 def load_model(
@@ -44,12 +46,18 @@ def load_model(
         load("runs/mine/checkpoints/best.pt")    a checkpoint
         load("saved")                        the folder, or the .safetensors file, of a saved model
         load("someone/model", revision="v1") a model on the Hugging Face hub
+        load("model.onnx")                   a file of `vidtok export`, run by ONNX Runtime; also OpenVINO's .xml
 
     With `classes` (see `class_names`) that are not the model's own, its last layer is a new one for them; all other
     weights stay. A checkpoint may name modules of plugins, whose code runs when they are imported: that happens only
     with `allow_plugins`, or where they are imported already. Random generators stay as they were.
     Raises CheckpointError for anything that is no model of vidtok, ConfigError for plugins that are not allowed.
     """
+    if is_exported(source):
+        exported = load_exported(source)
+        if classes is not None and classes != len(exported.classes) and class_names(classes) != exported.classes:
+            raise ModelError(f"{source}: an exported file keeps its classes; take the model that it was made of")
+        return exported.eval()
     with untouched_generators():
         model = _load(source, allow_plugins=allow_plugins, revision=revision)
         if classes is not None and classes != len(model.classes):

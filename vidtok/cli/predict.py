@@ -16,7 +16,9 @@ def run(arguments: Sequence[str]) -> int:
         "not be decoded. --timeline says what happens when in long videos, by a window that slides over each."
     )
     cli.add_argument(
-        "--model", required=True, help="a run's or a saved model's folder, a checkpoint, or an id on the hub"
+        "--model",
+        required=True,
+        help="a run's or a saved model's folder, a checkpoint, an id on the hub, or a file of vidtok export",
     )
     cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST")
     cli.add_argument("--out", metavar="FILE", help="a .csv, .jsonl or .parquet file; of timelines a folder")

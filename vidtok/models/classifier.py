@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
@@ -150,23 +150,10 @@ class Classifier(
 
         Raises CheckpointError where `source` holds something else.
         """
-        if description.get("format") != FORMAT:
-            hint = ""
-            if "model_type" in description:
-                hint = "; weights of transformers come into a model by vidtok.create_model(NAME, weights=FOLDER)"
-            raise CheckpointError(f"{source}: not a model of vidtok (its format is not {FORMAT!r}){hint}")
-        try:
-            model, classes = dict(description["model"]), tuple(description["class_names"])
-            size = model.pop("size")
-            architecture = Architecture(size=size if isinstance(size, int) else tuple(size), **model)
-            normalisation = {key: tuple(description["normalisation"][key]) for key in ("mean", "std")}
-            feeding = Feeding.of(description["clip"]) if "clip" in description else None
-            about = About.of(description["provenance"]) if "provenance" in description else None
-        except (KeyError, TypeError, ModelError) as error:
-            raise CheckpointError(f"{source}: not a whole description of a model: {error!r}") from error
+        given = described(description, source=source)
         with untouched_generators():
-            network = architecture.build(classes=len(classes))
-        return cls(network, **normalisation, classes=classes, architecture=architecture, feeding=feeding, about=about)
+            network = given["architecture"].build(classes=len(given["classes"]))
+        return cls(network, **given)
 
     def write_weights(self, path: Path) -> None:
         """Write the weights as a .safetensors file whose header carries the description.
@@ -271,6 +258,40 @@ class Classifier(
             path = Path(downloaded)
         model.read_weights(path)
         return model.eval()
+
+
+class Described(TypedDict):
+    """A Classifier's arguments beside its network."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    architecture: Architecture
+    feeding: Feeding | None
+    about: About | None
+
+
+def described(description: Mapping[str, Any], *, source: str | Path) -> Described:
+    """What `describe` says, checked; CheckpointError where `source` holds something else."""
+    if description.get("format") != FORMAT:
+        hint = ""
+        if "model_type" in description:
+            hint = "; weights of transformers come into a model by vidtok.create_model(NAME, weights=FOLDER)"
+        raise CheckpointError(f"{source}: not a model of vidtok (its format is not {FORMAT!r}){hint}")
+    try:
+        model, classes = dict(description["model"]), tuple(description["class_names"])
+        size = model.pop("size")
+        mean, std = (tuple(description["normalisation"][key]) for key in ("mean", "std"))
+        return {
+            "mean": mean,
+            "std": std,
+            "classes": classes,
+            "architecture": Architecture(size=size if isinstance(size, int) else tuple(size), **model),
+            "feeding": Feeding.of(description["clip"]) if "clip" in description else None,
+            "about": About.of(description["provenance"]) if "provenance" in description else None,
+        }
+    except (KeyError, TypeError, ModelError) as error:
+        raise CheckpointError(f"{source}: not a whole description of a model: {error!r}") from error
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
