@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.ranks import command, run_ranks
 from vidtok.cli import guarded
 from vidtok.data.motion import render_motion
 
@@ -74,9 +75,14 @@ def small_run(folder: Path, run: Path) -> list[str]:
     return ["--cfg", "configs/motion_vivit_tl8.yaml", *(f"{key}={value}" for key, value in overrides.items())]
 
 
-def tool(name: str, *arguments: str | Path, processes: int = 1, **options) -> subprocess.CompletedProcess[str]:
+def tool(name: str, *arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
     """Run a script of tools/ from the repository's root, with one thread for each process."""
-    return subprocess.run(tool_command(name, *arguments, processes=processes), **tool_options(**options))
+    return subprocess.run(tool_command(name, *arguments), **tool_options(**options))
+
+
+def together(name: str, *arguments: str | Path, processes: int) -> subprocess.CompletedProcess[str]:
+    """A command in several processes that find each other, without torchrun and its seconds of imports."""
+    return run_ranks(command, name, [str(word) for word in arguments], processes=processes)
 
 
 def called(command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -19,11 +19,8 @@ def test_importing_vidtok_imports_no_torch():
 
 def test_every_promised_name_is_there():
     assert {name: callable(getattr(vidtok, name)) for name in vidtok.__all__} == dict.fromkeys(vidtok.__all__, True)
-    assert (
-        set(vidtok.__all__)
-        == {"create_model", "fit", "list_encoders", "list_models", "load", "open_video", "predict"}
-        <= set(dir(vidtok))
-    )
+    names = {"create_model", "export", "fit", "list_encoders", "list_models", "load", "open_video", "predict"}
+    assert set(vidtok.__all__) == {*names, "StreamingClassifier"} <= set(dir(vidtok))
     assert vidtok.create_model is create_model
     assert "casvit_xs" in vidtok.list_models("casvit*")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidtok.infer.predict import predict_videos as predict
+    from vidtok.infer.stream import StreamingClassifier
     from vidtok.loading import load_model as load
     from vidtok.models.create import create_model
     from vidtok.models.encoder_table import list_encoders
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from vidtok.runs.fit import run_fit as fit
     from vidtok.video.reader import open_video
 
-__all__ = ["create_model", "export", "fit", "list_encoders", "list_models", "load", "open_video", "predict"]
+__all__ = [
+    "StreamingClassifier",
+    "create_model",
+    "export",
+    "fit",
+    "list_encoders",
+    "list_models",
+    "load",
+    "open_video",
+    "predict",
+]
 
 _HOMES = {
     "create_model": ("vidtok.models.create", "create_model"),
@@ -27,6 +38,7 @@ _HOMES = {
     "load": ("vidtok.loading", "load_model"),
     "open_video": ("vidtok.video.reader", "open_video"),
     "predict": ("vidtok.infer.predict", "predict_videos"),
+    "StreamingClassifier": ("vidtok.infer.stream", "StreamingClassifier"),
 }
 
 

@@ -17,6 +17,7 @@ from vidtok.models.options import every_option, plain
 from vidtok.models.presets import network_and_options
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.models.transformers_folder import is_transformers_folder
+from vidtok.models.vjepa2_probe import VJEPA2Probe
 from vidtok.models.weights.report import Report
 from vidtok.train.checkpoint import find_checkpoint, load_weights
 from vidtok.train.opening import load_checkpoint
@@ -103,7 +104,7 @@ def start_encoder(config: Config, model: Classifier, source: str) -> Report:
 def encoder_in(model: Classifier) -> SummaryNetwork:
     """The encoder in a model of FROM_ENCODER; its `body` has the weights."""
     network = model.network
-    part = network.encoder if isinstance(network, EncoderViViT | EncoderProbe) else network
+    part = network.encoder if isinstance(network, EncoderViViT | EncoderProbe | VJEPA2Probe) else network
     assert isinstance(part, SummaryNetwork)
     return part
 

@@ -17,6 +17,7 @@ from vidtok.errors import CheckpointError, ConfigError
 from vidtok.models.classifier import WEIGHTS, Classifier, is_pretrained
 from vidtok.models.colours import colours
 from vidtok.models.generators import untouched_generators
+from vidtok.models.motion_start import MOTION_FILE, MOTION_START
 from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.origin import Origin, of_description
 from vidtok.models.weights.report import Report
@@ -145,9 +146,10 @@ def init_weights(
 ) -> Report:
     """Put initial weights into a new model; says which of them were used, and which parameters keep their start.
 
-    `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, or `timm:NAME`. The last
-    layer is taken where the classes are the same. `source_grid` and `published` as in Weights.load_into. With
-    `follow_normalisation` the model normalises as the weights were made for; without, a difference stands in the notes.
+    `source` is the folder of a run or of a saved model, any file of weights that vidtok reads, `timm:NAME`, or
+    `vidtok:motion_casvit`, which travels with vidtok. The last layer is taken where the classes are the same.
+    `source_grid` and `published` as in Weights.load_into. With `follow_normalisation` the model normalises as the
+    weights were made for; without, a difference stands in the notes.
     The caller's random generators stay as they were. Raises CheckpointError where nothing fits, or where it is not
     known what to follow.
     """
@@ -198,6 +200,8 @@ def normalisation_warning(config: Config, report: Report) -> str | None:
 
 
 def _read_start(source: str) -> Weights:
+    if source == f"vidtok:{MOTION_START}":
+        return read_weights(MOTION_FILE)
     if source.startswith("timm:"):
         return _timm_weights(source)
     if is_pretrained(source) or (Path(source).is_dir() and (Path(source) / WEIGHTS).is_file()):

@@ -112,7 +112,7 @@ Control = Literal["none", "repeat_first", "repeat_middle", "repeat_last", "shuff
 # Networks
 PoolKind = Literal["mean", "cls", "max"]
 NormPosition = Literal["before_pool", "after_pool"]
-PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "none"]
+PositionKind = Literal["learned", "sincos_3d", "sincos_flat", "learned_separable", "sincos_separable", "none"]
 GELUForm = Literal["tanh", "erf", "quick", "relu", "silu"]
 """A network's activation; the last two are no GELU, but stand in its place in other libraries' weights."""
 Inflation = Literal["central", "average", "average_arp"]
@@ -125,7 +125,7 @@ GatePool = Literal["clip", "time_step"]
 ResNetDepth = Literal[50, 101, 152]
 
 Summary = Literal["mean", "time", "maps", "motion", "time_maps", "time_motion", "maps_motion", "time_maps_motion"]
-FROM_ENCODER = ("encoder", "encoder_vivit", "encoder_probe")
+FROM_ENCODER = ("encoder", "encoder_vivit", "encoder_probe", "vjepa2_probe")
 """Networks around an encoder, which a config names by where its weights lie."""
 TokenForm = Literal["full", "mean", "cells", "super_tokens"]
 """What is kept of a frame's grid of tokens."""

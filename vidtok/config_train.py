@@ -85,7 +85,8 @@ class TrainConfig(Section):
     """Compile the network (torch.compile): minutes at the start, then faster steps on a GPU."""
     init: str | None = None
     """Initial weights: a run's or a saved model's folder, any file of weights that tools/convert_weights.py reads, or
-    `timm:NAME` for an image ViT that timm fetches from its hub. Default: from scratch, but for the networks `encoder`,
+    `timm:NAME` for an image ViT that timm fetches from its hub, or `vidtok:motion_casvit`, a small network that travels
+    with vidtok and knows movement (configs/own_small.yaml). Default: from scratch, but for the networks `encoder`,
     `encoder_vivit` and `encoder_probe`, whose encoder has the weights that `model.encoder` names."""
     init_grid: tuple[int, int, int] | None = None
     """Time steps, rows and columns of the tokens that the positions of `init` were made for, where neither the file, a

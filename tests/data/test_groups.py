@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidtok.data.groups import groups_by_pattern, join_copies, join_same_files
+from vidtok.data.csv_list import read_csv
+from vidtok.data.groups import groups_by_pattern, join_copies, join_same_files, read_groups
+from vidtok.data.records import Records
 from vidtok.errors import DataError
 
 PATHS = [Path("wave/s1_a.mp4"), Path("wave/s12_b.mp4"), Path("bend/s1_c.mp4")]
@@ -27,6 +29,32 @@ def test_brackets_name_the_group():
 def test_what_is_no_such_pattern_is_told(pattern, words):
     with pytest.raises(DataError, match=words):
         groups_by_pattern(PATHS, pattern)
+
+
+def column_of(folder: Path, text: str, rows: list[int] | None = None, *, name: str = "person") -> list:
+    (folder / "list.csv").write_text("path,label,person\n" + text)
+    records, _ = read_csv(folder / "list.csv", root=folder)
+    return read_groups(records, range(len(records)) if rows is None else rows, name)
+
+
+def test_a_column_names_the_group_row_for_row_whatever_is_a_comment(tmp_path):
+    """A comment in the middle is no row; that all behind it moved up by one would go unseen."""
+    assert column_of(tmp_path, "a.mp4,x,P1\n#b.mp4,x,P9\nc.mp4,y, P2 \nd.mp4,y,P1\n") == ["P1", "P2", "P1"]
+    (tmp_path / "#b.mp4").touch()
+    assert column_of(tmp_path, "a.mp4,x,P1\n#b.mp4,x,P9\nc.mp4,y,P2\n", [1, 2]) == ["P9", "P2"]
+
+
+def test_columns_that_name_no_group_are_told(tmp_path):
+    with pytest.raises(DataError, match=r"the cell of .*c\.mp4 is empty, and those of 2 in all"):
+        column_of(tmp_path, "a.mp4,x,P1\nc.mp4,y,\nd.mp4,y, \n")
+    assert column_of(tmp_path, "a.mp4,x,P1\nc.mp4,y,\n", [0]) == ["P1"], "of those alone that count"
+    with pytest.raises(DataError, match="no column 'place'"):
+        column_of(tmp_path, "a.mp4,x,P1\n", name="place")
+    folder = Records(["x/a.mp4"], [(0,)], root=tmp_path, source=tmp_path)
+    with pytest.raises(DataError, match="is a folder, which has no columns; a pattern for its paths has brackets"):
+        read_groups(folder, [0], "person")
+    assert read_groups(folder, [0], None) == [0]
+    assert read_groups(folder, [0], r"(x)/") == ["x"]
 
 
 LABELS = [(0,), (0,), (1,), (1,), (1,), (0,)]

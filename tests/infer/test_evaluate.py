@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from vidtok.infer.evaluate import aggregate_views, autocast, measure, merge, predict_views
+from vidtok.errors import ModelError
+from vidtok.infer.evaluate import aggregate_views, autocast, join_clips, measure, merge, predict_views
 from vidtok.types import Batch, Damaged, Failure
 
 CPU = torch.device("cpu")
@@ -179,6 +180,20 @@ def test_videos_may_have_different_numbers_of_views(aggregate):
     merged = merge(parts)
     assert merged.counts == got.counts
     assert torch.equal(merged.scores(aggregate, kind="softmax"), scores)
+
+
+def test_clips_that_are_joined_are_one_view_for_each_crop():
+    """Views are clip by clip: 0 and 2 are the two clips of the first crop, 1 and 3 of the second."""
+    views = batch([0, 1], views=4).views
+    joined = join_clips(views, 2)
+    assert torch.equal(joined[:, 0], torch.cat([views[:, 0], views[:, 2]], dim=1))
+    assert torch.equal(joined[:, 1], torch.cat([views[:, 1], views[:, 3]], dim=1))
+    assert join_clips(views, 1) is views
+    got = predict_views(MeanColour(), [batch([0, 1], views=4)], classes=3, device=CPU, joined=2)
+    assert torch.allclose(got.logits, MeanColour().eval()(joined.flatten(0, 1)).view(2, 2, 3))
+    ragged = replace(batch([0, 1], views=4), counts=(4, 2))
+    with pytest.raises(ModelError, match="unequal numbers"):
+        predict_views(MeanColour(), [ragged], classes=3, device=CPU, joined=2)
 
 
 def test_some_views_beside_all():

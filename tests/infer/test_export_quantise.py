@@ -32,7 +32,7 @@ def test_a_network_without_matrix_products_is_not_rounded_at_each_run(tmp_path):
     two = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 4])
     graph = helper.make_graph([helper.make_node("Relu", ["clips"], ["logits"])], "none", [one], [two])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match="this network's file has none; take --quantise static"):
+    with pytest.raises(ModelError, match="has none; take the static form"):
         quantise_dynamic(tmp_path / "none.onnx", tmp_path / "eight.onnx")
 
 

@@ -18,7 +18,6 @@ from vidtok.infer.timeline import Stream, score_windows
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
-from vidtok.models.network import FrameByFrame
 from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import open_video
 from vidtok.video.windows import plan_windows
@@ -77,7 +76,7 @@ def test_each_frame_is_decoded_and_encoded_once(video, monkeypatch):
     times = [frame.pts for frame in decoded]
     assert times[-75:] == sorted(set(times))
     assert times[:-75] in ([], times[-75:-74]), "the check of types in tests asks a reader for its pictures' size"
-    assert isinstance(net.network, FrameByFrame)
+    assert net.network.why_whole() is None
     assert sum(encoded) == len(torch.unique(found.windows.indices)) == 15
     assert found.windows.indices.numel() == 12 * 4
 

@@ -19,6 +19,7 @@ from vidtok.models.token_probes import TOKEN_PROBES
 from vidtok.models.transformers_encoder import TransformersEncoder
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
+from vidtok.models.vjepa2_probe import VJEPA2Probe
 from vidtok.nn.token_learner import TokenLearnerOptions
 
 PROBED = {"frames": 2, "size": 64, "encoder": "test_efficientnet"}
@@ -32,6 +33,7 @@ SIZES = {"classes": 5, "frames": 4, "size": (16, 24), "tubelet": (2, 8, 8), "wid
 LEARNED = TokenLearnerOptions(after_block=1, tokens=3)
 FUSED = TokenLearnerOptions(after_block=1, tokens=3, fuse=True)
 SPACE, TIME = {"name": "mhsa", "axes": "space"}, {"name": "mhsa", "axes": "time"}
+APART = {**SIZES, "mixer": SPACE, "token_learner": TokenLearnerOptions(after_block=0, tokens=3)}
 OWN: dict[str, Callable[[], Network]] = {
     "vivit": lambda: ViViT(**SIZES),
     "vivit, class token": lambda: ViViT(**SIZES, pool="cls"),
@@ -78,6 +80,13 @@ VJEPA2 = {
     "summary": "maps",
 }
 VJEPA2_OPTIONS = {key: value for key, value in VJEPA2.items() if key not in ("frames", "size", "summary")}
+SEGMENTED = {
+    "encoder": EncoderPlan(network="transformers", options=VJEPA2_OPTIONS),
+    "frames": 4,
+    "size": 16,
+    "heads": 2,
+    "depth": 2,
+}
 NORMED = {"frames": 2, "size": 64, "encoder": "test_efficientnet", "summary": "time"}
 BEHIND_SIZES = {"width": 12, "depth": 2, "heads": 2}
 BEHIND = {"frames": 2, "size": 64, "encoder": "test_vit", **BEHIND_SIZES}
@@ -86,9 +95,19 @@ LIBRARIES: dict[str, Callable[[], Network]] = {
     name: lambda name=name: baselines.small(name) for name in baselines.SMALL
 }
 AROUND: dict[str, Callable[[], Network]] = {
+    "vivit, steps apart": lambda: ViViT(**SIZES, mixer=SPACE, token_learner=LEARNED, position="learned_separable"),
+    "vivit, steps apart by sines": lambda: ViViT(**APART, position="sincos_separable"),
+    "vivit, TokenFuser and steps apart": lambda: ViViT(
+        **SIZES, mixer=SPACE, token_learner=FUSED, position="learned_separable"
+    ),
+    "vivit, class token, separable": lambda: ViViT(**SIZES, pool="cls", position="learned_separable"),
+    "encoder_vivit, steps apart": lambda: EncoderViViT(
+        **BEHIND, classes=5, mixer=SPACE, token_learner=LEARNED, position="learned_separable"
+    ),
     "encoder, frozen": lambda: PictureEncoder(**ENCODER, classes=5),
     "encoder, norms and two blocks trained": lambda: PictureEncoder(**NORMED, trained_blocks=2, classes=5),
     **{f"encoder_probe, {kind}": probed(kind) for kind in TOKEN_PROBES},
+    "vjepa2_probe": lambda: VJEPA2Probe(**SEGMENTED, trained_blocks=None, classes=5),
     "encoder_vivit, TokenLearner": lambda: EncoderViViT(
         encoder=EncoderPlan(network="transformers", options=VJEPA2_OPTIONS),
         **{**BEHIND_SIZES, "frames": 4, "size": 16, "trained_blocks": 1, "token_learner": LEARNED, "classes": 5},
@@ -106,6 +125,7 @@ PLANS = {
     "transformers": (TransformersEncoder, VJEPA2),
     "encoder_vivit": (EncoderViViT, {**BEHIND, "pre_logits": 8}),
     **{f"encoder_probe, {kind}": (EncoderProbe, {**PROBED, "probe": kind}) for kind in TOKEN_PROBES},
+    "vjepa2_probe": (VJEPA2Probe, SEGMENTED),
     **{name: (network_class(name.split()[0]), options) for name, options in baselines.SMALL.items()},
 }
 """A class and its options, `classes` aside."""

@@ -9,10 +9,12 @@ import vidtok
 from vidtok.models.cost import count_cost
 from vidtok.models.encoder import PictureEncoder
 from vidtok.models.encoder_table import ENCODERS
-from vidtok.models.encoders import PACKAGES
+from vidtok.models.encoders import PACKAGES, find_encoder
+from vidtok.models.motion_start import MOTION_START
 from vidtok.models.transformers_encoder import TransformersEncoder
+from vidtok.runs.fit_model import encoder_model
 
-OF_TIMM = [record for record in ENCODERS if "/" not in record.name]
+OF_TIMM = [record for record in ENCODERS if "/" not in record.name and record.name != MOTION_START]
 ON_HUB = [record for record in ENCODERS if "/" in record.name]
 CONFIGS = {
     "facebook/vjepa2-vitl-fpc64-256": "VJEPA2Config",
@@ -27,7 +29,9 @@ CONFIGS = {
 def test_those_that_were_tried_come_first_and_can_be_had():
     assert vidtok.list_encoders() is ENCODERS
     assert [record.tried for record in ENCODERS] == sorted((record.tried for record in ENCODERS), reverse=True)
-    assert {package.name for package in PACKAGES} == {record.name for record in ENCODERS if record.tried}
+    assert {package.name for package in PACKAGES} == {record.name for record in ENCODERS if record.tried} - {
+        MOTION_START
+    }
     assert len({record.name for record in ENCODERS}) == len(ENCODERS)
 
 
@@ -57,3 +61,13 @@ def test_costs_on_the_hub_are_those_of_the_library_s_configuration(record):
     assert sum(parameter.numel() for parameter in network.body.parameters()) == record.parameters
     cost = count_cost(network, frames=record.frames, size=record.size)[""]
     assert cost.macs - network.head.in_features == record.macs
+
+
+def test_vidtok_s_own_is_counted_too():
+    (record,) = (record for record in ENCODERS if record.name == MOTION_START)
+    weights = find_encoder(MOTION_START)
+    assert (record.frames, record.size) == (weights.frames, weights.size)
+    network = encoder_model(weights, "ab", summary="mean", frames=12, kind="softmax").network
+    assert sum(parameter.numel() for parameter in network.body.parameters()) == record.parameters
+    cost = count_cost(network, frames=12, size=record.size)[""]
+    assert cost.macs - 2 * network.head.in_features == record.macs

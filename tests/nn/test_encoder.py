@@ -105,3 +105,52 @@ def test_attention_is_the_class_token_s_where_it_alone_goes_on_and_all_queries_m
             assert found.place.startswith("block 1 of 1, ")
         (found,) = encoder(depth=1, mixer=[[B, A]]).attention(x)
     assert found.place.endswith(" (what follows looks along time alone)")
+
+
+APART = {"mixer": B, "position": "learned_separable", "token_learner": TokenLearnerOptions(after_block=2, tokens=3)}
+
+
+def test_time_comes_where_time_steps_first_meet():
+    model, x = encoder(**APART), torch.randn(2, *GRID, 12)
+    y = model.blocks[1](model.blocks[0](x + model.position.table))
+    kept = model.token_learners[0](y)
+    with torch.no_grad():
+        torch.testing.assert_close(model.alone(x), kept)
+        torch.testing.assert_close(model.alone(x[:, 1:]), kept[:, 1:])
+        torch.testing.assert_close(model(x), model.blocks[2](kept + model.time_position.table[:, 0]))
+    assert model.why_together() == []
+    early = encoder(**{**APART, "mixer": A})
+    with torch.no_grad():
+        tokens = x + early.position.table + early.time_position.table
+        tokens = early.token_learners[0](early.blocks[1](early.blocks[0](tokens)))
+        torch.testing.assert_close(early(x), early.blocks[2](tokens))
+    mixed = encoder(**{**APART, "mixer": [B, A]})
+    assert mixed.meet_at == 1
+    with torch.no_grad():
+        tokens = mixed.blocks[1](mixed.blocks[0](x + mixed.position.table) + mixed.time_position.table)
+        torch.testing.assert_close(mixed(x), mixed.blocks[2](mixed.token_learners[0](tokens)))
+    token = encoder(position="learned_separable", class_token=True, depth=1)
+    with torch.no_grad():
+        tokens = token.class_token(x + token.position.table + token.time_position.table)
+        torch.testing.assert_close(token(x), token.blocks[0](tokens))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({**APART, "position": "learned"}, ["(learned) tell each token its time", "`position`=learned_separable"]),
+        ({**APART, "position": "sincos_flat"}, ["(sincos_flat) tell each token", "`position`=sincos_separable"]),
+        ({**APART, "mixer": A}, ["in its first block (mhsa (axes=time))", "axes: space} up to a `token_learner`"]),
+        ({"class_token": True, "mixer": {"name": "mhsa"}}, ["its class token looks at every time step", "`pool`=mean"]),
+        ({**APART, "token_learner": TokenLearnerOptions(after_block=0, fuse=True)}, ["in its first block (mhsa)"]),
+    ],
+)
+def test_what_keeps_time_steps_together_is_said(options, told):
+    (words,) = encoder(**options).why_together()
+    assert all(part in words for part in told), words
+
+
+def test_time_that_nobody_looks_over_is_refused():
+    with pytest.raises(ModelError, match=r"but no block looks over time: set `position`=sincos_3d"):
+        encoder(mixer=B, position="sincos_separable")
+    assert encoder(mixer=B, position="none").why_together() == []

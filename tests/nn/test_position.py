@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from vidtok.errors import ModelError
-from vidtok.nn.position import LearnedPosition, make_position, resize_table, sincos_3d, sincos_flat, tile_table
+from vidtok.nn.position import (
+    LearnedPosition,
+    make_position,
+    make_time_position,
+    resize_table,
+    sincos_3d,
+    sincos_flat,
+    tile_table,
+)
 
 GRID = (2, 3, 4)
 
@@ -107,3 +115,34 @@ def test_each_kind_has_its_name(kind, table):
     learned = make_position("learned", 12, grid=(2, 3, 4))
     assert [tuple(p.shape) for p in learned.parameters()] == [(2, 3, 4, 12)]
     assert make_position("none", 12, grid=(2, 3, 4))(x) is x
+
+
+def test_sines_fall_into_a_part_of_places_and_one_of_times():
+    places, times = (make("sincos_separable", 12, grid=GRID) for make in (make_position, make_time_position))
+    x = torch.randn(2, *GRID, 12)
+    torch.testing.assert_close(times(places(x)), x + sincos_3d(12, grid=GRID))
+    torch.testing.assert_close(places(x[:, 1:]), places(x)[:, 1:])
+    assert not list(places.parameters())
+    assert not times.state_dict()
+
+
+def test_learned_ones_have_a_vector_for_each_place_and_one_for_each_time():
+    places, times = (make("learned_separable", 5, grid=GRID) for make in (make_position, make_time_position))
+    x, learned = torch.randn(2, *GRID, 5), torch.randn(2, 2, 7, 5)
+    torch.testing.assert_close(times(places(x)), x + places.table[0] + times.table)
+    torch.testing.assert_close(times(learned), learned + times.table[:, 0])
+    assert (places.table.shape, times.table.shape) == ((1, 3, 4, 5), (2, 1, 1, 5))
+    for wrong in (x[:, :1], learned[:, :1]):
+        with pytest.raises((ModelError, jaxtyping.TypeCheckError), match="positions of a grid"):
+            times(wrong)
+    with pytest.raises((ModelError, jaxtyping.TypeCheckError), match="positions of a grid"):
+        places(x[:, :, :1])
+    with pytest.raises((ModelError, jaxtyping.TypeCheckError), match="positions of a grid"):
+        places(learned)
+
+
+def test_a_part_for_which_there_is_one_place_is_left_out():
+    assert make_time_position("learned_separable", 5, grid=(1, 3, 4)) is None
+    assert make_position("learned_separable", 5, grid=(1, 3, 4)).table.shape == (1, 3, 4, 5)
+    assert not make_position("learned_separable", 5, grid=(4, 1, 1)).state_dict()
+    assert make_time_position("learned", 5, grid=GRID) is None

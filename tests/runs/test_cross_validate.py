@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 
-from tests.conftest import small_run, tool
+from tests.conftest import called, small_run
 from vidtok.cli import cross_validate
 from vidtok.errors import CheckpointError, ConfigError, DataError
 from vidtok.runs.cross_validate import find_motion, is_rendered
@@ -33,7 +33,7 @@ def arguments(people, run, *more):
 @pytest.fixture(scope="module")
 def whole(people, tmp_path_factory):
     run = tmp_path_factory.mktemp("crossed") / "run"
-    done = tool("cross_validate", *arguments(people, run, "--init", "motion", "--start-clips", 8, "--jobs", 2))
+    done = called("cross_validate", *arguments(people, run, "--init", "motion", "--start-clips", 8, "--jobs", 2))
     assert done.returncode == 0, done.stdout + done.stderr
     return run, done.stdout
 
@@ -188,7 +188,7 @@ def test_wrong_arguments_are_told(people, tmp_path, more, words):
 @pytest.mark.slow
 def test_seeds_have_folders_of_their_own_and_one_last_line(people, tmp_path):
     run = tmp_path / "run"
-    done = tool("cross_validate", *arguments(people, run, "--init", "scratch", "--seeds", "0,1", "--jobs", 2))
+    done = called("cross_validate", *arguments(people, run, "--init", "scratch", "--seeds", "0,1", "--jobs", 2))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(r"mean top1 0\.\d\d ± 0\.\d\d over 3 folds and 2 seeds", done.stdout.splitlines()[-1])
     content = json.loads((run / "results.json").read_text())

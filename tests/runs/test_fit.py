@@ -12,10 +12,14 @@ import vidtok
 from tests.runs.own_clips import COLOURS, ENCODER, encoder_file, own_clips
 from tests.viz.reading import read_page
 from vidtok.cli import fit, predict, visualize
-from vidtok.errors import ConfigError, DataError
+from vidtok.errors import CheckpointError, ConfigError, DataError
 from vidtok.infer.predict import predict_videos
+from vidtok.models import encoders
 from vidtok.runs.compare import read_scores
+from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit import run_fit
+from vidtok.runs.fit_model import encoder_model
+from vidtok.runs.fit_set import encode_set, read_set
 from vidtok.runs.parquet import read_parquet
 from vidtok.runs.predict import run_predict
 from vidtok.video.reader import open_video
@@ -65,6 +69,27 @@ def test_it_leaves_a_report_scores_and_a_card_with_its_figures(desk):
     assert float(scored.hits.double().mean()) == pytest.approx(told["plain"])
 
 
+def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names_it(
+    desk, tmp_path, capsys, monkeypatch
+):
+    def nothing(name: str):
+        raise CheckpointError(f"{name}: the hub does not answer")
+
+    monkeypatch.setattr(encoders, "package_file", lambda package: None)
+    monkeypatch.setattr(encoders, "from_hub", nothing)
+    monkeypatch.chdir(tmp_path)
+    fitted = run_fit(desk / "clips", group=r"/(p\d)_", licence="cc-by-4.0")
+    told = capsys.readouterr().out
+    assert "\nencoder: motion_casvit, from the package vidtok" in told
+    assert "\nnote: no weights of a picture network are at hand (tf_efficientnet_lite0: the hub does not" in told
+    assert " | motion_casvit, " in fitted.line
+    assert fitted.line.endswith(" | runs/fit_clips")
+    card = (tmp_path / "runs" / "fit_clips" / "model" / "README.md").read_text("utf-8")
+    assert 'license: "cc-by-4.0"' in card
+    assert "- Weights that it began with: motion_casvit, from the package vidtok" in card
+    assert fitted.model.predict(desk / "clips" / "red" / "p0_0.mp4").classes == tuple(COLOURS)
+
+
 def test_a_second_call_encodes_nothing(desk, capsys, monkeypatch):
     monkeypatch.setattr("vidtok.infer.summarise.clip_summaries", None)
     again = run_fit(desk / "clips", out=desk / "run", encoder=encoder_of(desk), group=r"/(p\d)_", frames=4)
@@ -76,9 +101,16 @@ def test_a_changed_video_is_encoded_again(desk, tmp_path):
     shutil.copytree(desk / "run" / "features", tmp_path / "run" / "features")
     before = {file.name for file in (tmp_path / "run" / "features").iterdir()}
     shutil.copy(tmp_path / "clips" / "red" / "p0_0.mp4", tmp_path / "clips" / "blue" / "p1_1.mp4")
-    run_fit(tmp_path / "clips", out=tmp_path / "run", encoder=encoder_of(desk), frames=4, folds=2)
-    assert {file.name for file in (tmp_path / "run" / "features").iterdir()} == before, "its content is known"
-    run_fit(tmp_path / "clips", out=tmp_path / "run", encoder=encoder_of(desk), frames=5, folds=2)
+    videos = read_set(tmp_path / "clips", root=None, classes=None, format="auto")
+    for frames in (4, 5):
+        model = encoder_model(
+            choose_encoder(encoder_of(desk)), videos.classes, summary="mean", frames=frames, kind=videos.kind
+        )
+        settings = {"probe": "linear", "workers": 0, "backend": "pyav", "allow_missing": False}
+        encoded = encode_set(videos, model, folder=tmp_path / "run" / "features", **settings)
+        assert len(encoded.rows) == 18
+        if frames == 4:
+            assert {file.name for file in (tmp_path / "run" / "features").iterdir()} == before, "its content is known"
     assert len(list((tmp_path / "run" / "features").iterdir())) == 18 + 17
 
 
@@ -122,7 +154,10 @@ def test_parquet_has_the_same_rows_and_goes_on(desk, tmp_path):
     wanted = list(csv.reader((tmp_path / "out.csv").read_text("utf-8").splitlines()))
     assert names == wanted[0]
     assert [[f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows] == wanted[1:]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", "out.parquet"]
+    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(".way")) == [
+        "out.csv",
+        "out.parquet",
+    ]
 
 
 def test_broken_videos_are_named_and_tried_again(desk, tmp_path, capsys):
@@ -149,6 +184,25 @@ def test_predictions_of_another_model_are_not_mixed(desk, tmp_path):
         with pytest.raises(ConfigError, match="name another file"):
             run_predict(desk / "run" / "model", [desk / "clips"], out=tmp_path / name)
         assert (tmp_path / name).read_text() == text
+
+
+def test_labels_of_the_same_model_before_it_learned_more_are_not_kept_in_silence(desk, tmp_path):
+    """The columns are the same: that the weights or the views are others would go unseen."""
+    model, video, out = vidtok.load(desk / "run" / "model"), desk / "clips" / "red" / "p0_0.mp4", tmp_path / "out.csv"
+    run_predict(model, [video], out=out)
+    before = out.read_text()
+    with pytest.raises(ConfigError, match=r"out\.csv: has labels of 1 videos already, by another model, or with other"):
+        run_predict(model, [desk / "clips" / "red"], out=out, clips=2)
+    with torch.no_grad():
+        model.network.head.bias += 1.0
+    with pytest.raises(ConfigError, match="by another model"):
+        run_predict(model, [desk / "clips" / "red"], out=out)
+    (tmp_path / ".out.csv.way").unlink()
+    with pytest.raises(ConfigError, match="it is not known by what model; name another file, or remove it"):
+        run_predict(model, [video], out=out)
+    assert out.read_text() == before
+    out.unlink()
+    assert run_predict(model, [video], out=out).done == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.summarise import CONTROLS
 from vidtok.runs.fit_model import SUMMARIES
-from vidtok.runs.fit_set import EncodedVideos, VideoList, count_folds, divide_set, read_set, stacked
+from vidtok.runs.fit_set import EncodedVideos, VideoList, check_set, count_folds, divide_set, read_set, stacked
 
 
 def folder(root: Path, **counts: int) -> Path:
@@ -46,8 +46,8 @@ def test_several_labels_are_scored_each_by_itself(tmp_path):
     ("wanted", "counted", "groups", "folds", "note"),
     [
         (5, {0: 6, 1: 7}, range(13), 5, ""),
-        (5, {0: 3, 1: 7}, range(10), 3, "note: 3 folds instead of 5: there are not more groups, or videos of a"),
-        (5, {0: 6, 1: 4}, [0, 1] * 5, 2, "note: 2 folds instead of 5"),
+        (5, {0: 3, 1: 7}, range(10), 3, "note: 3 folds instead of 5: a has 3 videos\n"),
+        (5, {0: 6, 1: 4}, [0, 1] * 5, 2, "note: 2 folds instead of 5: there are 2 groups\n"),
         (2, {0: 2, 1: 2}, range(4), 2, ""),
     ],
 )
@@ -68,6 +68,17 @@ def test_folds_are_as_many_as_groups_and_videos_allow(wanted, counted, groups, f
 def test_what_cannot_be_measured_is_refused(counted, classes, groups, words):
     with pytest.raises(DataError, match=words):
         count_folds(5, counted, classes, list(groups), source="clips")
+
+
+def test_what_cannot_be_is_told_before_anything_is_encoded(tmp_path):
+    def listed(**counts: int) -> VideoList:
+        return read_set(folder(tmp_path / "_".join(counts), **counts), root=None, classes=None, format="auto")
+
+    check_set(listed(red=2, blue=3), group=None)
+    with pytest.raises(DataError, match="nothing can be left out to measure with: 5 groups, and two has 1 videos"):
+        check_set(listed(one=4, two=1), group=None)
+    with pytest.raises(DataError, match="which has no columns"):
+        check_set(listed(a=2, b=2), group="person")
 
 
 def test_parts_stand_side_by_side_in_double_precision():

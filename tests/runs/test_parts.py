@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import small_run, tool, tool_command, tool_options
+from tests.conftest import called, small_run, tool_command, tool_options
 from vidtok.config_io import load_config
 from vidtok.errors import TrainingError
 from vidtok.runs.parts import PartRun, prepare, run_parts
@@ -103,7 +103,7 @@ def test_interrupted_and_run_again_is_bitwise_the_same(motion, tmp_path):
             assert said.splitlines()[-1] == "stopped; the same command goes on"
             assert "stopped after step" in output.read_text()
             assert not (run / "fold_2").joinpath("output.txt").exists()
-        done = tool("cross_validate", *arguments)
+        done = called("cross_validate", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         checkpoints = [run / f"fold_{fold}" / "checkpoints" / "step_00000060.pt" for fold in range(3)]
         lasts.append([torch.load(path, weights_only=True)["model"] for path in checkpoints])

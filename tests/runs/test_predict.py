@@ -73,6 +73,18 @@ def test_videos_have_the_names_of_their_places(tmp_path):
     assert names == [Path("two/b/c.mp4"), Path("d.mp4"), Path("a.mp4")]
 
 
+def test_pictures_beside_videos_are_left_out_and_told(tmp_path, capsys):
+    for name in ("mixed/a.mp4", "mixed/cover.JPG", "mixed/b/c.png", "mixed/d.mp4/1.jpg", "pictures/e.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = list_videos([tmp_path / "mixed"], root=None)
+    assert list(found.values()) == [Path("a.mp4"), Path("d.mp4")], "a folder of frames is a video"
+    assert "2 pictures beside videos are left out, such as b/c.png;" in capsys.readouterr().err
+    named = [tmp_path / "pictures", tmp_path / "mixed" / "cover.JPG"]
+    assert list(list_videos(named, root=None).values()) == [Path("e.png"), Path("cover.JPG")]
+    assert not capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not (VIDEOS / "weizmann4").is_dir(), reason="VIDTOK_VIDEOS has no weizmann4")
 def test_two_hundred_real_files_of_which_twenty_are_broken(tmp_path, capsys):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from tests.conftest import called, small_run, tool
+from tests.conftest import called, small_run, together
 from tests.viz.reading import read_page
 from vidtok.cli import test as test_tool
 from vidtok.config_io import load_config
@@ -68,7 +68,7 @@ def test_the_form_of_the_lists_is_said(trained, motion):
 def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     run, _ = trained
     alone = called("test", "--checkpoint", run, "--out", tmp_path / "1", "eval.batch=1")
-    many = tool("test_net", "--checkpoint", run, "--out", tmp_path / "n", "eval.batch=1", processes=processes)
+    many = together("test", "--checkpoint", run, "--out", tmp_path / "n", "eval.batch=1", processes=processes)
     assert (alone.returncode, many.returncode) == (0, 0), many.stderr
     assert (tmp_path / "1" / "predictions.csv").read_text() == (tmp_path / "n" / "predictions.csv").read_text()
     assert alone.stdout.splitlines()[-1] == many.stdout.splitlines()[-1]

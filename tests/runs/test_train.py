@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import ROOT, called, small_run, tool
+from tests.conftest import ROOT, called, small_run, together, tool
 from tests.runs.training import assert_same, final, losses, start_tool, wait_for
 from vidtok.cli import test as test_tool
 from vidtok.cli import train
@@ -64,7 +64,7 @@ def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, proc
         run = tmp_path / str(count)
         settings = ["model.dropout=0.0", "train.steps=5", "data.workers=0"]
         arguments = [*small_run(motion, run), *settings]
-        done = called("train", *arguments) if count == 1 else tool("train_net", *arguments, processes=count)
+        done = called("train", *arguments) if count == 1 else together("train", *arguments, processes=count)
         assert done.returncode == 0, done.stderr
         runs[count] = losses(run)
     assert runs[1].keys() == runs[processes].keys() == set(range(1, 6))
@@ -75,8 +75,8 @@ def test_processes_share_a_batch_and_give_the_same_losses(motion, tmp_path, proc
 @pytest.mark.parametrize("processes", [1, 2])
 def test_two_runs_in_one_folder_are_refused(motion, tmp_path, processes):
     with locked(tmp_path):
-        done = tool("train_net", *small_run(motion, tmp_path), processes=processes)
-    assert done.returncode == (2 if processes == 1 else 1)  # torchrun's own status
+        done = together("train", *small_run(motion, tmp_path), processes=processes)
+    assert done.returncode == (2 if processes == 1 else 1)  # as torchrun has it
     assert f"error: {tmp_path}: another run is at work in this folder (process {os.getpid()} on" in done.stderr
     assert "[rank1]" not in done.stderr  # the others say it too, instead of an error of the lost connection
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.conftest import small_run, tool_options
+from tests.ranks import Forked
 from tests.runs.training import assert_same
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.opening import load_checkpoint
@@ -39,23 +40,30 @@ FSDP2 = ["train.parallel=fsdp2", "train.sharded_checkpoints=true"]
 
 
 def command(motion, run, *settings, processes=1, restarts=0):
+    """The words of a run: of `vidtok train` alone, or all of torchrun's."""
+    words = [*small_run(motion, run), *SETTINGS, *settings]
     many = ["--nproc-per-node", str(processes), "--max-restarts", str(restarts)]
-    launch = ["-m", "torch.distributed.run", "--standalone", *many] if processes > 1 else []
-    return [sys.executable, *launch, "tools/train_net.py", *small_run(motion, run), *SETTINGS, *settings]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", *many, "tools/train_net.py"]
+    return [*launch, *words] if processes > 1 else words
 
 
 @contextmanager
 def started(arguments, log):
     """A run in the background that writes all it says into a file; nothing of it is left at the end."""
-    options = {key: value for key, value in tool_options().items() if key in ("cwd", "env")}
-    with open(log, "a") as said:
-        process = subprocess.Popen(arguments, stdout=said, stderr=subprocess.STDOUT, start_new_session=True, **options)
-        try:
-            yield process
-        finally:
-            for each in (*descendants(process.pid), process.pid):
-                kill(each)
-            process.wait()
+    if arguments[0] == sys.executable:
+        options = {key: value for key, value in tool_options().items() if key in ("cwd", "env")}
+        with open(log, "a") as said:
+            process = subprocess.Popen(
+                arguments, stdout=said, stderr=subprocess.STDOUT, start_new_session=True, **options
+            )
+    else:
+        process = Forked("train", [str(word) for word in arguments], log=log)
+    try:
+        yield process
+    finally:
+        for each in (*descendants(process.pid), process.pid):
+            kill(each)
+        process.wait()
 
 
 def finish(arguments, log, status=0):
@@ -140,7 +148,7 @@ def test_one_process_killed_at_ten_moments(motion, whole, chance, tmp_path):
         with started(arguments, log) as process:
             step = later(log, chance, kills=10 - number)
             if number in (3, 7):  # anywhere in its start
-                end, said = time.monotonic() + chance.uniform(0, 5), len(steps_said(log))
+                end, said = time.monotonic() + chance.uniform(0, 1), len(steps_said(log))
                 wait_until(
                     lambda end=end, said=said: time.monotonic() > end or len(steps_said(log)) > said, process, log
                 )

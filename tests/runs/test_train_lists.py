@@ -8,7 +8,7 @@ import re
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, called, small_run, tool
+from tests.conftest import ROOT, called, small_run, together, tool
 from tests.runs.training import final, losses
 from vidtok.cli import train
 from vidtok.errors import VidtokError
@@ -48,7 +48,7 @@ def test_too_many_broken_videos_stop_the_run(motion, bad_list, tmp_path):
 def test_a_process_whose_videos_all_fail_steps_along(motion, bad_list, tmp_path):
     # Batches of 2 on 2 processes: again and again one process has nothing but a broken video.
     settings = [f"data.train={bad_list}", "data.max_bad_fraction=0.5", "train.batch=2", "data.workers=0"]
-    done = tool("train_net", *small_run(motion, tmp_path / "run"), *settings, processes=2)
+    done = together("train", *small_run(motion, tmp_path / "run"), *settings, processes=2)
     assert done.returncode == 0, done.stderr
     assert len(final(tmp_path / "run")["bad"]) == 2
 

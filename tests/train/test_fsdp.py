@@ -1,14 +1,10 @@
 """Sharded and replicated runs of two real processes over gloo, held against one process."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
-from tests.conftest import ROOT
-from tests.train.workers import FORMS, SHORT, SHORT_FORMS, STEPS, equal, go, make_state, results, resume
+from tests.ranks import run_ranks
+from tests.train.workers import FORMS, SHORT, SHORT_FORMS, STEPS, equal, go, make_state, results, resume, work
 from vidtok.train.parallel import Parallel
 from vidtok.train.store import Store
 
@@ -16,16 +12,7 @@ ALONE = Parallel(device=torch.device("cpu"))
 
 
 def launch(part, folder, processes=2):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*command, "tests/train/workers.py", part, folder],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+    done = run_ranks(work, part, folder, processes=processes)
     assert done.returncode == 0, done.stderr
     return torch.load(folder / "found.pt", weights_only=True)
 

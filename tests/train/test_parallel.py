@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.ranks import run_ranks
 from vidtok.errors import ConfigError
 from vidtok.train import parallel
 from vidtok.train.parallel import Parallel, cpu_quota, fair_threads, start_parallel, usable_cores
@@ -143,22 +144,18 @@ def test_cores_are_those_of_the_quota(monkeypatch, tmp_path):
     assert cpu_quota(groups=tmp_path, own=tmp_path / "none") is None
 
 
-def test_processes_wait_for_each_other_as_long_as_they_are_told(tmp_path):
-    # One comes two seconds late: nobody who waits a minute loses it, and whoever waits half a second does.
-    (tmp_path / "script.py").write_text(
-        "import sys, time\n"
-        "from vidtok.train.parallel import start_parallel\n"
-        "with start_parallel('cpu', wait_minutes=float(sys.argv[1])) as p:\n"
-        "    p.wait()\n"
-        "    if p.is_main:\n"
-        "        time.sleep(2)\n"
-        "    p.wait()\n"
-        "    print('met', flush=True)\n"
-    )
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+def late(minutes: float) -> None:
+    """In every process: the first one comes two seconds late."""
+    with start_parallel("cpu", wait_minutes=minutes) as found:
+        found.wait()
+        if found.is_main:
+            time.sleep(2)
+        found.wait()
+
+
+def test_processes_wait_for_each_other_as_long_as_they_are_told():
+    # Nobody who waits a minute loses the late one, and whoever waits half a second does.
     for minutes, met in ((1.0, True), (0.5 / 60, False)):
-        command = [*launch, tmp_path / "script.py", str(minutes)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        done = run_ranks(late, minutes, processes=2)
         assert (done.returncode == 0) == met, done.stderr
         assert ("Timed out" in done.stderr) == (not met)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -260,12 +259,9 @@ def on_gpu(parallel: Parallel, folder: Path) -> dict:
     return found
 
 
-def main(part: str, folder: Path) -> None:
+def work(part: str, folder: Path) -> None:
+    """What every process does."""
     with start_parallel("cuda" if part == "on_gpu" else "cpu") as parallel:
         found = {"quick": quick, "whole": whole, "on_gpu": on_gpu}[part](parallel, folder)
         if parallel.is_main:
             torch.save(found, folder / "found.pt")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -20,11 +20,23 @@ def run(arguments: Sequence[str]) -> int:
         metavar="TxHxW",
         help="time steps, rows and columns of the tokens that positions were made for, where nothing tells: 16x14x14",
     )
+    words = "IN is a probe of V-JEPA 2, and this its encoder, as vidtok fit names them: facebook/vjepa2-vitl-fpc64-256"
+    cli.add_argument("--encoder", metavar="ENCODER", help=words)
+    words = "how that probe sees a video, by the name of its authors' file (default: IN's own name)"
+    cli.add_argument("--protocol", metavar="NAME", help=words)
     args = cli.parse_args(arguments)
 
     from vidtok.runs.convert import parse_grid, run_convert
 
     grid = None if args.source_grid is None else parse_grid(args.source_grid)
     with told_in_options(args):
-        run_convert(args.source, args.to, model=args.model, classes=args.classes, source_grid=grid)
+        run_convert(
+            args.source,
+            args.to,
+            model=args.model,
+            classes=args.classes,
+            source_grid=grid,
+            encoder=args.encoder,
+            protocol=args.protocol,
+        )
     return 0

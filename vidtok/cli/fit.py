@@ -34,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--workers", type=int, default=0, help="processes that decode (default: this one)")
     cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
+    words = "of your model, for its card, as the hub writes it: apache-2.0 (that of the encoder is noted in any case)"
+    cli.add_argument("--licence", metavar="NAME", help=words)
     cli.add_argument("--allow-missing", action="store_true", help="leave out videos that cannot be decoded")
     args = cli.parse_args(arguments)
 

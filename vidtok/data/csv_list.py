@@ -197,15 +197,21 @@ class _LabelCells:
         return times
 
 
-def read_column(path: str | Path, name: str) -> tuple[str, ...]:
-    """The cells of one column of a CSV with a header, such as `fold`: row for row those of `read_list`."""
+def read_column(path: str | Path, name: str, *, root: str | Path | None = None) -> tuple[str, ...]:
+    """The cells of one column of a CSV with a header, such as `fold`: row for row those of `read_list`.
+
+    `root`: where relative paths begin, by default the list's folder; it tells comments from names that begin with `#`.
+    """
     path = Path(path)
+    home = path.parent if root is None else Path(root)
     if not path.is_file():
         raise DataError(f"{path}: no such list")
     rows = csv_rows(path)
     place = csv_header(path, rows, (name,))[name]
     cells = []
     for line, row in rows:
+        if is_comment_row(row, home):
+            continue
         if place >= len(row):
             raise DataError(f"{path}:{line}: {len(row)} cells, none of them in the column {name!r}")
         cells.append(row[place])

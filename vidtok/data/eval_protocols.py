@@ -14,7 +14,8 @@ Of the picture: its shorter side is scaled to the crop's, so that three crops se
 `short_side`, as the model's own config has it (256 for a crop of 224 with ViViT).
 
 Where we differ: PySlowFast and V-JEPA 2 add scores up, which orders classes as their mean does. V-JEPA 2 shows its
-probe the tokens of all segments at once (`vidtok.models.probe_protocols`); here a network gives scores for each clip.
+probe the tokens of all clips at once; so it is with the network `vjepa2_probe`, and any other gives scores for each
+clip.
 Charades is measured by both definitions of mAP.
 """
 

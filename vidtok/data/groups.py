@@ -34,12 +34,29 @@ class Joined:
 
 
 def read_groups(records: Records, rows: Sequence[int], group: str | None) -> list[Hashable]:
-    """The group of each row: by a column of the list, by what a pattern's brackets take from its path, or its own."""
+    """The group of each row: by a column of the list, by what a pattern's brackets take from its path, or its own.
+
+    Raises DataError for a column of something that has none, and for one with empty cells, whose rows would be one
+    group.
+    """
     if group is None:
         return list(rows)
     if "(" in group:
         return list(groups_by_pattern([records[row].path for row in rows], group))
-    column = read_column(records.source, group)
+    source = records.source
+    if source.is_dir():
+        raise DataError(
+            f"group {group!r}: {source} is a folder, which has no columns; a pattern for its paths has brackets around "
+            "what names the group, such as '/(person\\d+)_'"
+        )
+    column = [cell.strip() for cell in read_column(source, group, root=records.root)]
+    if len(column) != len(records):
+        raise DataError(f"group {group!r}: {source} has {len(column)} cells in this column for {len(records)} records")
+    if empty := [row for row in rows if not column[row]]:
+        raise DataError(
+            f"group {group!r}: {source}: the cell of {records[empty[0]].path} is empty, and those of {len(empty)} in "
+            "all, which would be one group; give each a name, one of its own where it belongs to no other"
+        )
     return [column[row] for row in rows]
 
 

@@ -179,12 +179,16 @@ class TestViews:
 
     def side(self, reader: VideoReader) -> int | None:
         """What the shorter side of the video's pictures is scaled to; None: to nothing."""
+        rows, columns = rows_columns(self.size)
+        if rows == columns or self.fit != "crop":  # whatever the picture's size is: some readers decode a frame for it
+            return self.side_of(self.size)
+        return self.side_of(reader.size)
+
+    def side_of(self, picture: Size) -> int | None:
+        """The same for pictures of so many rows and columns."""
         if self.fit != "crop" or self.short_side is None:
             return None
-        rows, columns = rows_columns(self.size)
-        if rows == columns:
-            return self.short_side  # whatever the picture's size is, which some readers decode a frame to know
-        return covering_side(reader.size, size=self.size, short_side=self.short_side)
+        return covering_side(rows_columns(picture), size=self.size, short_side=self.short_side)
 
     def crop(self, pixels: UInt8[Tensor, "f c y x"], view: View) -> UInt8[Tensor, "f c rows columns"]:
         """What this view sees of pictures that have been scaled to `side`."""

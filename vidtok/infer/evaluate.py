@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidtok.choices import Aggregate, Precision
+from vidtok.errors import ModelError
 from vidtok.metrics import ScoreKind, average_precision, to_scores, top_k_hits
 from vidtok.types import Batch, Damaged, Failure
 
@@ -141,8 +142,12 @@ def predict_views(
     device: torch.device,
     precision: Precision = "float32",
     max_views: int = 96,
+    joined: int = 1,
 ) -> Predictions:
-    """Run the model, in eval mode, over all views of all batches; `max_views` of them at a time."""
+    """Run the model, in eval mode, over all views of all batches; `max_views` of them at a time.
+
+    `joined`: so many clips of a crop go through the network as one (see `Network.joins_clips`) and count as one view.
+    """
     was_training = model.training
     model.eval()
     rows: list[tuple[int, str, tuple[int, ...], Tensor]] = []
@@ -152,8 +157,11 @@ def predict_views(
     for batch in batches:
         failures += batch.failures
         damaged += batch.damaged
-        views = batch.views.shape[1]
-        flat = rearrange(batch.views, "b v f c y x -> (b v) f c y x")
+        if joined > 1 and batch.counts:
+            raise ModelError("clips are shown to this network together, and these videos have unequal numbers of them")
+        pixels = join_clips(batch.views, joined)
+        views = pixels.shape[1]
+        flat = rearrange(pixels, "b v f c y x -> (b v) f c y x")
         parts = []
         for part in flat.split(max_views):
             with autocast(device, precision):
@@ -164,6 +172,11 @@ def predict_views(
             rows += zip(batch.indices, batch.video_ids, batch.labels, own, strict=True)
     model.train(was_training)
     return collect(rows, failures, damaged, views=views, classes=classes)
+
+
+def join_clips(views: Shaped[Tensor, "b v f c y x"], clips: int) -> Shaped[Tensor, "b crops f2 c y x"]:
+    """The clips of each crop one after the other, as one; views are clip by clip."""
+    return rearrange(views, "b (g crops) f c y x -> b crops (g f) c y x", g=clips) if clips > 1 else views
 
 
 def collect(

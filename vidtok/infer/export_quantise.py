@@ -24,7 +24,7 @@ def quantise_dynamic(float_file: Path, path: Path) -> None:
     if not _has_weighted_products(float_file):
         raise ModelError(
             "dynamic quantisation rounds the weights of matrix products, and this network's file has none; "
-            "take --quantise static"
+            "take the static form"
         )
     with quiet():
         quantisation.quantize_dynamic(

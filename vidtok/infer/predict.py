@@ -14,7 +14,7 @@ from vidtok.data.dataset import VideoDataset
 from vidtok.data.loader import EvalBatches, fitting_videos, make_loader, view_bytes
 from vidtok.data.views import TestViews
 from vidtok.errors import DecodeError, ModelError
-from vidtok.infer.evaluate import aggregate_views
+from vidtok.infer.evaluate import aggregate_views, join_clips
 from vidtok.models.classifier import Classifier
 from vidtok.types import Failure, Record
 from vidtok.video.protocols import ClipRule
@@ -149,16 +149,19 @@ def predict_videos(
     )
     was_training = model.training
     model.eval()
+    joined = clips if model.network.joins_clips else 1
     try:
         for loaded in loader:
-            flat = rearrange(loaded.views, "b v f c y x -> (b v) f c y x")
+            flat = rearrange(join_clips(loaded.views, joined), "b v f c y x -> (b v) f c y x")
             with torch.inference_mode():
-                parts = [model(part.to(model.mean.device)).float().cpu() for part in flat.split(max_views)]
-            logits = rearrange(torch.cat(parts), "(b v) k -> b v k", v=views.count) if parts else None
+                parts = [
+                    model(part.to(model.mean.device)).float().cpu() for part in flat.split(max(1, max_views // joined))
+                ]
+            logits = rearrange(torch.cat(parts), "(b v) k -> b v k", v=views.count // joined) if parts else None
             found: dict[int, Prediction | Failure] = {failure.index: failure for failure in loaded.failures}
             for place, index in enumerate(loaded.indices):
                 assert logits is not None
-                seen = loaded.counts[place] if loaded.counts else views.count
+                seen = loaded.counts[place] if loaded.counts else views.count // joined
                 scores = aggregate_views(logits[place : place + 1, :seen], aggregate, kind=model.feeding.scores)
                 found[index] = Prediction(path=files[index], scores=scores[0], classes=model.classes)
             for index in sorted(found):

@@ -16,7 +16,7 @@ from vidtok.errors import DecodeError, ModelError
 from vidtok.infer.predict import model_views
 from vidtok.metrics import to_scores
 from vidtok.models.classifier import Classifier
-from vidtok.models.network import FrameByFrame
+from vidtok.models.network import Network
 from vidtok.types import View
 from vidtok.video.cuts import CutFinder
 from vidtok.video.protocols import duration_seconds
@@ -53,6 +53,7 @@ class Stream:
         self._first, self._last = indices.amin(dim=1), indices.amax(dim=1)
         if (self._first.diff() < 0).any() or (self._last.diff() < 0).any():
             raise ModelError("windows come in their order: the first and the last frames of each rise")
+        self._frame_by_frame = model.network.why_whole() is None and model.network.step_frames == 1
         self._pictures: dict[int, UInt8[Tensor, "c y x"]] = {}
         self._maps: dict[int, tuple[Tensor, ...]] = {}
         self._done = 0
@@ -79,10 +80,10 @@ class Stream:
     def _run(self, stop: int) -> None:
         rows = self._rows[self._done : stop].tolist()
         network = self.model.network
-        if isinstance(network, FrameByFrame) and network.any_frames:
+        if self._frame_by_frame:
             self._encode(network, sorted({index for row in rows for index in row} - self._maps.keys()))
             parts = [[torch.stack(part) for part in zip(*(self._maps[i] for i in row), strict=True)] for row in rows]
-            logits = network.logits_of_maps(*(torch.stack(part) for part in zip(*parts, strict=True)))
+            logits = network.logits_of_steps(*(torch.stack(part) for part in zip(*parts, strict=True)))
         else:
             clips = torch.stack([torch.stack([self._pictures[index] for index in row]) for row in rows])
             logits = self.model(clips.to(self.model.mean.device))
@@ -93,11 +94,11 @@ class Stream:
             for index in [index for index in held if index < oldest]:
                 del held[index]
 
-    def _encode(self, network: FrameByFrame, indices: Sequence[int]) -> None:
+    def _encode(self, network: Network, indices: Sequence[int]) -> None:
         for first in range(0, len(indices), ENCODED_TOGETHER):
             own = indices[first : first + ENCODED_TOGETHER]
             pixels = rearrange([self._pictures.pop(index) for index in own], "t c y x -> 1 t c y x")
-            maps = network.maps(self.model.normalise(pixels.to(self.model.mean.device)))
+            maps = network.steps(self.model.normalise(pixels.to(self.model.mean.device)))
             for place, index in enumerate(own):
                 self._maps[index] = tuple(part[0, place] for part in maps)
 
@@ -132,12 +133,12 @@ def score_windows(
 ) -> WindowScores:
     """The scores of windows over a whole video, each taken as the model was fed in training; see `plan_windows`.
 
-    The video is decoded once, however windows overlap; a network that sees frames by themselves (`FrameByFrame`)
-    encodes each one once too. Held are the frames of the windows that are being filled and of `batch` full ones; what
-    grows with the length are the times of frames and the scores alone. `find_cuts` looks at every frame; see
-    `CutFinder`. The model stays where it is, and is in evaluation state meanwhile. `said` is told now and then what
-    share is done. Raises ModelError for windows that cannot be, and DecodeError for a video that cannot be decoded to
-    its end; `timeout_seconds` bounds the opening, and the way from each frame to the next.
+    The video is decoded once, however windows overlap; a network whose time steps are single frames, computed apart
+    (`Network.why_whole`), encodes each one once too. Held are the frames of the windows that are being filled and of
+    `batch` full ones; what grows with the length are the times of frames and the scores alone. `find_cuts` looks at
+    every frame; see `CutFinder`. The model stays where it is, and is in evaluation state meanwhile. `said` is told now
+    and then what share is done. Raises ModelError for windows that cannot be, and DecodeError for a video that cannot
+    be decoded to its end; `timeout_seconds` bounds the opening, and the way from each frame to the next.
     """
     views = model_views(model)
     window_seconds = window_length(model, window_seconds)

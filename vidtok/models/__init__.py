@@ -17,6 +17,7 @@ from vidtok.models import stvit as stvit
 from vidtok.models import transformers_encoder as transformers_encoder
 from vidtok.models import vivit as vivit
 from vidtok.models import vivit_factorised as vivit_factorised
+from vidtok.models import vjepa2_probe as vjepa2_probe
 from vidtok.models.network import Network
 from vidtok.models.registry import NETWORKS, network_class, register
 

@@ -27,7 +27,6 @@ class PictureEncoder(SummaryNetwork):
     """
 
     frames_apart = True
-    any_frames = True
 
     def __init__(
         self,

@@ -62,6 +62,16 @@ class EncoderProbe(PartlyFrozen):
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.probe(self.tokens(x))
 
+    def why_whole(self) -> str | None:
+        return self.encoder.why_whole()
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t *places d"]]:
+        """What the probe sees of each frame."""
+        return (self.tokens(x),)
+
+    def logits_of_steps(self, tokens: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b k"]:  # pyright: ignore
+        return self.probe(tokens)
+
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """What the encoder shows."""
         return self.encoder.looks(x)

@@ -104,6 +104,18 @@ class EncoderViViT(PartlyFrozen):
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(self.pool(self.behind(self._entered(x))))
 
+    def why_whole(self) -> str | None:
+        return self.encoder.why_whole()
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t *places d"]]:
+        """The encoder's tokens, and what the blocks behind it make of them as far as time steps stay apart there."""
+        entered = self._entered(x)
+        return (entered if self.behind.why_together() else self.behind.alone(entered),)
+
+    def logits_of_steps(self, tokens: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b k"]:  # pyright: ignore
+        behind = self.behind if self.behind.why_together() else self.behind.together
+        return self.head(self.pool(behind(tokens)))
+
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """Where the blocks behind the encoder look; without any, where the encoder does."""
         return self.behind.attention(self._entered(x)) if len(self.behind.blocks) else self.encoder.looks(x)

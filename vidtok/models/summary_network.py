@@ -72,6 +72,18 @@ class SummaryNetwork(PartlyFrozen, ABC):
         found = summaries(last, middle)
         return self.head(torch.cat([found[part] for part in self.summary.split("_")], dim=-1))
 
+    def why_whole(self) -> str | None:
+        if self.frames_apart:
+            return None
+        return f"{type(self).__name__} is an encoder that sees the frames of a clip together"
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """The maps of each frame."""
+        return self.maps(x)
+
+    def logits_of_steps(self, *kept: Tensor) -> Float[Tensor, "b k"]:
+        return self.logits_of_maps(*kept)
+
     def reset_classifier(self, classes: int) -> None:
         """A new last layer of zeros."""
         check_classes(classes)

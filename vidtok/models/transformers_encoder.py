@@ -2,7 +2,7 @@
 
 import copy
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from einops import rearrange
@@ -89,9 +89,9 @@ class TransformersEncoder(SummaryNetwork):
             return rearrange(
                 body.encoder.reroll(tokens, stage_idx=max(0, depth - 1)), "(b t) h w d -> b t h w d", b=clips
             )
-        steps, height, width = self._places()
+        _, height, width = self._places()
         grid = tokens[:, self.geometry.beside :]
-        return rearrange(grid, f"{stage.layout} -> b t h w d", b=clips, t=steps, h=height, w=width)
+        return rearrange(grid, f"{stage.layout} -> b t h w d", b=clips, h=height, w=width)
 
     def beside(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t n d"]:
         """Class and register tokens through the final norm: of each frame, or of the clip (t = 1); n may be 0."""
@@ -106,19 +106,32 @@ class TransformersEncoder(SummaryNetwork):
         return self.arranged(self._last(x), depth=len(self.blocks), clips=x.shape[0])
 
     def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"], Float[Tensor, "b t2 h2 w2 d2"]]:
-        middle, last = self.features(x, depths=[self.middle, len(self.blocks)])
+        depths = (self.middle, len(self.blocks))
+        middle, last = (
+            self.arranged(output, depth=depth, clips=x.shape[0])
+            for output, depth in zip(self._outputs(x, depths), depths, strict=True)
+        )
         return last, middle
 
     def _last(self, x: Float[Tensor, "b f c y x"]) -> Any:
         """What the last block puts out."""
-        found: list[Any] = []
-        hook = self.blocks[-1].register_forward_hook(lambda _module, _given, output: found.append(output))
+        return self._outputs(x, (len(self.blocks),))[0]
+
+    def _outputs(self, x: Float[Tensor, "b f c y x"], depths: Sequence[int]) -> list[Any]:
+        """What the blocks before these depths put out."""
+        found: dict[int, Any] = {}
+
+        def keep(depth: int) -> Callable[..., None]:
+            return lambda _module, _given, output: found.update({depth: output})
+
+        hooks = [self.blocks[depth - 1].register_forward_hook(keep(depth)) for depth in {*depths}]
         try:
             pixels = rearrange(x, "b f c y x -> (b f) c y x") if self.family.frames_as_batch else x
             self.body(**{self.family.takes: pixels}, **self.family.options)
         finally:
-            hook.remove()
-        return found[0]
+            for hook in hooks:
+                hook.remove()
+        return [found[depth] for depth in depths]
 
     def _normed(self, output: Any, *, depth: int) -> Float[Tensor, "n l d"]:
         tokens = output[0] if isinstance(output, tuple) else output

@@ -117,6 +117,16 @@ class ViViT(Network):
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return self.head(self.pool(self.encoder(self.tokenizer(x))))
 
+    def why_whole(self) -> str | None:
+        return "; ".join([*self.tokenizer.why_together(), *self.encoder.why_together()]) or None
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t *places d"]]:
+        """The tokens of each time step before the block in which time steps meet: learned tokens, or a grid."""
+        return (self.encoder.alone(self.tokenizer(x)),)
+
+    def logits_of_steps(self, tokens: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b k"]:  # pyright: ignore
+        return self.head(self.pool(self.encoder.together(tokens)))
+
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """Where the last TokenLearner and the last mixer look; see `Encoder.attention`."""
         return self.encoder.attention(self.tokenizer(x))

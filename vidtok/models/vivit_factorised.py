@@ -139,7 +139,16 @@ class FactorisedEncoderViViT(Network):
         return self.time_pool.tokens(self.time(steps)).flatten(1, -2)
 
     def logits(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
-        steps = self._steps(x)
+        return self.logits_of_steps(self._steps(x))
+
+    def why_whole(self) -> str | None:
+        return "; ".join(self.tokenizer.why_together()) or None
+
+    def steps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t 1 1 d"]]:
+        """The vector of each time step."""
+        return (self._steps(x),)
+
+    def logits_of_steps(self, steps: Float[Tensor, "b t 1 1 d"]) -> Float[Tensor, "b k"]:  # pyright: ignore
         if self.time is None or self.time_pool is None:
             return self.head(steps.flatten(1, 3).mean(dim=1))
         return self.head(self.time_pool(self.time(steps)))

@@ -14,7 +14,7 @@ from vidtok.nn.looks import inputs_of, last_where, look, spread_tokens
 from vidtok.nn.mixers import make_mixer, mixer_class
 from vidtok.nn.mlp import GELUForm
 from vidtok.nn.pool import ClassToken
-from vidtok.nn.position import Grid, PositionKind, make_position
+from vidtok.nn.position import SEPARABLE, Grid, PositionKind, make_position, make_time_position
 from vidtok.nn.token_learner import TokenFuser, TokenLearner, TokenLearnerOptions
 from vidtok.types import AttentionMap
 
@@ -61,6 +61,10 @@ class Encoder(nn.Module):
     stands between a TokenLearner and a TokenFuser, whose output is added to the grid (Ryoo et al., arXiv 2106.11297).
     Branches are dropped at the rate drop_path · l / (depth - 1) in block l.
 
+    Time steps meet in the first block that looks over time, `meet_at`. Separable positions add time's part there, and
+    where that leaves something to do before (`why_together` is empty) the encoder falls into two: `alone`, which gives
+    each time step the same wherever it stands in the clip, and `together`.
+
     Raises ModelError for combinations that cannot work; the message says what to set.
     """
 
@@ -98,6 +102,7 @@ class Encoder(nn.Module):
         self.grid = grid
         self.after_block = None if token_learner is None else after_block
         self.position = make_position(position, width, grid=grid)
+        self.position_kind: PositionKind = position
         self.class_token = ClassToken(width, position=position == "learned") if class_token else None
         self.dropout = nn.Dropout(dropout)
         specs = mixers_of_blocks(mixer, after_block) + mixers_of_blocks(token_mixer, depth - after_block)
@@ -123,6 +128,13 @@ class Encoder(nn.Module):
                 )
             )
         self.mixer_words = [[spec_words(spec) for spec in chosen] for chosen in specs]
+        self.meet_at = 0 if class_token else self._first_over_time(after_block)
+        self.time_position = make_time_position(position, width, grid=grid)
+        if self.time_position is not None and self.meet_at == depth:
+            raise ModelError(
+                f"`position`={position} adds the time of a token where time steps first meet, but no block looks over "
+                f"time: set `position`={SEPARABLE[position]}"
+            )
         self.token_learners = nn.ModuleList()
         self.token_fusers = nn.ModuleList()
         if token_learner is not None:
@@ -144,26 +156,69 @@ class Encoder(nn.Module):
 
     def beside_blocks(self) -> Iterator[tuple[nn.Module | None, int]]:
         """Positions and class token with depth 0, TokenLearners and TokenFusers with that of the block they serve."""
-        yield from ((self.position, 0), (self.class_token, 0))
+        yield from ((self.position, 0), (self.class_token, 0), (self.time_position, self.meet_at + 1))
         for layers in (self.token_learners, self.token_fusers):
             yield from ((layer, (self.after_block or 0) + place) for place, layer in enumerate(layers, start=1))
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
+        return self.together(self.alone(x))
+
+    def alone(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b *axes d"]:
+        """What stands before the block in which time steps meet; of any number of time steps, see `why_together`."""
         x = self.position(x)
         if self.class_token is not None:
-            x = self.class_token(x)
+            x = self.class_token(x if self.time_position is None else self.time_position(x))
         x = self.dropout(x)
-        for i, block in enumerate(self.blocks):
-            if self.after_block is None or i < self.after_block:
-                x = block(x)
-            elif self.token_fusers:
-                place = i - self.after_block
-                x = x + self.token_fusers[place](block(self.token_learners[place](x)), x)
-            else:
-                if i == self.after_block:
-                    x = self.token_learners[0](x)
-                x = block(x)
+        for i in range(self.meet_at):
+            x = self._through(i, x)
+        return self.token_learners[0](x) if self._learns_before(self.meet_at) else x
+
+    def together(self, x: Float[Tensor, "b *before d"]) -> Float[Tensor, "b *axes d"]:
+        """The encoder's tokens of what `alone` gave for the time steps of a clip."""
+        if self.time_position is not None and self.class_token is None:
+            x = self.time_position(x)
+        for i in range(self.meet_at, len(self.blocks)):
+            if i > self.meet_at and self._learns_before(i):
+                x = self.token_learners[0](x)
+            x = self._through(i, x)
         return x
+
+    def why_together(self) -> list[str]:
+        """What keeps time steps from being computed one by one up to a block, and what to set; nothing: they can be."""
+        if self.class_token is not None:
+            return ["its class token looks at every time step from the first block on: set `pool`=mean"]
+        found = []
+        if self.meet_at == 0 and not self._learns_before(0):
+            first = ", ".join(self.mixer_words[0]) if self.mixer_words else "nothing"
+            found.append(
+                f"time steps meet in its first block ({first}): set `mixer`={{name: mhsa, axes: space}} up to a "
+                "`token_learner`"
+            )
+        if self.grid[0] > 1 and self.time_position is None and self.position_kind not in (*SEPARABLE, "none"):
+            late = {"learned": "learned_separable"}.get(self.position_kind, "sincos_separable")
+            found.append(
+                f"its positions ({self.position_kind}) tell each token its time at the beginning: set `position`={late}"
+            )
+        return found
+
+    def _through(self, i: int, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes d"]:
+        block = self.blocks[i]
+        if not self.token_fusers or self.after_block is None or i < self.after_block:
+            return block(x)
+        place = i - self.after_block
+        return x + self.token_fusers[place](block(self.token_learners[place](x)), x)
+
+    def _learns_before(self, i: int) -> bool:
+        """Whether the one TokenLearner, which has no TokenFuser, stands before block i."""
+        return i == self.after_block and not self.token_fusers
+
+    def _first_over_time(self, after_block: int) -> int:
+        """The first block through which a time step learns of another; those behind a TokenLearner all are."""
+        blocks: Any = self.blocks
+        for i, block in enumerate(blocks):
+            if i >= after_block or not all(getattr(mixer, "steps_apart", False) for mixer in block.mixers):
+                return i
+        return len(blocks)
 
     def attention(self, x: Float[Tensor, "b t h w d"]) -> tuple[AttentionMap, ...]:
         """Where the last mixer looks, and in front of it the TokenLearner that made its tokens, if there is one.

@@ -28,6 +28,7 @@ from vidtok.nn.folded import (
     fold_conv,
     fold_residual,
 )
+from vidtok.nn.onednn import FusedConv, FusedLinear
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -109,12 +110,12 @@ def _fits(before: nn.Module, norm: nn.Module) -> bool:
 
 def conv_form(conv: GridConv, *, activation: Activation = "none", fused: bool) -> FoldedConv:
     """A convolution on the grid with an activation behind it."""
-    return FoldedConv(conv, activation=activation)
+    return FusedConv(conv, activation=activation) if fused else FoldedConv(conv, activation=activation)
 
 
-def linear_form(layer: nn.Linear, *, activation: Activation = "none", fused: bool) -> FoldedLinear:
+def linear_form(layer: nn.Linear, *, activation: Activation = "none", fused: bool) -> FoldedLinear | FusedLinear:
     """A linear layer with an activation behind it, or a sum."""
-    return FoldedLinear(layer, activation=activation)
+    return FusedLinear(layer, activation=activation) if fused else FoldedLinear(layer, activation=activation)
 
 
 __all__ = ["HasForm", "Norm", "conv_form", "inference_layer", "linear_form", "with_forms"]

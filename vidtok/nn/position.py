@@ -1,4 +1,7 @@
-"""Positions of tokens on the grid `(t, h, w)`, added before the first block."""
+"""Positions of tokens on the grid `(t, h, w)`, added before the first block; time's part may come later."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +13,21 @@ from vidtok.choices import PositionKind
 from vidtok.errors import ModelError
 
 Grid = tuple[int, int, int]
+SEPARABLE: Mapping[PositionKind, PositionKind] = MappingProxyType(
+    {"learned_separable": "learned", "sincos_separable": "sincos_3d"}
+)
+"""Kinds whose part of time is apart, and what they are where there is one time step."""
 
 
 class LearnedPosition(nn.Module):
-    """A learned vector for each place of the grid, N(0, 0.02²) at the start (Dosovitskiy et al., arXiv 2010.11929)."""
+    """A learned vector for each place of the grid, N(0, 0.02²) at the start (Dosovitskiy et al., arXiv 2010.11929).
 
-    def __init__(self, width: int, *, grid: Grid):
+    `spread`: an axis on which the table has one place serves all places of the tokens; see `with_table`.
+    """
+
+    def __init__(self, width: int, *, grid: Grid, spread: bool = False):
         super().__init__()
+        self.spread = spread
         self.table = nn.Parameter(torch.empty(*grid, width))
         nn.init.normal_(self.table, std=0.02)
 
@@ -24,35 +35,57 @@ class LearnedPosition(nn.Module):
         """The table."""
         return {"table"}
 
-    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        return with_table(x, self.table)
+    def forward(self, x: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b t *places d"]:
+        return with_table(x, self.table, spread=self.spread)
 
 
 class FixedPosition(nn.Module):
-    """A table of positions that is not trained and not saved."""
+    """A table of positions that is not trained and not saved; `spread` as in `LearnedPosition`."""
 
     table: Tensor
 
-    def __init__(self, table: Float[Tensor, "t h w d"]):
+    def __init__(self, table: Float[Tensor, "t h w d"], *, spread: bool = False):
         super().__init__()
+        self.spread = spread
         self.register_buffer("table", table, persistent=False)
 
-    def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        return with_table(x, self.table)
+    def forward(self, x: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b t *places d"]:
+        return with_table(x, self.table, spread=self.spread)
 
 
-def with_table(x: Float[Tensor, "b t h w d"], table: Float[Tensor, "t0 h0 w0 d"]) -> Float[Tensor, "b t h w d"]:
-    """x + table; ModelError where the grids differ, since an axis of one would take all places of the other's."""
-    if x.shape[1:] != table.shape:
+def with_table(
+    x: Float[Tensor, "b t *places d"], table: Float[Tensor, "t0 h0 w0 d"], *, spread: bool = False
+) -> Float[Tensor, "b t *places d"]:
+    """x + table; ModelError where the grids differ, since an axis of one would take all places of the other's.
+
+    `spread`: that is wanted here, and learned tokens `b t s d` take a table with one row and one column.
+    """
+    places = tuple(table.shape[:3]) if x.ndim == 5 else (table.shape[0], 1)
+    wide = x.ndim == 5 or (spread and table.shape[1:3].numel() == 1)
+    fits = all(own == other or (spread and own == 1) for own, other in zip(places, x.shape[1:-1], strict=True))
+    if not (wide and fits and x.shape[-1] == table.shape[3]):
         raise ModelError(
             f"positions of a grid {tuple(table.shape[:3])} (time steps, rows, columns), width {table.shape[3]}, do not "
-            f"fit tokens of {tuple(x.shape[1:4])}, width {x.shape[4]}"
+            f"fit tokens of {tuple(x.shape[1:-1])}, width {x.shape[-1]}"
         )
-    return x + table
+    return x + table.reshape(*places, -1)
 
 
 def make_position(kind: PositionKind, width: int, *, grid: Grid) -> nn.Module:
-    """The position layer of this kind; `none` passes tokens on as they are."""
+    """The layer of this kind for the beginning; `none` passes tokens on as they are.
+
+    Of the separable kinds this is the part of rows and columns; `make_time_position` gives the other.
+    """
+    t, h, w = grid
+    if t > 1 and kind in SEPARABLE:
+        if h * w == 1:
+            return nn.Identity()
+        if kind == "learned_separable":
+            return LearnedPosition(width, grid=(1, h, w), spread=True)
+        table = sincos_3d(width, grid=(1, h, w))
+        table[..., : width // 3] = 0
+        return FixedPosition(table, spread=True)
+    kind = SEPARABLE.get(kind, kind)
     if kind == "learned":
         return LearnedPosition(width, grid=grid)
     if kind == "sincos_3d":
@@ -60,6 +93,25 @@ def make_position(kind: PositionKind, width: int, *, grid: Grid) -> nn.Module:
     if kind == "sincos_flat":
         return FixedPosition(sincos_flat(width, grid=grid))
     return nn.Identity()
+
+
+def make_time_position(kind: PositionKind, width: int, *, grid: Grid) -> nn.Module | None:
+    """The part of a separable kind that tells time steps apart, for any number of tokens in each; None of others.
+
+        learned_separable   a learned vector for each place of a time step + one for each time step
+        sincos_separable    the two terms of which `sincos_3d` is the sum: each is zero where the other stands
+
+    A vector for each axis of time and space is used by MViT (Fan et al., arXiv 2104.11227); here time's is added later,
+    so that what comes before is the same for a time step wherever it stands in a clip.
+    """
+    steps = grid[0]
+    if kind not in SEPARABLE or steps == 1:
+        return None
+    if kind == "learned_separable":
+        return LearnedPosition(width, grid=(steps, 1, 1), spread=True)
+    table = sincos_3d(width, grid=(steps, 1, 1))
+    table[..., width // 3 :] = 0
+    return FixedPosition(table, spread=True)
 
 
 def sincos_3d(width: int, *, grid: Grid) -> Float[Tensor, "t h w d"]:

@@ -68,6 +68,11 @@ class Tubelet(nn.Module):
         kept = frames if self.sampled_frames is None else min(frames, self.sampled_frames)
         return token_grid((kept, rows, columns), self.tubelet)
 
+    def why_together(self) -> list[str]:
+        """What keeps it from taking a clip's tubelets one by one, and what to set; nothing: it can."""
+        sampled = self.sampled_frames is not None
+        return ["it picks frames out of a whole clip: leave `sampled_frames` out"] if sampled else []
+
     def forward(self, x: Float[Tensor, "b f c y x"]) -> Float[Tensor, "b t h w d"]:
         frames, _, rows, columns = x.shape[1:]
         self.grid(frames, rows, columns)

@@ -11,10 +11,14 @@ from vidtok.models import NETWORKS
 from vidtok.models.class_names import numbered
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import model_for
+from vidtok.models.encoders import find_encoder
 from vidtok.models.generators import untouched_generators
 from vidtok.models.presets import PRESETS
+from vidtok.models.probe_protocols import find_protocol
+from vidtok.models.published_probe import published_probe
 from vidtok.models.weights.files import Weights, read_weights
 from vidtok.models.weights.vit_parts import UnknownGrid
+from vidtok.models.weights.vjepa2_probe import read_vjepa2_probe
 from vidtok.nn.position import Grid
 from vidtok.runs.folders import make_folder
 
@@ -26,16 +30,28 @@ def run_convert(
     model: str | None = None,
     classes: str | Path | None = None,
     source_grid: Grid | None = None,
+    encoder: str | None = None,
+    protocol: str | None = None,
 ) -> Classifier:
     """Bring a file of weights into the .safetensors file `to`, which create_model and train.init read.
 
     `model`: the name to build, by default the one that the weights fit best. `classes`: a file of their names, by
-    default those of the weights, or their numbers. `source_grid` as in create_model. Random generators stay as they
-    were. Raises CheckpointError for weights that fit no model, or several, or whose grid is not known.
+    default those of the weights, or their numbers. `source_grid` as in create_model. `encoder`: the file is one of
+    V-JEPA 2's probes, and this its encoder, as `vidtok fit` names them; `protocol`: see `VJEPA2_PROBES`, by default the
+    one of the file's own name. Random generators stay as they were. Raises CheckpointError for weights that fit no
+    model, or several, or whose grid is not known.
     """
     out = Path(to)
     if out.suffix != ".safetensors":
         raise ConfigError(f"--to {out}: the file is written as .safetensors; give it that ending")
+    if encoder is not None:
+        if model is not None or source_grid is not None:
+            raise ConfigError(
+                "--encoder is for a probe, which brings its own network: leave --model and --source-grid out"
+            )
+        return convert_probe(Path(source), out, encoder=encoder, protocol=protocol, classes=classes)
+    if protocol is not None:
+        raise ConfigError("--protocol is for a probe: name its encoder with --encoder")
     with untouched_generators(0):
         weights = read_weights(source)
         names = names_for(weights, None if classes is None else str(classes))
@@ -49,6 +65,24 @@ def run_convert(
     make_folder(out.parent, option="--to")
     built.write_weights(out)
     print(f"written: {out}")
+    return built
+
+
+def convert_probe(
+    source: Path, out: Path, *, encoder: str, protocol: str | None, classes: str | Path | None
+) -> Classifier:
+    """One of V-JEPA 2's published probes with its encoder, as a model that knows how clips are taken for it."""
+    told = find_protocol(protocol or source.stem)
+    names = None if classes is None else read_classes(str(classes))
+    state = read_vjepa2_probe(source)
+    with untouched_generators(0):
+        built = published_probe(find_encoder(encoder), state, protocol=told, classes=names)
+    print(f"{source}: a probe of V-JEPA 2 -> vjepa2_probe on {encoder}, {len(built.classes)} classes")
+    make_folder(out.parent, option="--to")
+    built.write_weights(out)
+    print(
+        f"written: {out}; vidtok test --checkpoint {out} --list LIST eval.protocol=vjepa2_{told.segments}x{told.crops}"
+    )
     return built
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from vidtok.choices import Backend, Device, FineTuning, ProbeKind
-from vidtok.data.survey import median_seconds
+from vidtok.data.survey import median_seconds, survey
 from vidtok.errors import ConfigError
-from vidtok.infer.predict import VideoClassifier
+from vidtok.infer.predict import VideoClassifier, model_views
 from vidtok.infer.summarise import CONTROLS
 from vidtok.models.about import About
 from vidtok.models.classifier import Classifier
@@ -20,10 +20,10 @@ from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit_measure import Measured, measure_folds, measure_half
 from vidtok.runs.fit_model import encoder_model, linear_model
 from vidtok.runs.fit_results import write_fit
-from vidtok.runs.fit_set import EncodedVideos, VideoList, divide_set, encode_set, read_set
+from vidtok.runs.fit_set import EncodedVideos, VideoList, check_set, divide_set, encode_set, read_set
 from vidtok.runs.fit_tokens import probe_note, token_fit
 from vidtok.runs.fit_tune import Tuning
-from vidtok.runs.fit_words import result_words
+from vidtok.runs.fit_words import result_words, short_note
 from vidtok.runs.laps import Laps
 from vidtok.runs.run_report import REPORT
 from vidtok.train.nested import Videos
@@ -49,7 +49,7 @@ class Fitted:
 def run_fit(
     source: str | Path,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     encoder: str | None = None,
     group: str | None = None,
     classes: str | Path | None = None,
@@ -64,6 +64,7 @@ def run_fit(
     device: Device = "auto",
     seed: int = 0,
     allow_missing: bool = False,
+    licence: str | None = None,
 ) -> Fitted:
     """Fit a classifier on a folder with a sub-folder per class, or a list, and say how good it is.
 
@@ -72,23 +73,35 @@ def run_fit(
     `frames`: of each video; by default 16, or as many as the encoder was built for. `probe`: linear, on the summary and
     with the penalty that do best on inner folds, or one with attention on the tokens, whose settings are fixed.
     `finetune`: train the encoder's last blocks from the linear probe's start, and measure that with every fold left
-    out, or once, with the first one alone; the probe is then linear.
+    out, or once, with the first one alone; the probe is then linear. `licence`: of the model that is made, for its
+    card, as the hub writes it (`apache-2.0`); that of the encoder's weights stands there in any case.
     Each video is encoded once; what was encoded stands in `out`/features and is used again. The model, in
-    `out`/model, needs nothing else. Raises VidtokError for what cannot be used.
+    `out`/model, needs nothing else. `out`: by default runs/fit_NAME, by the folder's or the list's name. Raises
+    VidtokError for what cannot be used.
     """
-    laps, folder = Laps(), Path(out)
+    laps, place = Laps(), Path(source).resolve()
+    folder = Path("runs") / f"fit_{place.name if place.is_dir() else place.stem}" if out is None else Path(out)
     if folds < 2:
         raise ConfigError(f"--folds counts from 2, got {folds}")
     if finetune is not None and probe != "linear":
         raise ConfigError(f"--finetune starts from the linear probe: leave --probe {probe} out")
+    if licence is not None and not licence.strip():
+        raise ConfigError("--licence is the model's own, such as apache-2.0; leave it out where there is none yet")
     listed = read_set(source, root=root, classes=classes, format=format)
+    check_set(listed, group=group)
     records, told, kind = listed.records, listed.classes, listed.kind
     weights = choose_encoder(encoder)
     frames = weights.clip_frames(frames)
     print(f"encoder: {weights.name}, from {weights.source}", flush=True)
+    if weights.note is not None:
+        print(f"note: {weights.note}", flush=True)
 
     with start_parallel(device) as parallel:
         model = encoder_model(weights, told, summary="mean", frames=frames, kind=kind).to(parallel.device)
+        if weights.frames is None and (
+            note := short_note(survey(records, model_views(model), backend=backend), frames=frames)
+        ):
+            print(note, flush=True)
         encoded = encode_set(
             listed,
             model,
@@ -145,7 +158,9 @@ def run_fit(
     fitted.feeding = replace(fitted.feeding, video_seconds=seconds)  # the window of a timeline
     laps.end("model")
 
-    return _tell(folder, listed, encoded, videos, found, fitted, weights, chosen, penalty, laps, seed=seed)
+    return _tell(
+        folder, listed, encoded, videos, found, fitted, weights, chosen, penalty, laps, seed=seed, licence=licence
+    )
 
 
 def _tell(
@@ -161,6 +176,7 @@ def _tell(
     laps: Laps,
     *,
     seed: int,
+    licence: str | None,
 ) -> Fitted:
     """Say how good it is, and write the model, the figures and the report."""
     records, told, kind = listed.records, listed.classes, listed.kind
@@ -217,7 +233,9 @@ def _tell(
         kind=kind,
     )
     about = About(
-        data=f"{len(encoded.rows)} videos of {records.source.name}", weights=f"{weights.name}, from {weights.source}"
+        data=f"{len(encoded.rows)} videos of {records.source.name}",
+        weights=f"{weights.name}, from {weights.source}",
+        licence=licence,
     )
     fitted.about = about.measured(detail.as_dict(told), protocol=f"{told_figure}, of its own videos that were left out")
     fitted.save_pretrained(folder / "model")

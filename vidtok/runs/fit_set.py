@@ -160,10 +160,18 @@ def stacked(vectors: Sequence[Mapping[str, Tensor]], control: str) -> dict[str, 
     return {part: torch.stack([own[f"{control}.{part}"] for own in vectors]).double() for part in parts}
 
 
-def count_folds(
-    wanted: int, counted: Mapping[int, int], classes: Sequence[str], groups: Sequence[Hashable], *, source: str | Path
-) -> int:
-    """As many folds as there can be; DataError for a set in which nothing can be left out to measure with."""
+def check_set(videos: VideoList, *, group: str | None) -> None:
+    """Raise DataError, before anything is encoded, for groups that cannot be read and sets that cannot be measured."""
+    rows, records = range(len(videos.records)), videos.records
+    groups = read_groups(records, rows, group)
+    counted = Counter(label for row in rows for label in records[row].labels)
+    check_measurable(counted, videos.classes, groups, source=videos.source)
+
+
+def check_measurable(
+    counted: Mapping[int, int], classes: Sequence[str], groups: Sequence[Hashable], *, source: str | Path
+) -> None:
+    """Raise DataError for a set in which nothing can be left out to measure with."""
     if len(classes) < 2:
         raise DataError(f"{source}: has one class, {classes[0]!r}; a classifier tells two apart at least")
     if empty := [name for k, name in enumerate(classes) if not counted.get(k)]:
@@ -171,12 +179,21 @@ def count_folds(
             f"{source}: no readable video shows {', '.join(empty[:5])}; take these classes out, or add videos"
         )
     rarest = min(counted, key=lambda k: counted[k])
-    least = min(wanted, len(set(groups)), counted[rarest])
-    if least < 2:
+    if min(len(set(groups)), counted[rarest]) < 2:
         raise DataError(
             f"{source}: nothing can be left out to measure with: {len(set(groups))} groups, and {classes[rarest]} has "
             f"{counted[rarest]} videos; two of each are the least"
         )
+
+
+def count_folds(
+    wanted: int, counted: Mapping[int, int], classes: Sequence[str], groups: Sequence[Hashable], *, source: str | Path
+) -> int:
+    """As many folds as there can be; DataError as `check_measurable`."""
+    check_measurable(counted, classes, groups, source=source)
+    rarest = min(counted, key=lambda k: counted[k])
+    least = min(wanted, len(set(groups)), counted[rarest])
     if least < wanted:
-        print(f"note: {least} folds instead of {wanted}: there are not more groups, or videos of {classes[rarest]}")
+        few = f"there are {least} groups" if least == len(set(groups)) else f"{classes[rarest]} has {least} videos"
+        print(f"note: {least} folds instead of {wanted}: {few}")
     return least

@@ -8,7 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vidtok.data.groups import Joined
+from vidtok.data.survey import Seen
 from vidtok.train.nested import Videos
+
+UNEQUAL = 1.5
+"""From so many times as many videos on, the largest class has more of a say in top1 than the smallest."""
 
 
 def set_words(
@@ -33,8 +37,10 @@ def set_words(
         lines.append(
             f"note: {paths[one]} ({words[0]}) and {paths[other]} ({words[1]}) look the same, but for their labels"
         )
-    if len(set(joined.groups)) < len(paths):
-        lines.append(f"{len(set(joined.groups))} groups of videos stay together")
+    groups, given = len(set(joined.groups)), len(set(own))
+    if groups < len(paths):
+        less = f" ({given} before copies joined them)" if groups < given < len(paths) else ""
+        lines.append(f"{groups} groups of videos stay together{less}")
     for k, name in enumerate(classes):
         held = {group for group, each in zip(joined.groups, labels, strict=True) if k in each}
         if len(held) == 1 and counted.get(k, 0) > 1:
@@ -43,6 +49,19 @@ def set_words(
                 f"{name}, so that they count as wrong; add some of another group"
             )
     return lines
+
+
+def short_note(seen: Sequence[Seen], *, frames: int) -> str | None:
+    """What is to be said of videos that have fewer frames than a clip takes; None where none has."""
+    short = [each for each in seen if each.is_short]
+    if not short:
+        return None
+    least = min(short, key=lambda each: each.frames)
+    return (
+        f"note: {len(short)} of {len(seen)} videos looked at have fewer than {frames} frames ({least.name} has "
+        f"{least.frames}): some of their frames count more than once, and how such a video changes is seen worse. "
+        f"Where most are so short, take fewer: --frames {max(2, least.frames)}"
+    )
 
 
 def result_words(
@@ -60,15 +79,32 @@ def result_words(
     """What helps to judge the figure: the largest class, the learning curve, and the mistakes."""
     lines = []
     if half is not None:
-        more = f"twice as many would give about {value - half:+.2f}, if it goes on so"
-        lines.append(f"with half of the clips {half:.2f}; {more}")
+        more = min(value - half, 1 - value)  # there is nothing above 1
+        words = f"twice as many would give about {more:+.2f}, if it goes on so"
+        if value == 1.0:
+            words = "more of the same kind cannot raise the figure: try harder ones"
+        elif more < 0.005:
+            words = "more of the same kind would hardly help; other ones may, or another encoder"
+        lines.append(f"with half of the clips {half:.2f}; {words}")
     if multi:
-        return lines
-    lines.append(f"the largest class alone is {max(counted.values()) / len(hits):.2f}")
+        shares = [count / len(hits) for count in counted.values()]
+        return [*lines, f"guessing alone would have about {sum(shares) / len(shares):.2f}"]
     told, true = logits.argmax(dim=1).tolist(), [own[0] for own in videos.labels]
+    lines.append(
+        f"the largest class alone is {max(counted.values()) / len(hits):.2f}{_each_class(counted, hits, true)}"
+    )
     wrong = [row for row, hit in enumerate(hits) if not hit]
     if wrong:
         pairs = Counter((classes[true[row]], classes[told[row]]) for row in wrong).most_common(3)
         lines.append(f"{len(wrong)} wrong: " + ", ".join(f"{one} taken for {other} ({n})" for (one, other), n in pairs))
     sure = sorted(wrong, key=lambda row: -float(logits[row].softmax(dim=0).max()))[:3]
     return [*lines, *(f"  {paths[row]}: {classes[true[row]]}, taken for {classes[told[row]]}" for row in sure)]
+
+
+def _each_class(counted: Mapping[int, int], hits: Sequence[bool], true: Sequence[int]) -> str:
+    """The figure with every class counted the same, where some are much rarer than others."""
+    if max(counted.values()) < UNEQUAL * min(counted.values()):
+        return ""
+    shares = [[hit for hit, own in zip(hits, true, strict=True) if own == k] for k in sorted(counted)]
+    mean = sum(sum(own) / len(own) for own in shares) / len(shares)
+    return f"; every class counted the same, the figure is {mean:.2f}"

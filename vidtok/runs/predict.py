@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from vidtok.choices import Backend, Crops, Device
 from vidtok.errors import ConfigError, DataError
+from vidtok.infer.features import weights_digest
 from vidtok.infer.predict import Prediction, model_views, predict_videos
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
@@ -23,7 +24,7 @@ from vidtok.runs.video_set import find_videos
 from vidtok.text.console import printable, say
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
-from vidtok.video.endings import VIDEO_SUFFIXES
+from vidtok.video.endings import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from vidtok.video.frames import PICTURE_SUFFIXES
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -74,7 +75,8 @@ def run_predict(
         loaded = loaded.to(parallel.device)
         model_views(loaded, clips=clips, crops=crops)  # what cannot be is told before anything is opened
         count = len(loaded.classes) if all_scores else min(top, len(loaded.classes))
-        rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores)
+        way = {"weights": weights_digest(loaded), "clips": clips, "crops": crops} if out is not None else {}
+        rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores, way=way)
         with closing(rows):
             left = [path for path in names if rows.name_of(path) not in rows.known]
             results = predict_videos(loaded, left, clips=clips, crops=crops, workers=workers, backend=backend)
@@ -85,7 +87,8 @@ def run_predict(
 def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> dict[Path, Path]:
     """Every video once, in the order of the sources, with its name: its place in its folder or below its list's root.
 
-    Raises DataError for what is not there.
+    A picture is a video of one frame where it is named, in a list, or in a folder of nothing else; beside videos, where
+    it is more often a cover, it is left out, and that is said. Raises DataError for what is not there.
     """
     found: dict[Path, Path] = {}
     for source in map(Path, sources):
@@ -94,11 +97,24 @@ def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> di
             continue
         if not source.exists():
             raise DataError(f"{source}: no such file or folder")
-        videos = find_videos([source], root=None if source.is_dir() else root, endings=VIDEO_SUFFIXES)
-        for name in videos.names:
+        is_folder = source.is_dir()
+        videos = find_videos([source], root=None if is_folder else root, endings=MEDIA_SUFFIXES)
+        for name in _without_pictures(source, videos.names) if is_folder else videos.names:
             is_below = not Path(name).is_absolute() and ".." not in Path(name).parts
             found.setdefault(videos.path(name), Path(name) if is_below else Path(Path(name).name))
     return found
+
+
+def _without_pictures(folder: Path, names: Sequence[str]) -> Sequence[str]:
+    pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures or len(pictures) == len(names):
+        return names
+    print(
+        f"note: {folder}: {len(pictures)} pictures beside videos are left out, such as {printable(pictures[0])}; name "
+        "them, or a list of them, to have them looked at",
+        file=sys.stderr,
+    )
+    return [name for name in names if name not in set(pictures)]
 
 
 def write_all(
@@ -122,10 +138,19 @@ def write_all(
 class Rows:
     """Where predictions go: a file that is added to, or the console. `known` are the videos that it has already.
 
-    Raises ConfigError for a file of other classes or columns.
+    `way`: what rows follow from, the model's weights and its views, kept in a hidden file beside. Raises ConfigError
+    for a file of other classes or columns, and for one whose rows were made in another way.
     """
 
-    def __init__(self, out: str | Path | None, *, classes: Sequence[str], count: int, all_scores: bool):
+    def __init__(
+        self,
+        out: str | Path | None,
+        *,
+        classes: Sequence[str],
+        count: int,
+        all_scores: bool,
+        way: Mapping[str, Any],
+    ):
         self.path = None if out is None else Path(out)
         self.classes, self.count = classes, count
         heads = [f"{what}_{place}" for place in range(1, count + 1) for what in ("class", "score")]
@@ -142,6 +167,7 @@ class Rows:
             kept = self._read(self._text)
         elif self._is_parquet and self.path.exists():
             kept = self._kept(*read_parquet(self.path))
+        self._check_way(way)
         aside = self.path.with_name(f".{self.path.name}.part")
         with open(aside, "w", encoding="utf-8", newline="", errors="surrogateescape") as file:
             self._begin(file)
@@ -174,6 +200,19 @@ class Rows:
                 )
                 write_parquet(self.path, list(zip(self.columns, kinds, strict=True)), cells)
             self._text.unlink()
+
+    def _check_way(self, way: Mapping[str, Any]) -> None:
+        """Rows that another model wrote, if only before it learned from more videos, are none of this one's."""
+        assert self.path is not None
+        kept = self.path.with_name(f".{self.path.name}.way")
+        told = kept.read_text(encoding="utf-8") if kept.is_file() else None
+        text = json.dumps(way, sort_keys=True)
+        if self.known and told != text:
+            why = "it is not known by what model" if told is None else "by another model, or with other clips or crops"
+            raise ConfigError(
+                f"{self.path}: has labels of {len(self.known)} videos already, {why}; name another file, or remove it"
+            )
+        kept.write_text(text, encoding="utf-8")
 
     def name_of(self, path: Path) -> str:
         """How a video is called in the file; Parquet's text holds no names that are not UTF-8."""

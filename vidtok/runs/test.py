@@ -185,13 +185,15 @@ def predict(
     What failed says why in the configuration's words.
     """
     views = eval_views(config) if views is None else views
+    joined = views.clips if model.network.joins_clips and isinstance(views, TestViews) else 1
     own = predict_views(
         model,
         build_eval_batches(config, val, parallel, views),
         classes=len(model.classes),
         device=parallel.device,
         precision=config.train.precision,
-        max_views=config.eval.max_views,
+        max_views=max(1, config.eval.max_views // joined),
+        joined=joined,
     )
     found = merge(parallel.gather(own))
     return replace(found, failures=tuple(replace(each, cause=config_words(each.cause)) for each in found.failures))

@@ -1,7 +1,7 @@
 """Pictures to an H.264 file."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
+
+CLOCK = 90000
+"""Ticks of a second, for pictures that have times of their own."""
 
 
 def write_video(
@@ -32,22 +35,59 @@ def write_video(
 
     Raises ValueError for no pictures or pictures of different sizes.
     """
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     options = {"crf": str(crf), "preset": preset} | ({} if gop is None else {"g": str(gop)})
+    rate = Fraction(fps).limit_denominator(1001)
+    _write_whole(Path(path), enumerate(frames), rate, 1 / rate, options)
+
+
+def write_timed_video(
+    path: str | Path,
+    frames: Iterable[tuple[float, UInt8[Tensor, "c y x"]]],
+    *,
+    fps: Fraction | float | int,
+    crf: int = 20,
+    preset: str = "veryfast",
+) -> None:
+    """The same, each picture with the seconds from the beginning at which it is shown, rising: their rate may change.
+
+    `fps`: about how many come in a second, which the encoder plans by.
+    """
+    options = {"crf": str(crf), "preset": preset}
+    rate = Fraction(fps).limit_denominator(1001)
+    _write_whole(Path(path), _in_ticks(frames), rate, Fraction(1, CLOCK), options)
+
+
+def _in_ticks(frames: Iterable[tuple[float, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+    last = -1
+    for seconds, picture in frames:
+        last = max(last + 1, round(seconds * CLOCK))
+        yield last, picture
+
+
+def _write_whole(
+    path: Path, frames: Iterable[tuple[int, Tensor]], fps: Fraction, tick: Fraction, options: dict[str, str]
+) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(aside.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            _encode(container, frames, Fraction(fps).limit_denominator(1001), options)
+            _encode(container, frames, fps, tick, options)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction, options: dict[str, str]) -> None:
+def _encode(
+    container: OutputContainer,
+    frames: Iterable[tuple[int, Tensor]],
+    fps: Fraction,
+    tick: Fraction,
+    options: dict[str, str],
+) -> None:
+    """Pictures with the times at which they are shown, in ticks."""
     stream = None
     size = (0, 0, 3)
     reformatter = VideoReformatter()
-    for count, picture in enumerate(frames):
+    for shown_at, picture in frames:
         pixels = np.ascontiguousarray(rearrange(picture, "c y x -> y x c").numpy())
         if stream is None:
             size = pixels.shape
@@ -56,6 +96,7 @@ def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction,
             stream.width, stream.height, stream.pix_fmt = x, y, "yuv420p"
             codec = stream.codec_context
             codec.thread_count = 1
+            codec.time_base = tick
             codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
             codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         if pixels.shape != size:
@@ -71,7 +112,7 @@ def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction,
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
             threads=1,
         )
-        yuv.pts, yuv.time_base = count, 1 / fps
+        yuv.pts, yuv.time_base = shown_at, tick
         container.mux(stream.encode(yuv))
     if stream is None:
         raise ValueError("a video needs at least one picture")

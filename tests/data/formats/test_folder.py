@@ -42,6 +42,11 @@ def test_pictures_are_videos_too(tmp_path):
     records, classes = read_folder(tmp_path)
     assert classes == ("n01",)
     assert [r.video_id for r in records] == [os.path.join("n01", name) for name in names]
+    assert records.notes[0].startswith(
+        "5 pictures beside videos are taken for videos of one frame each, such as n01/a.JP"
+    )
+    (tmp_path / "n01" / "f.mp4").unlink()
+    assert len(read_folder(tmp_path)[0].notes) == 1, "of pictures alone there is nothing to say"
 
 
 def make(folder, *names):

@@ -152,3 +152,21 @@ def test_half_precision_is_finite(spec, grid, dtype):
     assert bool(out.isfinite().all())
     assert x.grad is not None
     assert bool(x.grad.isfinite().all())
+
+
+APART = (
+    {"name": "mhsa", "axes": "space"},
+    {"name": "multi_axis", "window": (1, 2, 2), "partition": "grid"},
+    {"name": "conv_additive", "temporal_kernel": 1, "pool": "time_step"},
+)
+
+
+@pytest.mark.parametrize("spec", [*(spec for spec, _ in VARIANTS), *APART], ids=label)
+def test_time_steps_that_are_said_to_be_apart_are(spec):
+    mixer, x = build(spec), tokens((2, 4, 4))
+    with torch.no_grad():
+        if not getattr(mixer, "steps_apart", False):
+            assert spec not in APART
+            return
+        torch.testing.assert_close(mixer(x[:, 1:]), mixer(x)[:, 1:])
+        torch.testing.assert_close(mixer(x[:, :1]), mixer(x)[:, :1])

@@ -138,6 +138,12 @@ def _notes(found: Found, rows: Sequence[Sequence[str]], loose: Sequence[str]) ->
             f"{len(deep)} pictures in folders below the classes are taken for videos of one frame each, such as "
             f"{'/'.join(deep[0])}; frames of videos need a list (rawframes)"
         )
+    flat = [parts for parts in rows if len(parts) == 2 and os.path.splitext(parts[1])[1].lower() in PICTURE_SUFFIXES]
+    if flat and len(flat) + len(deep) < len(rows):
+        notes.append(
+            f"{len(flat)} pictures beside videos are taken for videos of one frame each, such as {'/'.join(flat[0])}; "
+            "take them out if they are none of your clips"
+        )
     if len(deep) < len(rows) and all(len(parts) > 2 for parts in rows):
         below: dict[str, set[str]] = {}
         for parts in rows:

@@ -48,8 +48,16 @@ def put_positions(
         else:
             transfer.note_resized(source, "without the class token's row")
         rows = rows[1:]
-    if transfer.wants(f"{prefix}position.table") is None:
+    wanted = transfer.wants(f"{prefix}position.table")
+    if wanted is None:
         raise CheckpointError(f"{source}: the network's positions are not learned; set `position`=learned")
+    if wanted[0] == 1 < grid[0]:  # separable ones, of which a picture has the part of rows and columns
+        if not picture:
+            raise CheckpointError(
+                f"{source}: positions of a clip, each of a place at a time, fall into no two parts; set "
+                "`position`=learned"
+            )
+        grid = (1, *grid[1:])
     t, h, w = grid_of_positions(len(rows), picture=picture, grid=grid, source_grid=source_grid, source=source)
     table = rows.reshape(t, h, w, -1)
     if (t, h, w) != grid:

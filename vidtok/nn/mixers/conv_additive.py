@@ -55,6 +55,7 @@ class ConvAdditive(nn.Module):
 
     def __init__(self, width: int, *, temporal_kernel: int = 3, pool: GatePool = "clip"):
         super().__init__()
+        self.steps_apart = temporal_kernel == 1 and pool == "time_step"
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.gate_q = nn.Sequential(SpatialGate(width, temporal_kernel=temporal_kernel), ChannelGate(width, pool=pool))
         self.gate_k = nn.Sequential(SpatialGate(width, temporal_kernel=temporal_kernel), ChannelGate(width, pool=pool))

@@ -49,6 +49,7 @@ class MHSA(nn.Module):
         self.heads = heads
         self.axes: Axes = axes
         self.needs_grid = axes != "joint"
+        self.steps_apart = axes == "space"
         # Along time alone a token meets those of its own place only, so that the map says nothing of where.
         self.where_heads = {"time": None, "split": slice(heads // 2, None)}.get(axes, slice(None))
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias == "full")

@@ -66,6 +66,7 @@ class MultiAxis(nn.Module):
             raise ModelError(f"multi_axis: a window's extents count from 1, got {window}")
         self.heads, self.window, self.strict = heads, window, strict
         self.partition = partition
+        self.steps_apart = window[0] == 1
         self.where_heads = None if window[1:] == (1, 1) else slice(None)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)

@@ -19,7 +19,8 @@ class Mixer(Protocol):
 
     A mixer that needs the grid (`needs_grid`) takes exactly `b t h w d`; the others take any axes between `b` and `d`.
     It may say what its map means (`map_meaning`, by default attention), and in which of the heads the map holds a where
-    (`where_heads`, a slice, by default all of them; None: it looks along time alone).
+    (`where_heads`, a slice, by default all of them; None: it looks along time alone). One through which no time step
+    learns of another, on a grid of any number of them, says so: `steps_apart` (by default False).
     """
 
     needs_grid: bool
