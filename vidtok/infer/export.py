@@ -108,7 +108,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, *, told: Mappi
     except Exception as error:  # torch.onnx has errors of many classes
         raise ModelError(f"torch.onnx cannot write this network: {_first_line(error)}") from error
     assert made is not None
-    graph = made.model.graph
+    graph: Any = made.model.graph
     made.rename_axes({axis: BATCH for axis in graph.inputs[0].shape if not isinstance(axis, int)})
     for each in (*graph.inputs, *graph.outputs):
         if isinstance(each.shape[0], int):

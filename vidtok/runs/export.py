@@ -108,7 +108,7 @@ def run_export(
 
 
 def _target(out: Path, to: ExportTarget | None) -> ExportTarget:
-    by_ending = {ending: target for target, ending in ENDINGS.items()}
+    by_ending: dict[str, ExportTarget] = {ending: target for target, ending in ENDINGS.items()}
     if to is None and out.suffix in by_ending:
         return by_ending[out.suffix]
     if to is None or out.suffix != ENDINGS[to]:
