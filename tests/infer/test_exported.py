@@ -36,6 +36,8 @@ def test_it_knows_all_that_a_saved_model_knows(both):
     assert file.describe() == model.describe()
     assert (file.classes, file.feeding, file.normalisation) == (model.classes, model.feeding, model.normalisation)
     assert not file.training
+    assert file.for_inference() is file
+    assert file.network.for_inference(fused=True) is file.network
 
 
 def test_what_it_cannot_take_or_do_is_refused_in_words(both, tmp_path):
