@@ -19,6 +19,7 @@ from vidtok.infer.export import INPUT
 from vidtok.infer.predict import VideoClassifier
 from vidtok.models.classifier import METADATA, Described, described
 from vidtok.models.network import Network
+from vidtok.types import AttentionMap
 
 Arrays = Callable[[np.ndarray], np.ndarray]
 """Clips in, logits out."""
@@ -59,6 +60,9 @@ class ExportedNetwork(Network):
         return ()
 
     def tokens(self, x: Shaped[Tensor, "b f c y x"]) -> Float[Tensor, "b *axes d"]:
+        raise ModelError(NO_INSIDES)
+
+    def looks(self, x: Shaped[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         raise ModelError(NO_INSIDES)
 
     def logits(self, x: Shaped[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
