@@ -84,6 +84,8 @@ def run_test(
             model = build_trained(config, opened, source=checkpoint)
         assert model is not None
         broken = try_kernels(model.to(parallel.device), parallel, precision=config.train.precision, backward=False)
+        if config.train.precision == "float32":  # the other precisions are tested as they are trained, under autocast
+            model = model.for_inference()
         val = build_val(config, classes)
         if parallel.is_main:
             print(describe(val), f"results: {folder}", *(f"warning: {line}" for line in broken), sep="\n", flush=True)
