@@ -145,7 +145,8 @@ class MultiAxisLayerForm(nn.Module):
         self.mixer_norm, self.mlp_norm = layer.mixer_norm, layer.mlp_norm
         mixer: Any = inference_layer(layer.mixer, fused=fused)
         self.mixer = mixer
-        expand, _, contract = layer.mlp
+        mlp: Any = layer.mlp
+        expand, _, contract = mlp
         self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
         self.contract = linear_form(contract, fused=fused)
 

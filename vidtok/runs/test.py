@@ -84,8 +84,6 @@ def run_test(
             model = build_trained(config, opened, source=checkpoint)
         assert model is not None
         broken = try_kernels(model.to(parallel.device), parallel, precision=config.train.precision, backward=False)
-        if config.train.precision == "float32":  # the other precisions are tested as they are trained, under autocast
-            model = model.for_inference()
         val = build_val(config, classes)
         if parallel.is_main:
             print(describe(val), f"results: {folder}", *(f"warning: {line}" for line in broken), sep="\n", flush=True)
@@ -242,7 +240,9 @@ def test(
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
     groups = groups_of(config, val)
-    predictions = predict(config, model, val, parallel)
+    # The other precisions are tested as they are trained, under autocast; sharded weights are in no one's hand to fold.
+    folds = config.train.precision == "float32" and not parallel.sharded
+    predictions = predict(config, model.for_inference() if folds else model, val, parallel)
     aggregate, views = config.eval.aggregate, eval_views(config)
     scores = predictions.scores(aggregate, kind=config.train.loss)
     figures = measure_predictions(config, predictions, val, aggregate=aggregate)

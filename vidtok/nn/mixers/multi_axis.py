@@ -113,7 +113,8 @@ class MultiAxis(nn.Module):
     def inference_form(self, *, fused: bool) -> nn.Module:
         """The same with the table of positions expanded once and for all."""
         self.expanded = self._position_bias().detach().contiguous()
-        self.qkv, self.proj = (linear_form(layer, fused=fused) for layer in (self.qkv, self.proj))
+        for name, layer in (("qkv", self.qkv), ("proj", self.proj)):
+            setattr(self, name, linear_form(layer, fused=fused))
         return self
 
     def windows(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "n p d"], Bool[Tensor, "n p"] | None]:
