@@ -45,7 +45,7 @@ def exported(tmp_path_factory) -> Path:
     """A small model as it is saved, and exported in several forms: see tests/infer/exports.py."""
     pytest.importorskip("onnxruntime")
     folder = tmp_path_factory.mktemp("exported")
-    done = subprocess.run([sys.executable, "-m", "tests.infer.exports", str(folder)], **tool_options())
+    done = subprocess.run([sys.executable, "-m", "tests.infer.exports", str(folder)], **tool_options(timeout=900))
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

@@ -139,7 +139,7 @@ FineTuning = Literal["folds", "once"]
 FeatureKind = Literal["pooled", "tokens"]
 
 # Models that run elsewhere
-ExportTarget = Literal["onnx", "pt2", "openvino", "coreml"]
+ExportTarget = Literal["onnx", "pt2", "openvino"]
 ExportInput = Literal["pixels", "normalised"]
 """uint8 pixels, 0 to 255, with the normalisation inside of the file; or floats that whoever runs it has normalised."""
 Quantisation = Literal["dynamic", "static"]

@@ -14,7 +14,7 @@ from torch import nn
 from vidtok.choices import ExportInput
 from vidtok.cli import guarded
 from vidtok.errors import VidtokError
-from vidtok.infer.export import check_rank, export_program
+from vidtok.infer.export import export_program
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.feeding import Feeding
@@ -99,8 +99,6 @@ def main(folder: Path) -> None:
     plain = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "classes": CLASSES}
     said["fixed"] = said_by(lambda: export_program(Classifier(FixedBatch(), **plain)))
     said["untraceable"] = said_by(lambda: export_program(Classifier(Untraceable(), **plain)))
-    said["rank"] = said_by(lambda: check_rank(once(model), most=4))
-    said["fits"] = said_by(lambda: check_rank(once(model), most=5))
     (folder / "said.json").write_text(json.dumps(said))
 
 

@@ -55,11 +55,6 @@ def test_networks_that_torch_does_not_trace_are_refused_in_words(said):
     assert said["untraceable"].startswith("refused: Untraceable cannot be exported: torch.export does not trace it: ")
 
 
-def test_tensors_of_too_many_axes_are_named_by_their_layer(said):
-    assert said["rank"].startswith("refused: a tensor of 5 axes stands in ")
-    assert said["fits"] == ""
-
-
 @pytest.mark.parametrize(("target", "name"), [("onnx", "vidtok[export]"), ("openvino", "vidtok[openvino]")])
 def test_missing_packages_are_named(monkeypatch, target, name):
     check_installed("pt2")

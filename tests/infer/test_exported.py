@@ -8,7 +8,8 @@ import torch
 
 import vidtok
 from vidtok.errors import CheckpointError, ConfigError, ModelError
-from vidtok.infer.export import pixel_clips
+from vidtok.infer import export
+from vidtok.infer.export import describe_export, pixel_clips, write_openvino
 from vidtok.infer.exported import is_exported, load_exported
 from vidtok.infer.features import weights_digest
 from vidtok.loading import is_on_hub, is_saved
@@ -35,6 +36,8 @@ def test_it_knows_all_that_a_saved_model_knows(both):
     assert file.describe() == model.describe()
     assert (file.classes, file.feeding, file.normalisation) == (model.classes, model.feeding, model.normalisation)
     assert not file.training
+    assert file.for_inference() is file
+    assert file.network.for_inference(fused=True) is file.network
 
 
 def test_what_it_cannot_take_or_do_is_refused_in_words(both, tmp_path):
@@ -96,3 +99,18 @@ def test_a_file_is_told_by_its_ending_where_there_is_one(exported, tmp_path):
     assert not is_exported(tmp_path / "none.onnx")
     assert not is_on_hub("runs/none.onnx")
     assert not is_exported(exported / "model")
+
+
+def test_openvino_runs_the_same_file(exported, both, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(export, "write_onnx", lambda program, path, told: shutil.copy(exported / "model.onnx", path))
+    model, _ = both
+    told = describe_export(model, target="openvino", takes="pixels")
+    write_openvino(object.__new__(torch.export.ExportedProgram), tmp_path / "model.xml", told=told)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+    file = vidtok.load(tmp_path / "model.xml")
+    assert file.describe() == model.describe()
+    for count in (0, 1, 2, 5):
+        clips = pixel_clips(model, count, seed=3)
+        with torch.inference_mode():
+            torch.testing.assert_close(file(clips), model(clips), rtol=1e-4, atol=1e-5)

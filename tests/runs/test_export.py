@@ -11,6 +11,7 @@ import torch
 from tests.conftest import called
 from tests.infer.exports import small_model
 from tests.runs.own_clips import own_clips
+from vidtok.cli import export as cli
 from vidtok.errors import ConfigError, DataError, ModelError, VidtokError
 from vidtok.runs import export
 from vidtok.runs.export import run_export
@@ -138,3 +139,9 @@ def test_the_command_names_its_own_options(tmp_path):
     done = called("export", tmp_path / "model", "--out", tmp_path / "x.onnx", "--calibrate", tmp_path)
     assert done.returncode == 2
     assert "--calibrate and --measure are for 8-bit files; say which by --quantise" in done.stderr
+
+
+def test_core_ml_is_refused_with_the_way_to_it(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli.run([str(tmp_path / "model"), "--out", "x.mlpackage", "--to", "coreml"])
+    assert "Write a .pt2 with --input normalised" in " ".join(capsys.readouterr().err.split())

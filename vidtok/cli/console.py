@@ -14,7 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "predict": ("predict", "label videos by a trained model"),
         "stream": ("stream", "label a video while it runs: a file, a camera, a stream of the network"),
         "features": ("features", "write what a model makes of videos before its last layer"),
-        "export": ("export", "write a model as ONNX, torch.export, OpenVINO or Core ML"),
+        "export": ("export", "write a model as a file for ONNX Runtime, torch.export or OpenVINO"),
         "train": ("train", "train a network, and test it at the end"),
         "test": ("test", "test a trained network with many views per video"),
         "report": ("report", "write the page of a test's results anew"),

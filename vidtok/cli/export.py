@@ -6,6 +6,11 @@ from typing import get_args
 from vidtok.choices import Backend, ExportInput, ExportTarget, Quantisation
 from vidtok.cli import parser, told_in_options
 
+NO_CORE_ML = (
+    "--to coreml: Core ML files are not written, since nothing but a Mac runs them and none was at hand. Write a .pt2 "
+    "with --input normalised, and convert that with coremltools: docs/export.md"
+)
+
 
 def run(arguments: Sequence[str]) -> int:
     cli = parser(
@@ -14,8 +19,10 @@ def run(arguments: Sequence[str]) -> int:
         "is run here and held against PyTorch. `vidtok predict --model FILE` runs ONNX and OpenVINO files."
     )
     cli.add_argument("model", help="a run's or a saved model's folder, a checkpoint, or an id on the hub")
-    cli.add_argument("--out", required=True, metavar="FILE", help=".onnx, .pt2, .xml (OpenVINO), .mlpackage (Core ML)")
-    cli.add_argument("--to", choices=get_args(ExportTarget), help="kind of file (default: what the ending says)")
+    cli.add_argument("--out", required=True, metavar="FILE", help=".onnx, .pt2, .xml (OpenVINO)")
+    cli.add_argument(
+        "--to", choices=(*get_args(ExportTarget), "coreml"), help="kind of file (default: what the ending says)"
+    )
     words = "uint8, normalised inside of the file, or floats that are normalised already (default: %(default)s)"
     cli.add_argument("--input", dest="takes", choices=get_args(ExportInput), default="pixels", help=words)
     cli.add_argument("--clip", metavar="VIDEO", help="a video whose clip the file is checked on beside noise")
@@ -28,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--backend", choices=get_args(Backend), default="pyav", help="default: %(default)s")
     cli.add_argument("--allow-plugins", action="store_true", help="let the model import the modules that it names")
     args = cli.parse_args(arguments)
+    if args.to == "coreml":
+        cli.error(NO_CORE_ML)
 
     from vidtok.runs.export import run_export
 

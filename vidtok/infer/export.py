@@ -1,4 +1,4 @@
-"""A model as a file for other runtimes: ONNX, torch.export, OpenVINO, Core ML; its labels and clip rule inside."""
+"""A model as a file for other runtimes: ONNX, torch.export, OpenVINO; its labels and clip rule inside."""
 
 import importlib
 import importlib.metadata
@@ -28,15 +28,12 @@ BATCHES = (1, 2, 5)
 """An exporter that has taken the example's batch for a number is found out by others."""
 TOLERANCE = 1e-5
 """Largest difference of a logit, as a share of the largest logit."""
-ENDINGS: Mapping[ExportTarget, str] = {"onnx": ".onnx", "pt2": ".pt2", "openvino": ".xml", "coreml": ".mlpackage"}
+ENDINGS: Mapping[ExportTarget, str] = {"onnx": ".onnx", "pt2": ".pt2", "openvino": ".xml"}
 NEEDS: Mapping[ExportTarget, tuple[tuple[str, ...], str]] = {
     "onnx": (("onnx", "onnxscript", "onnxruntime"), "'vidtok[export]'"),
     "pt2": ((), ""),
     "openvino": (("onnx", "onnxscript", "openvino"), "'vidtok[openvino]'"),
-    "coreml": (("coremltools",), "coremltools"),
 }
-RANK = 5
-"""The most axes that a tensor may have in Core ML."""
 
 
 def check_installed(target: ExportTarget) -> None:
@@ -111,7 +108,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, *, told: Mappi
     except Exception as error:  # torch.onnx has errors of many classes
         raise ModelError(f"torch.onnx cannot write this network: {_first_line(error)}") from error
     assert made is not None
-    graph = made.model.graph
+    graph: Any = made.model.graph
     made.rename_axes({axis: BATCH for axis in graph.inputs[0].shape if not isinstance(axis, int)})
     for each in (*graph.inputs, *graph.outputs):
         if isinstance(each.shape[0], int):
@@ -144,38 +141,11 @@ def write_openvino(program: torch.export.ExportedProgram, path: Path, *, told: M
             file.unlink()
 
 
-def write_coreml(program: torch.export.ExportedProgram, path: Path, *, told: Mapping[str, Any]) -> None:
-    """Write Core ML's FILE.mlpackage. Raises ModelError for tensors of more than five axes, which it does not have."""
-    check_rank(program, most=RANK)
-    tools = importlib.import_module("coremltools")
-    try:
-        with quiet():
-            made = tools.convert(program.run_decompositions({}), minimum_deployment_target=tools.target.iOS18)
-    except Exception as error:  # of coremltools, in classes of its own
-        raise ModelError(f"coremltools cannot convert this network: {_first_line(error)}") from error
-    made.user_defined_metadata[METADATA] = json.dumps(told)
-    made.save(str(path))
-
-
 WRITERS: Mapping[ExportTarget, Callable[..., None]] = {
     "onnx": write_onnx,
     "pt2": write_pt2,
     "openvino": write_openvino,
-    "coreml": write_coreml,
 }
-
-
-def check_rank(program: torch.export.ExportedProgram, *, most: int) -> None:
-    """Raise ModelError, which names the layer, for a tensor of more axes than these."""
-    for node in program.graph.nodes:
-        value = node.meta.get("val")
-        if isinstance(value, Tensor) and value.dim() > most:
-            stack = list((node.meta.get("nn_module_stack") or {}).values())
-            place = stack[-1][0] if stack else node.name
-            raise ModelError(
-                f"a tensor of {value.dim()} axes stands in {place}, and Core ML has {most} at most: this network "
-                "cannot be written for it"
-            )
 
 
 def pixel_clips(model: Classifier, count: int, *, seed: int = 0) -> UInt8[Tensor, "b f c y x"]:

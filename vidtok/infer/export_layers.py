@@ -5,7 +5,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from vidtok.choices import Partition
@@ -45,22 +45,37 @@ class PlainMultiAxis(MultiAxis):
     """
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        t, h, w, d = x.shape[1:]
-        pt, ph, pw = self.window
+        t, h, w = x.shape[1:4]
         self.check_grid((t, h, w))
+        return self.grid(self.proj(self.among(*self.windows(x))), x)
+
+    def windows(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "n p d"], Bool[Tensor, "m p"] | None]:
+        """Tokens by window; and which of one clip's are real, where the grid had to be filled up."""
+        (pt, ph, pw), (t, h, w) = self.window, x.shape[1:4]
         fill = (0, 0, 0, -w % pw, 0, -h % ph, 0, -t % pt)
-        sizes = windows_of((t, h, w), self.window)
-        tokens = in_windows(F.pad(x, fill) if any(fill) else x, self.window, self.partition)
-        n, width = pt * ph * pw, d // self.heads
-        q, k, v = (part.reshape(-1, n, self.heads, width).transpose(1, 2) for part in self.qkv(tokens).chunk(3, dim=-1))
+        if not any(fill):
+            return in_windows(x, self.window, self.partition), None
+        real = in_windows(F.pad(x.new_ones(1, t, h, w, 1), fill), self.window, self.partition)
+        return in_windows(F.pad(x, fill), self.window, self.partition), real[..., 0] > 0
+
+    def among(self, tokens: Float[Tensor, "n p d"], seen: Bool[Tensor, "m p"] | None) -> Float[Tensor, "n p d"]:
+        """What tokens of windows take from each other, before the projection."""
+        p, d = tokens.shape[1:]
+        width = d // self.heads
+        q, k, v = (part.reshape(-1, p, self.heads, width).transpose(1, 2) for part in self.qkv(tokens).chunk(3, dim=-1))
         logits = q @ k.transpose(2, 3) * width**-0.5 + self._position_bias()
-        if any(fill):
-            real = in_windows(F.pad(x.new_ones(1, t, h, w, 1), fill), self.window, self.partition)[..., 0] > 0
-            logits = logits.unflatten(0, (-1, sizes[0] * sizes[1] * sizes[2]))
-            logits = logits.masked_fill(~real[:, None, None, :], -torch.inf).flatten(0, 1)
-        y = (logits.softmax(-1) @ v).transpose(1, 2).reshape(-1, n, d)
-        y = out_of_windows(self.proj(y), sizes, self.window, self.partition)
-        return y[:, :t, :h, :w] if any(fill) else y
+        if seen is not None:
+            logits = logits.unflatten(0, (-1, seen.shape[0]))
+            logits = logits.masked_fill(~seen[:, None, None, :], -torch.inf).flatten(0, 1)
+        return (logits.softmax(-1) @ v).transpose(1, 2).reshape(-1, p, d)
+
+    def grid(self, tokens: Float[Tensor, "n p d"], like: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        """Windows back into the grid, filled-up tokens cut off."""
+        t, h, w = like.shape[1:4]
+        sizes = windows_of((t, h, w), self.window)
+        y = out_of_windows(tokens, sizes, self.window, self.partition)
+        is_filled = any(size % extent for size, extent in zip((t, h, w), self.window, strict=True))
+        return y[:, :t, :h, :w] if is_filled else y
 
 
 class PlainSuperToken(SuperToken):

@@ -63,7 +63,6 @@ def quantise_static(float_file: Path, path: Path, *, clips: Iterable[np.ndarray]
             activation_type=quantisation.QuantType.QUInt8,
             weight_type=quantisation.QuantType.QInt8,
             reduce_range=True,  # as above
-            extra_options={"QDQKeepRemovableActivations": False},
         )
 
 

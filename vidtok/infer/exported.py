@@ -29,7 +29,6 @@ RUNTIMES: Mapping[str, tuple[str, str]] = {
 """What runs a file of this ending, and how to get it."""
 ELSEWHERE: Mapping[str, str] = {
     ".pt2": "torch.export.load reads it, in a program of yours: it can hold pickles, whose code would run here",
-    ".mlpackage": "Core ML runs it, on a Mac",
 }
 NO_INSIDES = (
     "an exported file gives logits and nothing else; for features and for where it looks, take the model that it was "
@@ -65,6 +64,10 @@ class ExportedNetwork(Network):
     def logits(self, x: Shaped[Tensor, "b f c y x"]) -> Float[Tensor, "b k"]:
         return torch.from_numpy(self.run(x.detach().cpu().numpy())).to(x.device)
 
+    def for_inference(self, *, fused: bool | None = None) -> Network:
+        """Itself: it was exported in that form."""
+        return self
+
     def reset_classifier(self, classes: int) -> None:
         raise ModelError("an exported file keeps its classes; take the model that it was made of")
 
@@ -88,6 +91,10 @@ class ExportedClassifier(VideoClassifier):
     def forward(self, x: Shaped[Tensor, "..."]) -> Float[Tensor, "b k"]:
         # Others than uint8 are refused in words.
         return self.network(x) if self.takes == "pixels" and x.dtype == torch.uint8 else super().forward(x)
+
+    def for_inference(self, *, fused: bool | None = None) -> "ExportedClassifier":
+        """Itself: it was exported in that form."""
+        return self
 
     def write_weights(self, path: Path) -> None:
         raise ModelError("an exported file cannot be saved as a model; take the model that it was made of")

@@ -43,10 +43,10 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A file, how far it is from PyTorch in float32 (None: not run here), and what 8 bits changed."""
+    """A file, how far it is from PyTorch in float32, and what 8 bits changed."""
 
     path: Path
-    agreement: Agreement | None
+    agreement: Agreement
     change: Change | None
 
 
@@ -91,16 +91,13 @@ def run_export(
     with _aside(out) as made:
         program = export_program(own, takes=takes)
         WRITERS[target](program, made, told=told)
-        agreement = None if target == "coreml" else compare(own, _runner(made, own, takes=takes), clip=shown)
-        if agreement is None:
-            say("not checked against PyTorch: Core ML runs on a Mac alone")
-        else:
-            say(f"against PyTorch, share of the largest logit: {agreement}")
-            if not agreement.worst <= TOLERANCE:
-                raise ModelError(
-                    f"{out}: not written: its logits differ from PyTorch's by {agreement.worst:.1e} of the largest, "
-                    f"and {TOLERANCE:.0e} is what rounding may do"
-                )
+        agreement = compare(own, _runner(made, own, takes=takes), clip=shown)
+        say(f"against PyTorch, share of the largest logit: {agreement}")
+        if not agreement.worst <= TOLERANCE:
+            raise ModelError(
+                f"{out}: not written: its logits differ from PyTorch's by {agreement.worst:.1e} of the largest, "
+                f"and {TOLERANCE:.0e} is what rounding may do"
+            )
         if quantise is not None:
             clips = _told_clips(own, lists[0], most=CALIBRATING, backend=backend) if lists else None
             held = _told_clips(own, lists[-1], most=MEASURING, backend=backend) if len(lists) > 1 else clips
@@ -111,7 +108,7 @@ def run_export(
 
 
 def _target(out: Path, to: ExportTarget | None) -> ExportTarget:
-    by_ending = {ending: target for target, ending in ENDINGS.items()}
+    by_ending: dict[str, ExportTarget] = {ending: target for target, ending in ENDINGS.items()}
     if to is None and out.suffix in by_ending:
         return by_ending[out.suffix]
     if to is None or out.suffix != ENDINGS[to]:
@@ -191,18 +188,12 @@ def _aside(out: Path) -> Iterator[Path]:
     try:
         yield folder / out.name
         for file in folder.iterdir():
-            target = out.parent / file.name
-            if target.is_dir():
-                shutil.rmtree(target)
-            file.replace(target)
+            file.replace(out.parent / file.name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parts(out: Path) -> Iterator[Path]:
     """The files of which an exported one consists."""
-    if out.is_dir():
-        yield from (file for file in out.rglob("*") if file.is_file())
-        return
     beside = (out.with_name(f"{out.name}.data"), out.with_suffix(".bin") if out.suffix == ".xml" else out)
     yield from {file for file in (out, *beside) if file.is_file()}

@@ -65,7 +65,7 @@ class MultiAxis(nn.Module):
         if min(window) < 1:
             raise ModelError(f"multi_axis: a window's extents count from 1, got {window}")
         self.heads, self.window, self.strict = heads, window, strict
-        self.partition = partition
+        self.partition: Partition = partition
         self.steps_apart = window[0] == 1
         self.where_heads = None if window[1:] == (1, 1) else slice(None)
         self.qkv = nn.Linear(width, 3 * width)
