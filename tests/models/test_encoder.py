@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from tests.models.contract import keeps_the_contract
 from vidtok.errors import ModelError
 from vidtok.models.encoder import PictureEncoder
 from vidtok.models.summary_network import summaries
@@ -45,3 +46,8 @@ def test_names_and_networks_that_cannot_be_are_refused():
     with pytest.raises(ModelError, match=r"encoder='resnet18x': timm has no network of this name"):
         PictureEncoder(classes=2, encoder="resnet18x")
     assert not timm.is_model("resnet18x")
+
+
+def test_the_contract():
+    keeps_the_contract("encoder")
+    keeps_the_contract("encoder, norms and two blocks trained")
