@@ -45,6 +45,11 @@ LET_BE = ("strict", "flush", "non_blocking")
 CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8", "utf-8-sig")
 
 
+def is_one_word(text: str) -> bool:
+    """Whether a string is a name for a program, and no codec's."""
+    return text != "" and " " not in text and text not in CODECS
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """The bytes from `start` to `stop` of a file become `after`."""
@@ -158,9 +163,8 @@ class Finder(ast.NodeVisitor):
             self._change("number", start, stop, f"({node.value - 1})")
         elif isinstance(node.value, float):
             self._change("number", start, stop, repr(2 * node.value + 1))
-        elif isinstance(node.value, str) and node.value and " " not in node.value and not self._said:
-            if node.value not in CODECS:
-                self._change("string", start, stop, repr(node.value + "_"))
+        elif isinstance(node.value, str) and is_one_word(node.value) and not self._said:
+            self._change("string", start, stop, repr(node.value + "_"))
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in PAIRS and isinstance(node.ctx, ast.Load):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from vidtok.data import motion_render
 from vidtok.data.motion_render import (
     MOTIONS,
     REACH,
@@ -140,7 +141,9 @@ def test_the_checker_sees_a_distribution_that_is_not_uniform():
 
 
 def test_speeds_and_pivots_keep_to_their_bounds_and_reach_them():
-    seen = {motion: [draw_path(rng(8, i), motion, frames=2, size=(60, 100)) for i in range(300)] for motion in MOTIONS}
+    seen = {
+        motion: [draw_path(rng(8, i), motion, frames=2, size=(60, 100)) for i in range(150)] for motion in MOTIONS[::2]
+    }
     speeds = {
         "right": [float(path.shift.diff(dim=0)[0, 0]) for path in seen["right"]],
         "down": [float(path.shift.diff(dim=0)[0, 1]) for path in seen["down"]],
@@ -193,12 +196,14 @@ def test_the_noise_of_a_tile_has_waves_of_about_thirteen_texels():
     assert np.abs(tiles[:, 0] - tiles[:, 1]).mean() > 0.05, "colours differ"
 
 
-def test_layers_take_turns_so_that_the_contrast_stays():
+def test_layers_take_turns_so_that_the_contrast_stays(monkeypatch):
     path = draw_path(rng(11), "grow", frames=12, size=(48, 48))
     clip = render_clip(rng(12), path, size=(48, 48), shapes=0, noise=0).double()
     contrast = clip.std(dim=(1, 2, 3))
     assert 25 < contrast.mean() < 60
     assert contrast.std() < 0.3 * contrast.mean()
     assert (clip.mean() - 127.5).abs() < 15
+    monkeypatch.setattr(motion_render, "CONTRAST", 0.0)
     grain = render_clip(rng(12), path, size=(48, 48), shapes=0, noise=6).double()
-    assert 2.5 < (grain[:, :, :, 1:] - grain[:, :, :, :-1] - clip[:, :, :, 1:] + clip[:, :, :, :-1]).std() / 2**0.5 < 5
+    assert (grain.min(), grain.max()) == (122, 134), "six levels around 127.5, halves to the even number"
+    assert grain.mean() == pytest.approx(127.6, abs=0.3)

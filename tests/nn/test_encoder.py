@@ -3,6 +3,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import ModelError
 from vidtok.nn.encoder import Encoder, mixers_of_blocks
 from vidtok.nn.mixers.registry import MIXERS, register
@@ -105,3 +106,7 @@ def test_attention_is_the_class_token_s_where_it_alone_goes_on_and_all_queries_m
             assert found.place.startswith("block 1 of 1, ")
         (found,) = encoder(depth=1, mixer=[[B, A]]).attention(x)
     assert found.place.endswith(" (what follows looks along time alone)")
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("vivit_m3_tiny_time_space", "tokenlearner_vit_video_fuser")
