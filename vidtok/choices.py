@@ -138,6 +138,9 @@ FineTuning = Literal["folds", "once"]
 
 FeatureKind = Literal["pooled", "tokens"]
 
+Between = Literal["hold", "linear"]
+"""What a frame between two time steps shows of their maps."""
+
 # Training and testing
 Device = Literal["auto", "cpu", "cuda"]
 ParallelForm = Literal["ddp", "fsdp2"]

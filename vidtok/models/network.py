@@ -225,6 +225,19 @@ class FrameByFrame(Protocol):
         ...
 
 
+@runtime_checkable
+class HeadOnMaps(Protocol):
+    """A network whose logits follow from maps that can be had apart: an encoder, and what is fitted on it."""
+
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What the head sees, each a grid `b t h w d`, the last layer's first."""
+        ...
+
+    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips of such maps."""
+        ...
+
+
 def meta_copy(network: Module) -> Module:
     """The network in evaluation state on the meta device, where a forward pass tells shapes and computes nothing."""
     shadows: dict[int, Tensor] = {}

@@ -13,6 +13,8 @@ from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
+from vidtok.video.sound import Sound
+
 
 def write_video(
     path: str | Path,
@@ -22,13 +24,14 @@ def write_video(
     crf: int = 18,
     gop: int | None = None,
     preset: str = "medium",
+    sound: Sound | None = None,
 ) -> None:
     """Write RGB pictures as an mp4 that every browser plays: H.264, yuv420p, BT.709 limited range, index in front.
 
     Pictures of an odd height or width get their last row or column twice, as yuv420p needs even sizes. `crf` is
     x264's quality, 0 (lossless but for the colour conversion) to 51; `gop` the largest distance between keyframes
     (x264's default is 250); `preset` its trade of time against size. One thread: the same pictures and options give
-    the same bytes. The file appears whole or not at all: it is written aside and then renamed.
+    the same bytes. `sound` comes beside them. The file appears whole or not at all: it is written aside and then renamed.
 
     Raises ValueError for no pictures or pictures of different sizes.
     """
@@ -37,13 +40,21 @@ def write_video(
     options = {"crf": str(crf), "preset": preset} | ({} if gop is None else {"g": str(gop)})
     try:
         with av.open(str(aside.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            _encode(container, frames, Fraction(fps).limit_denominator(1001), options)
+            _encode(container, frames, Fraction(fps).limit_denominator(1001), options, sound)
         os.replace(aside, path)
     finally:
+        if sound is not None:
+            sound.close()
         aside.unlink(missing_ok=True)
 
 
-def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction, options: dict[str, str]) -> None:
+def _encode(
+    container: OutputContainer,
+    frames: Iterable[Tensor],
+    fps: Fraction,
+    options: dict[str, str],
+    sound: Sound | None,
+) -> None:
     stream = None
     size = (0, 0, 3)
     reformatter = VideoReformatter()
@@ -58,6 +69,8 @@ def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction,
             codec.thread_count = 1
             codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
             codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+            if sound is not None:  # both streams are there before the first packet
+                sound.begin(container)
         if pixels.shape != size:
             raise ValueError(
                 f"pictures of one video differ in size: (rows, columns, colours) {size} and {pixels.shape}"
@@ -73,6 +86,10 @@ def _encode(container: OutputContainer, frames: Iterable[Tensor], fps: Fraction,
         )
         yuv.pts, yuv.time_base = count, 1 / fps
         container.mux(stream.encode(yuv))
+        if sound is not None:
+            sound.until(container, float((count + 1) / fps))
     if stream is None:
         raise ValueError("a video needs at least one picture")
     container.mux(stream.encode(None))
+    if sound is not None:
+        sound.end(container)
