@@ -27,7 +27,10 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--layer", type=count_or_all, help="of the layers that a kind can show, from 1, or all")
     cli.add_argument("--head", type=count_or_all, help="of query: a head, from 1, or all; default: their mean")
     cli.add_argument(
-        "--point", type=point, metavar="X,Y,SECONDS", help="whose attention: pixels of the video from left and top, time"
+        "--point",
+        type=point,
+        metavar="X,Y,SECONDS",
+        help="whose attention: pixels of the video from left and top, time",
     )
     cli.add_argument("--class", dest="label", help="of gradient and time: a class by its name; default: the best one")
     cli.add_argument("--whole", action="store_true", help="all of the video, window by window, and not its centre clip")

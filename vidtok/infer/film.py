@@ -1,7 +1,7 @@
-"""Pictures of where a model looks over a clip or a whole video: asked window by window, kept on disk, drawn frame by frame.
+"""Where a model looks in a clip or a whole video: asked window by window, kept on disk, given frame by frame.
 
-A window of f frames has maps of t time steps. Step i belongs to the frames from i · f / t on (as `AttentionMap` says), and
-a frame of the video between two frames of the window shows
+A window of f frames has maps of t time steps. Step i belongs to the frames from i · f / t on (as `AttentionMap` says),
+and a frame of the video between two frames of the window shows
 
     hold     the step of the earlier one
     linear   both neighbours' maps, mixed by its distance from the middles of their steps; held at the window's ends
@@ -9,7 +9,8 @@ a frame of the video between two frames of the window shows
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """A point of a video: pixels of its upright pictures from the left and from the top, and when, as players show it."""
+    """A point of a video: pixels of its upright pictures from the left and the top, and when, as players show it."""
 
     x: float | int
     y: float | int
@@ -49,7 +50,7 @@ class Question:
     """What is shown: kinds of pictures by name, and of what; see `vidtok.infer.pictures`."""
 
     kinds: Sequence[str] = ("attention",)
-    ask: Ask = Ask()
+    ask: Ask = field(default_factory=Ask)
     spot: Spot | None = None
     between: Between = "hold"
 
@@ -207,7 +208,9 @@ def make_film(
         moments = times.numpy()[drawn]
         windows = np.clip(np.searchsorted(starts, moments + EPSILON, side="right") - 1, 0, len(starts) - 1)
         if len(starts) > 1:  # the last window reaches back into the one before, which comes first
-            end = starts[-2] + (starts[1] - starts[0] if len(starts) > 2 else seconds[0, -1] - starts[0] + 1 / reader.fps)
+            end = starts[-2] + (
+                starts[1] - starts[0] if len(starts) > 2 else seconds[0, -1] - starts[0] + 1 / reader.fps
+            )
             windows = np.where((windows == len(starts) - 1) & (moments < end - EPSILON), len(starts) - 2, windows)
         frames = np.arange(indices.shape[1], dtype=np.float64)
         places = np.array([np.interp(m, seconds[w], frames) for m, w in zip(moments, windows, strict=True)])
@@ -239,7 +242,8 @@ class _Asker:
     """Asks a model about one clip after the other, and keeps what it says on a tape."""
 
     def __init__(self, model: Classifier, question: Question, *, kind: ScoreKind, whole: bool):
-        self.model, self.question, self.kind, self.whole = model, question, kind, whole
+        self.model, self.question, self.whole = model, question, whole
+        self.kind: ScoreKind = kind
         self.panels: tuple[Shown, ...] = ()
         self.tape: Tape | None = None
         self.tops: list[float] = []
@@ -311,13 +315,17 @@ def notes_of(panels: Sequence[Shown]) -> list[str]:
 def _clips(
     reader: VideoReader, views: TestViews, indices: Int64[Tensor, "n f"]
 ) -> Iterator[tuple[int, UInt8[Tensor, "f c y x"]]]:
-    """The pictures of each window in their order, by one decode; only those of windows that are being filled are held."""
+    """The pictures of each window in their order, by one decode; those of windows that are being filled are held."""
     rows = indices.tolist()
     pictures: dict[int, Tensor] = {}
     window, last = 0, -1
-    for index, picture in reader.each_at(sorted({index for row in rows for index in row}), short_side=views.side(reader)):
+    for index, picture in reader.each_at(
+        sorted({index for row in rows for index in row}), short_side=views.side(reader)
+    ):
         if index <= last and window:
-            raise DecodeError(f"{reader.path}: its frames cannot be had in their order; `vidtok prepare` writes it anew")
+            raise DecodeError(
+                f"{reader.path}: its frames cannot be had in their order; `vidtok prepare` writes it anew"
+            )
         last = index
         pictures[index] = picture.clone()  # its memory may be the next one's
         reader.renew_deadline()
@@ -332,13 +340,15 @@ def each_picture(reader: VideoReader, views: TestViews, drawn: Sequence[int]) ->
     """The pictures of these frames, as the network sees them, in the order in which they are drawn."""
     order = list(drawn)
     view = View(clip=0, crop=0, indices=torch.tensor(order))
-    if any(later < earlier for earlier, later in zip(order, order[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(order)):
         yield from views.crop(reader.frames_at(order, short_side=views.side(reader)).pixels, view)
         return
     place, last = 0, -1
     for index, picture in reader.each_at(sorted(set(order)), short_side=views.side(reader)):
         if index <= last:
-            raise DecodeError(f"{reader.path}: its frames cannot be had in their order; `vidtok prepare` writes it anew")
+            raise DecodeError(
+                f"{reader.path}: its frames cannot be had in their order; `vidtok prepare` writes it anew"
+            )
         last = index
         shown = views.crop(picture[None], view)[0].clone()
         reader.renew_deadline()

@@ -30,9 +30,9 @@ class Learned:
 class Mixed:
     """A mixer in a run: its input, and where its tokens stand.
 
-        b t h w d     the grid; `apart`: its time steps were clips of their own, `(b t) 1 h w d`
-        b t s d       the tokens of `learned`
-        b n d         with `class_token` that token, then the grid
+    b t h w d     the grid; `apart`: its time steps were clips of their own, `(b t) 1 h w d`
+    b t s d       the tokens of `learned`
+    b n d         with `class_token` that token, then the grid
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Attention films as files: .mp4 and .gif that play, .png with a few frames beside each other, .npz with the raw maps."""
+"""Attention films as files: .mp4 and .gif play, .png has a few frames beside each other, .npz the raw maps."""
 
 import json
 import os
@@ -56,7 +56,9 @@ def write_film(
     if ending == ".png":
         return write_sheet(path, rows, reader, views, heading=heading, panel_size=panel_size or SHEET_SIZE)
     if ending == ".gif" and len(film) > MOST_GIF_FRAMES:
-        raise ConfigError(f"out: {path}: {len(film)} frames are too many for a GIF; {path.with_suffix('.mp4')} would do")
+        raise ConfigError(
+            f"out: {path}: {len(film)} frames are too many for a GIF; {path.with_suffix('.mp4')} would do"
+        )
     mosaic = mosaic_of(rows, views, heading=heading, panel_size=panel_size or VIDEO_SIZE)
     frames = draw_frames(mosaic, rows, reader, views)
     if ending == ".gif":
@@ -113,7 +115,7 @@ def corner_of(film: Film, number: int) -> str:
 def write_sheet(
     path: Path, rows: Sequence[Row], reader: VideoReader, views: TestViews, *, heading: str, panel_size: int
 ) -> str:
-    """A few frames beside each other, evenly spaced, a line of them for the pictures and for each panel of each film."""
+    """A few frames beside each other, evenly spaced: a line of pictures, and one for each panel of each film."""
     film = rows[-1].film
     count = min(SHEET_FRAMES, len(film))
     chosen = [(2 * place + 1) * len(film) // (2 * count) for place in range(count)]
@@ -148,7 +150,9 @@ def write_sheet(
     sheet = mosaic.draw(pictures[0], cells, corner=f"{len(film)} frames", guesses=guesses)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        Image.fromarray(rearrange(sheet, "c y x -> y x c").contiguous().numpy()).save(aside, format="png", optimize=True)
+        Image.fromarray(rearrange(sheet, "c y x -> y x c").contiguous().numpy()).save(
+            aside, format="png", optimize=True
+        )
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -136,11 +136,13 @@ def checkpoints_of(run: str | Path | Classifier) -> list[Path]:
 
 
 def class_number(classes: Sequence[str], name: str) -> int:
-    """Where a class stands among those of a model; ConfigError, with the nearest one, for a name that it does not have."""
+    """Where a class stands among those of a model; ConfigError, with the nearest one, for a name that is not there."""
     if name in classes:
         return list(classes).index(name)
     near = difflib.get_close_matches(name, classes, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}"
+    hint = (
+        f"did you mean {near[0]!r}?" if near else f"it has {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}"
+    )
     raise ConfigError(f"--class: the model has no class {name!r}; {hint}")
 
 

@@ -55,7 +55,7 @@ class Sound:
             frame = next(self._frames, None)
             if frame is None:
                 return
-            self._done = (frame.pts + frame.samples) / frame.sample_rate
+            self._done = ((frame.pts or 0) + frame.samples) / frame.sample_rate
             container.mux(self._stream.encode(frame))
 
     def end(self, container: OutputContainer) -> None:
@@ -79,15 +79,16 @@ class Sound:
         at: int | None = None
         length = round((self.stop - self.start) * rate)
         for frame in self._source.decode(stream):
-            if frame.pts is None:
-                continue
             if at is None:
+                if frame.time is None:
+                    continue
                 at = round((frame.time - self.start) * rate)
             for piece in resampler.resample(frame):
-                samples = piece.to_ndarray()
+                samples: Any = piece.to_ndarray()
                 first, last = max(0, -at), min(samples.shape[1], length - at)
                 if last > first:
-                    cut = AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, first:last]), "fltp", layout)
+                    part: Any = np.ascontiguousarray(samples[:, first:last])
+                    cut = AudioFrame.from_ndarray(part, "fltp", layout)
                     cut.sample_rate, cut.pts = rate, at + first
                     yield cut
                 at += samples.shape[1]

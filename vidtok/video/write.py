@@ -31,7 +31,7 @@ def write_video(
     Pictures of an odd height or width get their last row or column twice, as yuv420p needs even sizes. `crf` is
     x264's quality, 0 (lossless but for the colour conversion) to 51; `gop` the largest distance between keyframes
     (x264's default is 250); `preset` its trade of time against size. One thread: the same pictures and options give
-    the same bytes. `sound` comes beside them. The file appears whole or not at all: it is written aside and then renamed.
+    the same bytes. `sound` comes beside them. The file appears whole or not at all: it is written aside and renamed.
 
     Raises ValueError for no pictures or pictures of different sizes.
     """

@@ -73,9 +73,7 @@ def heat_over_picture(
     return (grey * (1 - strength) + colour * strength).round().clamp(0, 255).to(torch.uint8)
 
 
-def borders_over_picture(
-    picture: UInt8[Tensor, "c y x"], regions: Int64[Tensor, "h w"]
-) -> UInt8[Tensor, "c y x"]:
+def borders_over_picture(picture: UInt8[Tensor, "c y x"], regions: Int64[Tensor, "h w"]) -> UInt8[Tensor, "c y x"]:
     """The picture with a line where neighbouring pixels are of different regions."""
     size = list(picture.shape[-2:])
     numbers = F.interpolate(regions[None, None].double(), size=size, mode="nearest")[0, 0]

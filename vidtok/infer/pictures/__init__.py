@@ -5,14 +5,14 @@ A kind gets a `Scene`, a clip before a network, and gives `Shown` panels. It fin
 """
 
 from vidtok.infer.pictures import attention as attention
-from vidtok.infer.pictures import tokens as tokens  # isort: skip
-from vidtok.infer.pictures import query as query  # isort: skip
-from vidtok.infer.pictures import rollout as rollout  # isort: skip
-from vidtok.infer.pictures import super_tokens as super_tokens  # isort: skip
-from vidtok.infer.pictures import windows as windows  # isort: skip
-from vidtok.infer.pictures import context as context  # isort: skip
-from vidtok.infer.pictures import gradient as gradient  # isort: skip
-from vidtok.infer.pictures import time as time  # isort: skip
+from vidtok.infer.pictures import context as context
+from vidtok.infer.pictures import gradient as gradient
+from vidtok.infer.pictures import query as query
+from vidtok.infer.pictures import rollout as rollout
+from vidtok.infer.pictures import super_tokens as super_tokens
+from vidtok.infer.pictures import time as time
+from vidtok.infer.pictures import tokens as tokens
+from vidtok.infer.pictures import windows as windows
 from vidtok.infer.pictures.scene import KINDS, WORDS, Ask, Point, Scene, Shown, ask_kinds
 
 __all__ = ["KINDS", "WORDS", "Ask", "Point", "Scene", "Shown", "ask_kinds"]

@@ -7,7 +7,9 @@ from vidtok.infer.pictures.scene import NOTHING, Scene, Shown, register
 from vidtok.types import AttentionMap
 
 
-@register("attention", words="what the network says of its last layer, and of the learned tokens before it; the default")
+@register(
+    "attention", words="what the network says of its last layer, and of the learned tokens before it; the default"
+)
 def attention(scene: Scene) -> Sequence[Shown]:
     """The network's own maps; what is nearest to the logits stands first."""
     try:
@@ -23,7 +25,11 @@ def attention(scene: Scene) -> Sequence[Shown]:
 def panels_of(found: AttentionMap, *, number: int = 0) -> list[Shown]:
     """One panel, or one for each learned token, of a map of a single clip; `number` of them stand before."""
     maps = found.maps[0].float().cpu()
-    words = {"place": found.place, "query": found.query, "meaning": found.meaning}
     if maps.dim() == 3:
-        return [Shown(title="attention" if number == 0 else f"map {number + 1}", maps=maps, **words)]
-    return [Shown(title=f"token {s + 1}", maps=maps[:, s], **words) for s in range(maps.shape[1])]
+        named = [("attention" if number == 0 else f"map {number + 1}", maps)]
+    else:
+        named = [(f"token {s + 1}", maps[:, s]) for s in range(maps.shape[1])]
+    return [
+        Shown(title=title, place=found.place, query=found.query, meaning=found.meaning, maps=each)
+        for title, each in named
+    ]

@@ -37,7 +37,7 @@ def gradient(scene: Scene) -> Sequence[Shown]:
         Shown(
             title=f"for {scene.label_name}",
             place=place,
-            query=f"the class {scene.label_name}",
+            query=scene.class_words,
             meaning="what of a place speaks for the class: gradient times activation, where above zero",
             maps=parts.clamp(min=0).cpu(),
         )
@@ -82,8 +82,8 @@ def class_parts(scene: Scene) -> tuple[Float[Tensor, "t h w"], str]:
         each = placed.float().sum(-1)[0]
         if parts is None or each.abs().amax() > LEAST * placed.float().abs().sum(-1).amax():
             parts = (each, site.place)
-    if parts is None:
-        raise ModelError(f"gradient {NOTHING}: no tokens on a grid were found in it")
+    if parts is None or not parts[0].any():
+        raise ModelError(f"gradient {NOTHING}: no gradient of the class reaches tokens on a grid that is known")
     return parts
 
 

@@ -46,7 +46,11 @@ def rollout(scene: Scene) -> Sequence[Shown]:
         Shown(
             title="rollout",
             place=words,
-            query="the token at the point" if scene.ask.point else "the class token" if last.class_token else "the mean",
+            query="the token at the point"
+            if scene.ask.point
+            else "the class token"
+            if last.class_token
+            else "the mean",
             meaning="share of a place in it, when attention and shortcuts count alike",
             maps=maps.float().cpu(),
             point=scene.ask.point,
@@ -100,7 +104,7 @@ def _onto(shares: Float[Tensor, "n tokens"], later: Mixed, earlier: Mixed) -> Fl
     )
     if same:
         return shares
-    t, h, w = earlier.grid
+    t, _, _ = earlier.grid
     steps = t if earlier.apart else 1
     if later.learned is not None and earlier.learned is None and later.grid == earlier.grid and not earlier.class_token:
         return rearrange(later.on_grid(shares), "b (u t) h w -> (b u) (t h w)", u=steps)

@@ -27,7 +27,10 @@ class Point:
 
     def on(self, grid: Place) -> Place:
         """Its time step, row and column."""
-        at = [min(int(share * extent), extent - 1) for share, extent in zip((self.time, self.y, self.x), grid, strict=True)]
+        at = [
+            min(int(share * extent), extent - 1)
+            for share, extent in zip((self.time, self.y, self.x), grid, strict=True)
+        ]
         return at[0], at[1], at[2]
 
 
@@ -84,6 +87,11 @@ class Scene:
     """The class that is asked for."""
     label_name: str
     ask: Ask = field(default_factory=Ask)
+
+    @property
+    def class_words(self) -> str:
+        """The class in words."""
+        return self.label_name if self.label_name.startswith("the ") else f"the class {self.label_name}"
 
     @cached_property
     def _layers(self) -> tuple[list[Mixed], list[Learned]]:

@@ -14,7 +14,9 @@ REACHES = 4
 """Super tokens whose reach is shown."""
 
 
-@register("super_tokens", words="regions that super tokens gather, as outlines that move, and the reach of some of them")
+@register(
+    "super_tokens", words="regions that super tokens gather, as outlines that move, and the reach of some of them"
+)
 def super_tokens(scene: Scene) -> Sequence[Shown]:
     """Outlines of what belongs to each super token, then the shares of the one at `point`, or of the largest ones."""
     layers = [layer for layer in scene.mixers if getattr(layer.mixer, "gathers", False) and layer.says_where]

@@ -22,7 +22,7 @@ def time(scene: Scene) -> Sequence[Shown]:
         Shown(
             title="attention over time" if name == "shares" else f"evidence for {scene.label_name}",
             place=path or type(scene.network).__name__,
-            query="the probe's query" if name == "shares" else f"the class {scene.label_name}",
+            query="the probe's query" if name == "shares" else scene.class_words,
             meaning="attention that a time step gets, 1 over the clip"
             if name == "shares"
             else "part of the logit that comes from a time step",
@@ -37,7 +37,7 @@ def time(scene: Scene) -> Sequence[Shown]:
         Shown(
             title=f"evidence for {scene.label_name}",
             place=place,
-            query=f"the class {scene.label_name}",
+            query=scene.class_words,
             meaning="gradient times activation, summed over a time step",
             over_time=reduce(parts, "t h w -> t", "sum").cpu(),
         )

@@ -186,7 +186,7 @@ class SuperToken(nn.Module):
 
     @torch.no_grad()
     def association(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b n m"]:
-        """Each token's shares in the super tokens, cell by cell: at most 1 in all, as neighbours outside take theirs."""
+        """Each token's shares in the super tokens, at most 1 in all: neighbours outside the picture take theirs."""
         affinity, _ = associate(in_cells(x, self.cells), cells=self.cells, steps=x.shape[1], iterations=self.iterations)
         return self._dense(affinity, (x.shape[1], x.shape[2], x.shape[3]))
 
