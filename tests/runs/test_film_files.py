@@ -13,8 +13,8 @@ from tests.video.sounding import heard, write_with_sound
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.feeding import Feeding
-from vidtok.nn.mixers import MIXERS
 from vidtok.models.vivit import ViViT
+from vidtok.nn.mixers import MIXERS
 from vidtok.runs.film_files import ENDINGS
 from vidtok.runs.visualize import run_visualize
 from vidtok.viz.overlay import GAP, LINE

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from vidtok.choices import Between
-from vidtok.cli import add_overrides, parser
+from vidtok.cli import add_overrides, parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
         metavar="X,Y,SECONDS",
         help="whose attention: pixels of the video from left and top, time",
     )
-    cli.add_argument("--class", dest="label", help="of gradient and time: a class by its name; default: the best one")
+    cli.add_argument("--class", help="of gradient and time: a class by its name; default: the best one")
     cli.add_argument("--whole", action="store_true", help="all of the video, window by window, and not its centre clip")
     cli.add_argument("--window", type=float, metavar="SECONDS", help="how long windows of a whole video are")
     cli.add_argument(
@@ -49,24 +49,25 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.visualize import run_visualize
 
-    run_visualize(
-        args.checkpoint or args.checkpoints,
-        args.video,
-        out=args.out,
-        overrides=args.overrides,
-        cfg=args.cfg,
-        allow_plugins=args.allow_plugins,
-        kinds=args.kind.split(","),
-        layer=args.layer,
-        head=args.head,
-        point=args.point,
-        label=args.label,
-        whole=args.whole,
-        window_seconds=args.window,
-        between=args.between,
-        panel_size=args.panel_size,
-        over_training=args.checkpoints is not None,
-    )
+    with told_in_options(args):
+        run_visualize(
+            args.checkpoint or args.checkpoints,
+            args.video,
+            out=args.out,
+            overrides=args.overrides,
+            cfg=args.cfg,
+            allow_plugins=args.allow_plugins,
+            kinds=args.kind.split(","),
+            layer=args.layer,
+            head=args.head,
+            point=args.point,
+            label=getattr(args, "class"),
+            whole=args.whole,
+            window_seconds=args.window,
+            between=args.between,
+            panel_size=args.panel_size,
+            over_training=args.checkpoints is not None,
+        )
     return 0
 
 

@@ -23,7 +23,8 @@ from vidtok.video.write import write_video
 from vidtok.viz.overlay import Cell, Mosaic, with_top
 
 ENDINGS = (".mp4", ".gif", ".png", ".npz")
-SHEET_FRAMES = 6
+SHEET_FRAMES, SHEET_COLOURS = 6, 256
+"""Of a sheet; its colours are few, so that it is small."""
 MOST_GIF_FRAMES = 500
 VIDEO_SIZE, SHEET_SIZE = 224, 128
 
@@ -150,9 +151,8 @@ def write_sheet(
     sheet = mosaic.draw(pictures[0], cells, corner=f"{len(film)} frames", guesses=guesses)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        Image.fromarray(rearrange(sheet, "c y x -> y x c").contiguous().numpy()).save(
-            aside, format="png", optimize=True
-        )
+        image = Image.fromarray(rearrange(sheet, "c y x -> y x c").contiguous().numpy())
+        image.quantize(SHEET_COLOURS, dither=Image.Dither.NONE).save(aside, format="png", optimize=True)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -22,7 +22,6 @@ from vidtok.models.classifier import Classifier
 from vidtok.runs.film_files import ENDINGS, Row, write_film
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
-from vidtok.text.arguments import told_with
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import start_parallel
 from vidtok.video.reader import open_video
@@ -69,33 +68,32 @@ def run_visualize(
     sources = checkpoints_of(checkpoint) if over_training else [checkpoint]
     spot = None if point is None else Spot(x=point[0], y=point[1], seconds=point[2])
     rows: list[Row] = []
-    with told_with({"kind": "--kind", "layer": "--layer", "head": "--head", "point": "--point"}):
-        for source in sources:
-            model, views, kind, device, reading = _open(source, cfg, overrides, allow_plugins=allow_plugins)
-            ask = Ask(layer=layer, head=head, label=None if label is None else class_number(model.classes, label))
-            question = Question(kinds=tuple(kinds), ask=ask, spot=spot, between=between)
-            for target in targets:
-                make_folder(target.parent)
-            with start_parallel(device) as parallel, open_video(video, **reading) as reader:
-                film = make_film(
-                    model.to(parallel.device),
-                    reader,
-                    views,
-                    question,
-                    kind=kind,
-                    whole=whole,
-                    window_seconds=window_length(model, window_seconds) if whole else None,
-                )
-            title = None
-            if over_training:
-                assert isinstance(source, Path)
-                title = f"step {int(source.stem.removeprefix('step_'))}"
-            rows.append(Row(film=film, title=title))
-        tops = [max(values) for values in zip(*(row.film.tops for row in rows), strict=True)]
-        rows = [replace(row, film=replace(row.film, tops=tuple(tops))) for row in rows]  # one scale for all steps
-        with open_video(video, **reading) as reader:
-            name = Path(video).name
-            said = [write_film(path, rows, reader, views, heading=name, panel_size=panel_size) for path in targets]
+    for source in sources:
+        model, views, kind, device, reading = _open(source, cfg, overrides, allow_plugins=allow_plugins)
+        ask = Ask(layer=layer, head=head, label=None if label is None else class_number(model.classes, label))
+        question = Question(kinds=tuple(kinds), ask=ask, spot=spot, between=between)
+        for target in targets:
+            make_folder(target.parent)
+        with start_parallel(device) as parallel, open_video(video, **reading) as reader:
+            film = make_film(
+                model.to(parallel.device),
+                reader,
+                views,
+                question,
+                kind=kind,
+                whole=whole,
+                window_seconds=window_length(model, window_seconds) if whole else None,
+            )
+        title = None
+        if over_training:
+            assert isinstance(source, Path)
+            title = f"step {int(source.stem.removeprefix('step_'))}"
+        rows.append(Row(film=film, title=title))
+    tops = [max(values) for values in zip(*(row.film.tops for row in rows), strict=True)]
+    rows = [replace(row, film=replace(row.film, tops=tuple(tops))) for row in rows]  # one scale for all steps
+    with open_video(video, **reading) as reader:
+        name = Path(video).name
+        said = [write_film(path, rows, reader, views, heading=name, panel_size=panel_size) for path in targets]
     film = rows[-1].film
     best = film.guesses[len(film.guesses) // 2]
     print(f"{name}: {', '.join(f'{name} {score:.3f}' for name, score in best)}")
@@ -143,7 +141,7 @@ def class_number(classes: Sequence[str], name: str) -> int:
     hint = (
         f"did you mean {near[0]!r}?" if near else f"it has {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}"
     )
-    raise ConfigError(f"--class: the model has no class {name!r}; {hint}")
+    raise ConfigError(f"`class`: the model has no class {name!r}; {hint}")
 
 
 def writable(out: str | Path) -> Path:
@@ -153,8 +151,8 @@ def writable(out: str | Path) -> Path:
         raise ConfigError(f"out: {path} is a folder; name a file such as {path / 'maps.mp4'}")
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(
-            f"out: {path}: the video is an .mp4 file ({', '.join(ENDINGS[1:])} are written as well); "
-            f"{path.with_suffix('.mp4')} would do"
+            f"out: {path}: the video is an .mp4 file; {path.with_suffix('.mp4')} would do "
+            f"({', '.join(ENDINGS[1:])} are written as well)"
         )
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():

@@ -36,7 +36,11 @@ def test_without_a_point_all_tokens_look():
     network = network_of()
     (panel,) = shown(query, network, layer=1, head=2)
     torch.testing.assert_close(panel.maps.flatten(), maps_of(network, 0)[1].mean(0))
-    assert (panel.title, panel.query, panel.meaning) == ("layer 1 head 2", "mean over all tokens", "attention, one head")
+    assert (panel.title, panel.query, panel.meaning) == (
+        "layer 1 head 2",
+        "mean over all tokens",
+        "attention, one head",
+    )
 
 
 def test_heads_that_look_along_time_are_not_in_the_mean():
