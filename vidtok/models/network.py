@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -276,6 +276,19 @@ class Network(nn.Module, ABC):
             return (depth > 0) + (depth == last) if coarse else depth
 
         return depth_of
+
+
+@runtime_checkable
+class HeadOnMaps(Protocol):
+    """A network whose logits follow from maps that can be had apart: an encoder, and what is fitted on it."""
+
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What the head sees, each a grid `b t h w d`, the last layer's first."""
+        ...
+
+    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips of such maps."""
+        ...
 
 
 def meta_copy(network: Module) -> Module:

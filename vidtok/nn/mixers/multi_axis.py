@@ -146,11 +146,7 @@ class MultiAxis(nn.Module):
         logits = einsum(q, k, "n e i d, n e j d -> n e i j") * q.shape[-1] ** -0.5 + self._position_bias()
         if seen is not None:
             logits = logits.masked_fill(~seen[:, None, None, :], -torch.inf)
-        # Tokens are numbered from 1, so that 0 is where the filled-up ones go; windows of a clip share its numbers.
-        number = rearrange(
-            torch.arange(1, n + 1, device=x.device, dtype=torch.float64), "(t h w) -> 1 t h w 1", t=t, h=h, w=w
-        )
-        place = self.windows(number)[0][..., 0].long()
+        place = self._tokens_of_windows((t, h, w), x.device)
         weights = rearrange(logits.softmax(-1), "(b n) e i j -> b n e i j", b=b)
         full = x.new_zeros(b, self.heads, n + 1, n + 1)
         for window, at in enumerate(place):
@@ -160,3 +156,17 @@ class MultiAxis(nn.Module):
         value = rearrange(F.linear(x, into_v, bias_v), "b t h w (e d) -> b e (t h w) d", e=self.heads)
         out = self.proj(rearrange(full @ value, "b e (t h w) d -> b t h w (e d)", t=t, h=h, w=w))
         return (full if query is None else full[:, :, query]), out
+
+    def window_numbers(self, grid: tuple[int, int, int]) -> Int64[Tensor, "t h w"]:
+        """The number of the window that each token of a grid `(t, h, w)` stands in, counted from 0."""
+        place = self._tokens_of_windows(grid, self.bias.device)
+        numbers = place.new_empty(grid[0] * grid[1] * grid[2] + 1)
+        for window, at in enumerate(place):
+            numbers[at] = window
+        return numbers[1:].view(grid)
+
+    def _tokens_of_windows(self, grid: tuple[int, int, int], device: torch.device) -> Int64[Tensor, "n p"]:
+        """The tokens of each window, counted from 1, so that 0 is where the filled-up ones go."""
+        t, h, w = grid
+        number = torch.arange(1, t * h * w + 1, device=device, dtype=torch.float64)
+        return self.windows(rearrange(number, "(t h w) -> 1 t h w 1", t=t, h=h, w=w))[0][..., 0].long()
