@@ -1,5 +1,6 @@
 """The check of the tests names what a mirror lets live, and only that."""
 
+import codecs
 import importlib.util
 import os
 import shutil
@@ -62,6 +63,9 @@ def changes_of(checks, source: str) -> set[str]:
         ("@a(b=1)\nclass A:\n    '''1'''\n    c: Annotated[int, 1] = d", set()),
         ("assert a > 1, 'b'", set()),
         ("zip(a, b, strict=True)", set()),
+        ("print(a, flush=True)", set()),
+        ("a.to(b, non_blocking=True)", set()),
+        ("a.encode('utf-8', errors='replace')", {"a.encode('utf-8', errors='replace_')"}),
         ("a = f'{b + 1}'", set()),
         ("a = 'two words'", set()),
         ("raise A('b', c + d)", {"raise A('b', c - d)"}),
@@ -143,3 +147,8 @@ def test_a_copy_holds_the_room_that_is_called_as_the_folder_of_runs_is(checks, t
     names = ["runs", "vidtok", "build", ".git", "a.egg-info"]
     assert checks.left_out(tmp_path, str(tmp_path), names) == {"runs", "build", ".git", "a.egg-info"}
     assert checks.left_out(tmp_path, str(tmp_path / "vidtok"), ["runs", "nn", "__pycache__"]) == {"__pycache__"}
+
+
+def test_names_of_codecs_that_are_let_be_mean_the_same_with_a_stroke_behind_them(checks):
+    for name in sys.modules[checks.find_changes.__module__].CODECS:
+        assert codecs.lookup(f"{name}_").name == codecs.lookup(name).name

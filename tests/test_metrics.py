@@ -5,7 +5,18 @@ import math
 import pytest
 import torch
 
-from vidtok.metrics import average_precision, confusion, multi_hot, to_scores, top_k_hits
+from vidtok.metrics import (
+    average_precision,
+    calibration_error,
+    charades_precision,
+    confusion,
+    multi_hot,
+    reliability,
+    taken_for,
+    to_scores,
+    top_k_hits,
+    weighted_precisions,
+)
 
 
 def naive_hits(scores, labels, k):
@@ -106,3 +117,42 @@ def test_scores_of_logits():
 def test_confusion_counts_rows_by_label():
     table = confusion(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 1, 2]), classes=3)
     assert table.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_charades_script_sinks_rows_without_labels_and_keeps_the_list_s_order():
+    """A plain loop over the rows as the script ranks them."""
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randint(0, 4, (40, 3), generator=generator).double()
+    labels = [tuple(row.nonzero()[:, 0].tolist()) for row in torch.rand(40, 3, generator=generator) < 0.3]
+    for k, found in enumerate(charades_precision(scores, labels).tolist()):
+        rows = [(float(score[k]) if own else -math.inf, k in own) for score, own in zip(scores, labels, strict=True)]
+        ranked = sorted(rows, key=lambda row: -row[0])
+        places = [place for place, (_, has) in enumerate(ranked, 1) if has]
+        assert found == pytest.approx(sum((i + 1) / place for i, place in enumerate(places)) / len(places))
+
+
+def test_a_row_of_weight_two_is_there_twice_and_one_of_none_not_at_all():
+    scores = torch.tensor([[0.9], [0.5], [0.5], [0.1]], dtype=torch.float64)
+    hot = torch.tensor([[True], [False], [True], [True]])
+    times = torch.tensor([[2.0, 1.0, 0.0, 1.0], [0.0, 1.0, 2.0, 1.0]], dtype=torch.float64)
+    found = weighted_precisions(scores, hot, times)
+    for row, own in zip(found, times, strict=True):
+        written = [i for i, n in enumerate(own.int().tolist()) for _ in range(n)]
+        labels = [(0,) if hot[i] else () for i in written]
+        assert float(row) == pytest.approx(float(average_precision(scores[written], labels)))
+
+
+def test_equal_scores_are_taken_for_another_class():
+    scores = torch.tensor([[0.5, 0.5, 0.1], [0.5, 0.5, 0.1], [0.2, 0.3, 0.5], [math.nan, 0.1, 0.0]])
+    assert taken_for(scores, [(0,), (1,), (2,), (0,)]).tolist() == [1, 0, 2, 1]
+
+
+def test_bins_hold_their_upper_ends_and_their_mean_distance_is_the_error():
+    confidence = torch.tensor([0.0, 0.5, 0.51, 1.0], dtype=torch.float64)
+    bins = reliability(confidence, torch.tensor([False, True, False, True]), bins=2)
+    assert [(each.low, each.high, each.n) for each in bins] == [(0.0, 0.5, 2), (0.5, 1.0, 2)]
+    assert [(each.confidence, each.accuracy) for each in bins] == [(0.25, 0.5), (pytest.approx(0.755), 0.5)]
+    assert calibration_error(bins) == pytest.approx((2 * 0.25 + 2 * 0.255) / 4)
+    assert math.isnan(calibration_error(()))
+    (one,) = reliability(torch.tensor([0.99]), torch.tensor([True]))
+    assert one.high - one.low == pytest.approx(1 / 15)

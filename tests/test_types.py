@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidtok.types import Batch, Frames, Record, Sample, View
+from vidtok.types import AttentionMap, Batch, Frames, Record, Sample, View
 
 
 def test_record_refuses_negative_labels():
@@ -45,3 +45,20 @@ def test_a_record_is_told_by_its_id_and_its_part_of_the_video():
 
     parts = [{}, {"start_seconds": 1.5}, {"start_seconds": 1.5, "end_seconds": 3.0}, {"end_seconds": 3.0}]
     assert [key(**part) for part in parts] == ["v", "v 1.5- s", "v 1.5-3 s", "v 0-3 s"]
+
+
+def test_maps_have_a_place_at_least():
+    words = {"place": "a", "query": "b", "meaning": "c"}
+    for shape in ((1, 2, 3, 4), (1, 2, 5, 3, 4), (0, 1, 1, 1)):
+        AttentionMap(**words, maps=torch.zeros(shape))
+    for shape in ((1, 0, 3, 4), (1, 2, 3, 0)):
+        with pytest.raises(ValueError, match="with one place at least, got"):
+            AttentionMap(**words, maps=torch.zeros(shape))
+
+
+def test_counts_of_views_have_the_batch_s_length():
+    known = {"labels": ((0,), (1,)), "indices": (0, 1), "video_ids": ("a", "b")}
+    views = torch.zeros(2, 1, 1, 3, 2, 2, dtype=torch.uint8)
+    assert len(Batch(views=views, **known, counts=(1, 1))) == 2
+    with pytest.raises(ValueError, match="differ in length"):
+        Batch(views=views, **known, counts=(1,))

@@ -2,7 +2,9 @@
 
 A comparison, `and`, an operator, a number, True, `not`, a condition, a string or one of a pair like `min` and `max`.
 
-Messages, docstrings, annotations, decorators, `assert`s and `strict=` are let be: they say something to a reader.
+Messages, docstrings, annotations, decorators, `assert`s and `strict=` are let be: they say something to a reader. So is
+what makes no difference that a test could see: when printed text leaves the buffer (`flush=`), whether a copy is waited
+for (`non_blocking=`), and the names of codecs, of which Python takes `utf-8_` for `utf-8`.
 """
 
 import ast
@@ -38,6 +40,14 @@ OPERATORS = {
 }
 PAIRS = {"min": "max", "any": "all", "floor": "ceil", "amin": "amax"}
 PAIRS |= {second: first for first, second in PAIRS.items()}
+LET_BE = ("strict", "flush", "non_blocking")
+"""Keywords; the first one, zip's, is an assertion."""
+CODECS = ("ascii", "latin-1", "unicode_escape", "utf-8", "utf-8-sig")
+
+
+def is_one_word(text: str) -> bool:
+    """Whether a string is a name for a program, and no codec's."""
+    return text != "" and " " not in text and text not in CODECS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +163,7 @@ class Finder(ast.NodeVisitor):
             self._change("number", start, stop, f"({node.value - 1})")
         elif isinstance(node.value, float):
             self._change("number", start, stop, repr(2 * node.value + 1))
-        elif isinstance(node.value, str) and node.value and " " not in node.value and not self._said:
+        elif isinstance(node.value, str) and is_one_word(node.value) and not self._said:
             self._change("string", start, stop, repr(node.value + "_"))
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -178,7 +188,7 @@ class Finder(ast.NodeVisitor):
         pass
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        if node.arg != "strict":  # zip's is an assertion
+        if node.arg not in LET_BE:
             self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> None:

@@ -138,6 +138,9 @@ FineTuning = Literal["folds", "once"]
 
 FeatureKind = Literal["pooled", "tokens"]
 
+Between = Literal["hold", "linear"]
+"""What a frame between two time steps shows of their maps."""
+
 # Models that run elsewhere
 ExportTarget = Literal["onnx", "pt2", "openvino"]
 ExportInput = Literal["pixels", "normalised"]

@@ -8,7 +8,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from vidtok.data import buffers
-from vidtok.data.buffers import FRESH, MakeRoom, Taken, WorkerBuffers, fitting_workers, own_memory
+from vidtok.data.buffers import (
+    FRESH,
+    MakeRoom,
+    Taken,
+    WorkerBuffers,
+    fitting_workers,
+    megabytes,
+    own_memory,
+    too_small,
+)
 
 BUFFERS = 4
 
@@ -127,3 +136,16 @@ def test_a_system_without_that_limit_has_room_for_all(monkeypatch, tmp_path):
     monkeypatch.setattr(buffers, "SHARED", tmp_path)
     assert fitting_workers(1, batch_bytes=0) == (1, "")
     assert fitting_workers(1, batch_bytes=2**60)[0] == 0
+
+
+def test_bytes_in_words_and_what_too_small_a_memory_needs(monkeypatch):
+    assert [megabytes(count) for count in (2**19, 3 * 2**20, 2500 * 2**20, 999 * 2**20)] == [
+        "0.5 MB", "3 MB", "2500 MB", "999 MB"
+    ]  # fmt: skip
+    monkeypatch.setattr(buffers, "shared_room", lambda: 8 * 2**20)
+    said = too_small(4 * 2**20, workers=3)
+    needed = 3 * buffers.HELD * (buffers.HEAD + 4 * 2**20)
+    assert "has 8 MB left, and 3 workers need" in said
+    size = int(re.search(r"--shm-size=(\d+)m", said)[1]) * 2**20
+    assert 1.25 * needed <= size <= 1.25 * needed + 2**21
+    assert f"{buffers.HELD} batches of 4 MB each" in said

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.data.motion_render import MOTIONS, TILE, Track, draw_path, draw_tile, render_clip, tile_places
+from vidtok.data import motion_render
+from vidtok.data.motion_render import (
+    MOTIONS,
+    REACH,
+    TILE,
+    Track,
+    draw_path,
+    draw_shape,
+    draw_tile,
+    render_clip,
+    tile_places,
+)
 
 ZERO = torch.zeros(2, dtype=torch.float64)
 
@@ -127,3 +138,72 @@ def test_every_moment_of_every_class_is_distributed_alike(motion):
 
 def test_the_checker_sees_a_distribution_that_is_not_uniform():
     assert chi_square(rng(7).uniform(0, 1, 1500) ** 1.2) > 5
+
+
+def test_speeds_and_pivots_keep_to_their_bounds_and_reach_them():
+    seen = {
+        motion: [draw_path(rng(8, i), motion, frames=2, size=(60, 100)) for i in range(150)] for motion in MOTIONS[::2]
+    }
+    speeds = {
+        "right": [float(path.shift.diff(dim=0)[0, 0]) for path in seen["right"]],
+        "down": [float(path.shift.diff(dim=0)[0, 1]) for path in seen["down"]],
+        "clockwise": [25 * float(path.angle.diff()) for path in seen["clockwise"]],
+        "grow": [25 * float(2 ** path.octave.diff() - 1) for path in seen["grow"]],
+    }
+    for motion, values in speeds.items():  # pixels; of a turn and a zoom those of a point 25 pixels from the pivot
+        low, high = (1.4, 3.35) if motion == "grow" else (1.5, 3.5)
+        assert low <= min(values) < low + 0.1, motion
+        assert high - 0.15 < max(values) <= high, motion
+    away = torch.stack([path.pivot for path in seen["right"]]) - torch.tensor([49.5, 29.5], dtype=torch.float64)
+    assert (away.abs().amax(0) / torch.tensor([100, 60])).tolist() == pytest.approx([0.08, 0.08], abs=0.003)
+
+
+def test_shapes_are_discs_and_polygons_of_some_size_and_two_lights():
+    reach, cover, colours, holes = [], [], [], []
+    for number in range(300):
+        tile = np.zeros((3, TILE, TILE))
+        draw_shape(rng(9, number), tile)
+        inside = np.abs(tile).max(0) > 1e-9
+        places = np.nonzero(inside)
+        # The tile is a ring, and so are the places on it.
+        centre = [np.angle(np.exp(2j * math.pi * each / TILE).mean()) / (2 * math.pi) * TILE % TILE for each in places]
+        off = [(each - c + TILE / 2) % TILE - TILE / 2 for each, c in zip(places, centre, strict=True)]
+        reach.append(np.hypot(*off).max())
+        cover.append(inside.sum())
+        holes.append(not inside[tuple(round(c) % TILE for c in centre)])
+        flat = tile.reshape(3, -1)
+        colours.append(flat[np.arange(3), np.abs(flat).argmax(1)])
+    assert 4.5 < min(reach) < 6.5
+    assert 11.5 < max(reach) < REACH, "corners reach further than a disc's edge"
+    assert 40 < min(cover) < 100
+    assert 300 < max(cover) < 600
+    assert 0.25 < np.mean(holes) < 0.42
+    colours = np.stack(colours)
+    assert 0.18 < np.abs(colours).min() < 0.3
+    assert 1.1 < np.abs(colours).max() <= 1.2 + 1e-9
+    assert 0.4 < (colours.mean(1) > 0).mean() < 0.6
+
+
+def test_the_noise_of_a_tile_has_waves_of_about_thirteen_texels():
+    tiles = np.stack([draw_tile(rng(10, number), shapes=0).numpy() for number in range(40)]).astype(np.float64)
+    power = (np.abs(np.fft.fft2(tiles)) ** 2).mean((0, 1))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(TILE), np.fft.fftfreq(TILE)))
+    assert power[0, 0] < 1e-6 * power.max(), "no light of its own"
+    near, far = (power[(frequency > low) & (frequency < high)].mean() for low, high in ((0.06, 0.095), (0.13, 0.16)))
+    assert power[frequency == 1 / TILE].mean() < 0.02 * near
+    assert 0.001 < far / near < 0.05
+    assert 0.3 < tiles.std(axis=(2, 3)).mean() < 0.6
+    assert np.abs(tiles[:, 0] - tiles[:, 1]).mean() > 0.05, "colours differ"
+
+
+def test_layers_take_turns_so_that_the_contrast_stays(monkeypatch):
+    path = draw_path(rng(11), "grow", frames=12, size=(48, 48))
+    clip = render_clip(rng(12), path, size=(48, 48), shapes=0, noise=0).double()
+    contrast = clip.std(dim=(1, 2, 3))
+    assert 25 < contrast.mean() < 60
+    assert contrast.std() < 0.3 * contrast.mean()
+    assert (clip.mean() - 127.5).abs() < 15
+    monkeypatch.setattr(motion_render, "CONTRAST", 0.0)
+    grain = render_clip(rng(12), path, size=(48, 48), shapes=0, noise=6).double()
+    assert (grain.min(), grain.max()) == (122, 134), "six levels around 127.5, halves to the even number"
+    assert grain.mean() == pytest.approx(127.6, abs=0.3)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from vidtok.errors import ModelError
-from vidtok.infer.attention import attention_clip, panels_of
+from vidtok.infer.attention import attention_clip
+from vidtok.infer.pictures.attention import panels_of
 from vidtok.models.classifier import Classifier
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT

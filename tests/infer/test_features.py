@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.defaults import function_defaults
 from tests.infer.test_predict import model
 from tests.video.clips import make_clip
 from vidtok.errors import ModelError
 from vidtok.infer.features import VideoFeatures, clip_features, extract_features, weights_digest
-from vidtok.infer.predict import model_views
+from vidtok.infer.predict import model_views, predict_videos
 from vidtok.types import Failure
 from vidtok.video.reader import open_video
 
@@ -60,3 +61,10 @@ def test_the_digest_tells_weights_and_normalisation_apart():
     with torch.no_grad():
         next(net.parameters()).view(-1)[0] += 1
     assert weights_digest(net) not in (own, other)
+
+
+def test_what_is_taken_where_nothing_is_said_is_what_predictions_take():
+    own, many = function_defaults(extract_features), function_defaults(predict_videos)
+    for name in ("clips", "backend", "timeout_seconds"):
+        assert own[name] == many[name]
+    assert function_defaults(clip_features) == {name: own[name] for name in ("kind", "depth")}

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 import vidtok
+from tests.defaults import defaults, function_defaults
 from tests.video.clips import make_clip
+from vidtok.config import EvalConfig
+from vidtok.config_data import DataConfig
 from vidtok.errors import DecodeError, ModelError
 from vidtok.infer.predict import Prediction, VideoClassifier, model_views, predict_videos
 from vidtok.models.classifier import Classifier
@@ -103,3 +106,18 @@ def test_no_videos_are_no_predictions():
 def test_a_model_that_does_not_know_how_it_was_fed_says_so(videos):
     with pytest.raises(ModelError, match="how clips are taken from videos is not known"):
         next(predict_videos(model(None), videos))
+
+
+def test_ways_to_look_at_videos_take_the_same_where_nothing_is_said():
+    """A file and a list of them, the configuration's limits, and the centre of the middle for every way."""
+    many, one, views = map(function_defaults, (predict_videos, VideoClassifier.predict, model_views))
+    assert {name: many[name] for name in one} == one
+    assert {name: many[name] for name in views} == views
+    assert (views["clips"], views["crops"], many["workers"]) == (1, 1, 0)
+    tested, data = defaults(EvalConfig), defaults(DataConfig)
+    for name in ("batch", "max_views", "aggregate"):
+        assert many[name] == tested[name]
+    for name in ("backend", "timeout_seconds"):
+        assert many[name] == data[name]
+    names = tuple("abcdefg")
+    assert len(Prediction(path=Path("a"), scores=torch.arange(7.0), classes=names).top()) == 5

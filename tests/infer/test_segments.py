@@ -104,3 +104,27 @@ def test_neither_smoothing_nor_a_least_length_reaches_over_a_cut():
 def test_times_below_zero_are_refused():
     with pytest.raises(ModelError, match="count from 0, got 0 and -1"):
         find_segments(cells_of([[1.0, 0.0]]), kind="softmax", step_seconds=0.5, min_seconds=-1.0)
+
+
+def test_lengths_are_rounded_up_and_reach_to_both_sides():
+    cells = cells_of([[0.9, 0.1]] * 3 + [[0.2, 0.8]] * 2 + [[0.9, 0.1]] * 3)
+    for seconds, count in ((0.5, 3), (1.0, 3), (1.01, 1), (1.5, 1)):
+        assert len(find_segments(cells, kind="softmax", step_seconds=0.5, min_seconds=seconds)) == count
+    scores = [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    assert len(find_segments(cells_of(scores), kind="softmax", step_seconds=0.5, smooth_seconds=0.7)) == 4
+    two = [
+        find_segments(cells_of(scores), kind="softmax", step_seconds=0.5, smooth_seconds=each) for each in (1.0, 1.5)
+    ]
+    assert told(two[0]) == told(two[1])
+    with pytest.raises(ModelError, match=r"count from 0, got -0\.5 and 0"):
+        find_segments(cells, kind="softmax", step_seconds=0.5, smooth_seconds=-0.5)
+
+
+def test_a_single_window_is_the_whole_and_cuts_outside_are_none():
+    cells = make_cells(
+        np.array([0.0]), np.array([2.0]), np.array([[0.3, 0.7]]), begin=0.0, end=2.5, cuts=[0.0, 2.5, 9.0]
+    )
+    assert cells.edges.tolist() == [0.0, 2.5]
+    assert (cells.shots.tolist(), cells.scores.tolist()) == ([0], [[0.3, 0.7]])
+    (one,) = find_segments(cells, kind="softmax", step_seconds=0.5)
+    assert (one.start_seconds, one.end_seconds, one.label, one.score) == (0.0, 2.5, 1, 0.7)

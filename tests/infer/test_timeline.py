@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.defaults import function_defaults
 from tests.infer.joined import Stretch, boundary_errors, segment_f1
 from tests.infer.test_predict import model
 from tests.runs.own_clips import ENCODER
 from tests.video.clips import make_clip, watch_decoder
 from vidtok.errors import DecodeError, ModelError
-from vidtok.infer.predict import model_views
-from vidtok.infer.timeline import Stream, score_windows
+from vidtok.infer.predict import model_views, predict_videos
+from vidtok.infer.timeline import Stream, score_windows, window_length
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
@@ -170,3 +171,15 @@ def test_the_measure_of_segments():
     assert segment_f1(late, truth) == 0.5, "0.9 of 2 is less than half"
     assert boundary_errors(late, truth) == pytest.approx([1.1])
     assert segment_f1([*truth, Stretch(start=4, end=5, name="b")], truth) == pytest.approx(0.8)
+
+
+def test_what_is_taken_where_nothing_is_said_is_what_predictions_take(video):
+    own, many = function_defaults(score_windows), function_defaults(predict_videos)
+    for name in ("batch", "backend", "timeout_seconds"):
+        assert own[name] == many[name]
+    assert window_length(model(), None) is None
+    assert window_length(model(), 2.5) == 2.5
+    assert window_length(encoder_model(), None) == 0.8
+    with pytest.raises(ModelError, match="windows come in their order"):
+        Stream(model(), torch.tensor([[2, 6], [3, 5]]), batch=1)
+    Stream(model(), torch.tensor([[2, 6], [2, 6]]), batch=1)  # which may stand still

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.models.contract import keeps_the_contract, looks_where_the_mark_is
 from vidtok.errors import ModelError
 from vidtok.models.baselines_mvit_v1 import MViTv1
 from vidtok.models.pytorchvideo_parts import library
@@ -17,3 +18,8 @@ def test_clips_that_the_tokens_do_not_fill_are_refused():
         MViTv1(classes=5, frames=15)
     with pytest.raises(ModelError, match=r"\(224, 226\).*multiples of 4"):
         MViTv1(classes=5, size=(224, 226))
+
+
+def test_the_contract():
+    keeps_the_contract("mvit_v1")
+    looks_where_the_mark_is("mvit_v1")

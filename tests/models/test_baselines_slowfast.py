@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.models.contract import keeps_the_contract
 from vidtok.errors import ModelError
 from vidtok.models.baselines_slowfast import Slow, SlowFast
 from vidtok.models.pytorchvideo_parts import library
@@ -51,3 +52,8 @@ def test_what_does_not_fit_is_said():
         SlowFast(classes=5, frames=30)
     with pytest.raises(ModelError, match="fusion_kernel=4"):
         SlowFast(classes=5, fusion_kernel=4)
+
+
+@pytest.mark.parametrize("name", ["slow", "slowfast"])
+def test_the_contract(name):
+    keeps_the_contract(name)

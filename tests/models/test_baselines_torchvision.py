@@ -2,6 +2,7 @@ import pytest
 import torch
 from torchvision.models import video
 
+from tests.models.contract import keeps_the_contract, looks_where_the_mark_is
 from vidtok.errors import ModelError
 from vidtok.models.baselines_mvit_v1 import MViTv1
 from vidtok.models.baselines_torchvision import S3D, MViTv2, Swin3D
@@ -85,3 +86,10 @@ def test_what_does_not_fit_is_said():
         MViTv2(classes=5, heads=5)
     with pytest.raises(ModelError, match=r"frames=3, size=\(224, 224\)"):
         MViTv2(classes=5, frames=3)
+
+
+@pytest.mark.parametrize("name", ["s3d", "swin3d", "mvit_v2"])
+def test_the_contract(name):
+    keeps_the_contract(name)
+    if name != "s3d":
+        looks_where_the_mark_is(name)

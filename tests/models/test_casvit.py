@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
 from tests.models.families import clips, tiny
 from vidtok.models.casvit import CASVIT_SIZES, CASViT
 
@@ -55,3 +56,11 @@ def test_heads_start_small():
     for head in (network.head, network.dist_head):
         assert head.weight.std().item() == pytest.approx(0.02, rel=0.03)
         assert not head.bias.any()
+
+
+def test_the_contract_and_the_recorded_numbers():
+    gives_what_the_official_code_gave("casvit_tiny")
+    for name in ("casvit", "casvit, two heads"):
+        keeps_the_contract(name)
+    looks_where_the_mark_is("casvit", per_time_step=True)
+    looks_where_the_mark_is("casvit", temporal_kernel=3, temporal_strides=(2, 1, 1, 1))

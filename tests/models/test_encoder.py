@@ -4,8 +4,9 @@ import pytest
 import timm
 import torch
 
+from tests.models.contract import keeps_the_contract
 from vidtok.errors import ModelError
-from vidtok.models.encoder import PictureEncoder
+from vidtok.models.encoder import PictureEncoder, middle_layer, picture_network
 from vidtok.models.summary_network import summaries
 
 # One of each layout: convolutions with a last layer of their own, tokens with a class token, channels last.
@@ -45,3 +46,38 @@ def test_names_and_networks_that_cannot_be_are_refused():
     with pytest.raises(ModelError, match=r"encoder='resnet18x': timm has no network of this name"):
         PictureEncoder(classes=2, encoder="resnet18x")
     assert not timm.is_model("resnet18x")
+
+
+def test_the_contract():
+    keeps_the_contract("encoder")
+    keeps_the_contract("encoder, norms and two blocks trained")
+
+
+class Told:
+    """A network that tells the strides of its maps."""
+
+    forward_intermediates = None
+
+    def __init__(self, *strides: int):
+        self.feature_info = [{"reduction": stride} for stride in strides]
+
+
+@pytest.mark.parametrize(
+    ("strides", "middle"),
+    [((2, 4, 8, 16, 32), 3), ((4, 8, 16), 1), ((8, 16, 16, 32), 2), ((16,) * 12, 5), ((16,), 0), ((4, 8, 64), 1)],
+)
+def test_the_middle_layer_is_that_of_stride_16_or_8_or_halfway(strides, middle):
+    assert middle_layer(Told(*strides)) == middle
+
+
+def test_networks_without_such_maps_are_refused_and_the_defaults_are_a_small_one():
+    with pytest.raises(ModelError, match=r"has no layer of stride 8 or 16; its strides are \[2, 4\]"):
+        middle_layer(Told(2, 4))
+    for part in ("feature_info", "forward_intermediates"):
+        network = type("Bare", (), {"feature_info": [{"reduction": 16}], "forward_intermediates": None} | {})
+        delattr(network, part)
+        with pytest.raises(ModelError, match="timm gives no maps of this network"):
+            middle_layer(network())
+    with pytest.raises(ModelError, match=r"no network of this name; near it: .*resnet18"):
+        PictureEncoder(classes=2, encoder="resnet18.nothing_of_this_name")
+    assert picture_network("resnet18", (64, 64)).num_classes == 0

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.models.contract import keeps_the_contract
 from tests.models.networks import PROBED, clip_of, probed
 from vidtok.models.encoder_probe import EncoderProbe
 from vidtok.models.token_probes import TOKEN_PROBES, make_probe
@@ -35,3 +36,7 @@ def test_heads_divide_any_width():
 
 def test_time_steps_are_the_encoder_s():
     assert EncoderProbe(**PROBED, classes=2).probe.position.shape[0] == 2
+
+
+def test_the_contract():
+    keeps_the_contract("encoder_probe, attentive")

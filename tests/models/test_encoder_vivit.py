@@ -2,6 +2,7 @@
 
 import torch
 
+from tests.models.contract import keeps_the_contract
 from tests.models.networks import BEHIND, LEARNED, clip_of
 from vidtok.models.encoder_vivit import EncoderViViT
 
@@ -41,3 +42,8 @@ def test_where_nothing_follows_the_encoder_shows_where_it_looks():
     x = torch.zeros(1, 2, 3, 64, 64)
     assert "last grid" in EncoderViViT(**{**BEHIND, "depth": 0}, classes=3).attention(x)[0].place
     assert "block 2 of 2" in EncoderViViT(**BEHIND, classes=3).attention(x)[0].place
+
+
+def test_the_contract():
+    keeps_the_contract("encoder_vivit")
+    keeps_the_contract("encoder_vivit, TokenLearner")

@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
 from tests.models.families import clips, tiny
 from vidtok.errors import ModelError
 from vidtok.models.maxvit import MAXVIT_SIZES, MaxViT, MBConv
@@ -96,3 +97,10 @@ def test_the_network_without_options_is_the_tiny_one():
     assert plain.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
     rates = sorted({m.drop_prob for m in plain.modules() if isinstance(m, DropPath)})
     assert (rates[0], rates[-1]) == (0.0, pytest.approx(0.2 * 10 / 11))  # of 11 blocks the first has none
+
+
+def test_the_contract_and_the_recorded_numbers():
+    gives_what_the_official_code_gave("maxvit_block_s1", "maxvit_block_s2")
+    keeps_the_contract("maxvit")
+    looks_where_the_mark_is("maxvit", per_time_step=True)
+    looks_where_the_mark_is("maxvit", temporal_kernel=3, temporal_strides=(1, 2, 1, 1))

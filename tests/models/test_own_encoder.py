@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.models.contract import keeps_the_contract
 from vidtok.errors import ModelError
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
@@ -100,3 +101,7 @@ def test_a_fitted_model_of_pictures_takes_any_number_of_frames():
     assert (found.frames, found.network, found.options) == (None, "encoder", {"encoder": "test_vit"})
     assert isinstance(network, PictureEncoder)
     assert found.state.keys() == network.body.state_dict().keys()
+
+
+def test_the_contract():
+    keeps_the_contract("own")

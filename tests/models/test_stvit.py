@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
 from tests.models.families import TINY, tiny
 from vidtok.errors import ModelError
 from vidtok.models.stvit import STVIT_SIZES, STViT
@@ -46,3 +47,10 @@ def test_the_network_without_options_is_the_small_one():
         plain, small = STViT(classes=1000), STViT(classes=1000, **STVIT_SIZES["stvit_small"])
     assert plain.grids == small.grids == ((1, 56, 56), (1, 28, 28), (1, 14, 14), (1, 7, 7))
     assert str(plain) == str(small)
+
+
+def test_the_contract_and_the_recorded_numbers():
+    gives_what_the_official_code_gave("stvit_tiny")
+    keeps_the_contract("stvit")
+    looks_where_the_mark_is("stvit", per_time_step=True, temporal_kernel=3)
+    looks_where_the_mark_is("stvit", temporal_strides=(1, 2, 1, 1))

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 
 import vidtok
+from tests.models.contract import keeps_the_contract
 from tests.models.transformers_tiny import SAVED, clip_size, library_tokens, part_of, saved_in, whole
 from vidtok.errors import ModelError
 from vidtok.models.registry import network_class
@@ -225,3 +226,7 @@ def test_transformers_is_imported_by_its_use_alone():
     }
     assert "torch" in names
     assert "transformers" not in names
+
+
+def test_the_contract():
+    keeps_the_contract("transformers")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
 from vidtok.errors import ModelError
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
@@ -188,3 +189,12 @@ def test_what_cannot_work_says_what_would(options, message):
 def test_dropped_branches_rise_over_the_depth():
     network = tiny(drop_path=0.3)
     assert [block.drop_path.drop_prob for block in network.blocks] == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+def test_the_contract_and_the_recorded_numbers():
+    gives_what_the_official_code_gave(
+        "vivit_m1_tiny", "vivit_m1_tiny_frame_sampling", "vivit_m3_tiny_space_time", "vivit_m4_tiny"
+    )
+    for name in ("vivit, class token", "vivit, Model 3", "vivit, TokenLearner"):
+        keeps_the_contract(name)
+    looks_where_the_mark_is("vivit", pool="cls", pre_logits=8)

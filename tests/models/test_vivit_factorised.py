@@ -2,6 +2,7 @@ import pytest
 import torch
 from einops import rearrange
 
+from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
 from tests.models.test_vivit import parameters, tiny
 from vidtok.errors import ModelError
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
@@ -50,3 +51,10 @@ def test_token_learner_stands_in_the_space_encoder():
 def test_options_of_a_time_encoder_that_is_not_there_are_refused():
     with pytest.raises(ModelError, match="`time_depth`=0"):
         tiny(FactorisedEncoderViViT, time_depth=0, time_heads=2)
+
+
+def test_the_contract_and_the_recorded_numbers():
+    gives_what_the_official_code_gave("vivit_m2_tiny", "vivit_m2_tiny_gap", "vivit_m2_tiny_spatial_only")
+    for name in ("factorised", "factorised, mean over time", "factorised, TokenLearner"):
+        keeps_the_contract(name)
+    looks_where_the_mark_is("vivit_factorised")

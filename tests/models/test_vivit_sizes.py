@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -34,4 +36,18 @@ def test_published_models_have_their_published_size_and_cost(name):
 def test_every_name_builds(name):
     cls, options = (ViViT, VIVIT[name]) if name in VIVIT else (FactorisedEncoderViViT, FACTORISED[name])
     with torch.device("meta"):
-        assert cls(classes=7, **options).head.logits.out_features == 7
+        network = cls(classes=400, **options)
+    assert sum(parameter.numel() for parameter in network.parameters()) == COSTS[name][0]
+    # What no count of parameters shows: heads are 64 wide (those of the largest 80), and the name says the rest.
+    encoder = network.encoder if cls is ViViT else network.space
+    width, size = options["width"], name.removeprefix("vivit_")[0]
+    assert width / options["heads"] == (80 if size == "h" else 64)
+    patch = int(re.search(r"_[a-z]+(\d+)x2", name)[1])
+    assert network.tokenizer.tubelet == (2, patch, patch)
+    assert (encoder.class_token is not None) == (options["pool"] == "cls")
+    axes = [[mixer.axes for mixer in block.mixers] for block in encoder.blocks]
+    assert axes == [["space", "time"] if "_fsa" in name else ["split"] if "_fdp" in name else ["joint"]] * len(axes)
+    if learned := re.search(r"_tl(\d+)at(\d+)", name):
+        learner = options["token_learner"]
+        assert (learner.tokens, learner.after_block) == (int(learned[1]), int(learned[2]))
+        assert options["pool"] == "mean"

@@ -3,6 +3,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import ModelError
 from vidtok.nn.encoder import Encoder, mixers_of_blocks
 from vidtok.nn.mixers.registry import MIXERS, register
@@ -154,3 +155,7 @@ def test_time_that_nobody_looks_over_is_refused():
     with pytest.raises(ModelError, match=r"but no block looks over time: set `position`=sincos_3d"):
         encoder(mixer=B, position="sincos_separable")
     assert encoder(mixer=B, position="none").why_together() == []
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("vivit_m3_tiny_time_space", "tokenlearner_vit_video_fuser")

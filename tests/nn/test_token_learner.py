@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import ModelError
 from vidtok.nn.token_learner import TokenFuser, TokenLearner
 
@@ -130,3 +131,7 @@ def test_one_token_is_enough_and_none_is_not():
     assert TokenLearner(8, tokens=1)(torch.randn(2, 3, 4, 4, 8)).shape == (2, 3, 1, 8)
     with pytest.raises(ModelError, match="at least 1 token for each time step, got 0"):
         TokenLearner(8, tokens=0)
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("tokenlearner_v10", "tokenlearner_v10_mean", "tokenlearner_v11", "tokenfuser")

@@ -12,9 +12,11 @@ import pytest
 
 from tests.conftest import tool_command, tool_options
 from tests.runs import checking
+from tests.runs.commands import asks_for_the_defaults
 from tests.video.clips import GROUPS, make_clip
 from vidtok.cli import check as check_videos
 from vidtok.errors import DataError
+from vidtok.runs.check import NAMED, commonest, is_known, run_check, summary
 
 
 @pytest.fixture
@@ -162,3 +164,50 @@ def test_videos_with_damaged_frames_are_named_and_left_out_where_it_is_asked(
     assert (tmp_path / "list.clean.csv").read_text() == "whole.mp4 0\ndamaged.mp4 1\n"
     assert check_videos.run([str(tmp_path / "list.csv"), "--workers", "1", "--leave-out-damaged"]) == 1
     assert (tmp_path / "list.clean.csv").read_text() == "whole.mp4 0\n"
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("check", run_check, "list.csv")
+
+
+def row(path, **facts):
+    return {
+        "path": path, "ok": "yes", "bytes": "3", "backend": "pyav", "cause": "", "frames": "20", "fps": "25.000",
+        "seconds": "0.800", "width": "96", "height": "64", "codec": "h264", "variable_rate": "no",
+        "damaged_frames": "0",
+        **facts,
+    }  # fmt: skip
+
+
+def test_what_a_person_wants_to_know():
+    rows = [
+        row("a.mp4"),
+        row("b.mp4", fps="9.500", seconds="12.25", frames="300", width="640", codec="hevc", variable_rate="yes"),
+        row("c", codec="", seconds="1.000", damaged_frames="2"),
+        row("d.mp4", ok="no", cause="broken", fps="", seconds=""),
+    ]
+    assert summary(rows) == [
+        "4 files, 1 bad",
+        "  d.mp4: broken",
+        "frames per second: 9.5 to 25",
+        "shortest: 0.80 s (frames: 20), a.mp4",
+        "longest: 12.25 s (frames: 300), b.mp4",
+        "sizes: 96x64 (2), 640x64 (1)",
+        "codecs: h264 (1), hevc (1), pictures (1)",
+        "videos with a variable rate: 1, see the report",
+        "with damaged frames: 1, see the report",
+        "  c: 2 of 20",
+    ]
+    assert summary(rows[3:]) == ["1 files, 1 bad", "  d.mp4: broken"]
+    assert commonest("abbccc") == "c (3), b (2), a (1)"
+    many = commonest(str(number) for number in range(NAMED + 2))
+    assert many.endswith(", others (2)")
+    assert "others" not in commonest(str(number) for number in range(NAMED))
+
+
+def test_what_makes_a_file_known(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"abc")
+    assert is_known(row("a.mp4"), tmp_path / "a.mp4", "pyav")
+    assert not is_known(None, tmp_path / "a.mp4", "pyav")
+    for wrong in ({"ok": "no"}, {"bytes": "4"}, {"backend": "decord"}):
+        assert not is_known(row("a.mp4", **wrong), tmp_path / "a.mp4", "pyav")

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from tests.conftest import called, small_run
+from tests.runs.commands import asks_for_the_defaults
 from vidtok.cli import cross_validate
+from vidtok.config_io import load_config
 from vidtok.errors import CheckpointError, ConfigError, DataError
-from vidtok.runs.cross_validate import find_motion, is_rendered
+from vidtok.runs.cross_validate import find_motion, is_rendered, motion_size, run_cross_validate
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +203,13 @@ def test_seeds_have_folders_of_their_own_and_one_last_line(people, tmp_path):
         for seed in (0, 1)
     ]
     assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("cross_validate", run_cross_validate, "--cfg", "a")
+
+
+@pytest.mark.parametrize(("short", "size"), [(32, (32, 38)), (33, (34, 40)), (64, (64, 76)), (100, (100, 120))])
+def test_clips_of_motion_are_even_and_about_a_fifth_wider(short, size):
+    config = load_config("configs/motion_vivit_tl8.yaml", [f"data.short_side={short}", "data.size=32"])
+    assert motion_size(config) == size

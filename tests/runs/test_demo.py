@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, small_run
+from tests.runs.commands import asks_for_the_defaults
 from vidtok.cli import demo
 from vidtok.errors import TrainingError
-from vidtok.runs.demo import DemoFigures
+from vidtok.runs.demo import DemoFigures, run_demo
 
 CONTROLS = ("repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse")
 
@@ -72,3 +73,7 @@ def test_marks_that_are_just_met_are_met():
 )
 def test_each_mark_alone_is_told(name, value, words):
     assert dataclasses.replace(GOOD, **{name: value}).missed() == [words]
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("demo", run_demo)

@@ -1,6 +1,7 @@
 """What the tool says is what training and testing see."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ import torch
 from PIL import Image
 
 from tests.conftest import ROOT, small_run, tool
+from tests.runs.commands import asks_for_the_defaults
 from vidtok.build import build_lists
 from vidtok.build_data import eval_views, train_views
 from vidtok.cli import explain
 from vidtok.config_io import load_config
 from vidtok.data.dataset import VideoDataset
 from vidtok.errors import ConfigError, DecodeError
+from vidtok.runs.explain import box_words, run_explain, shown_places
+from vidtok.types import Box
 from vidtok.video.reader import open_video
 
 CFG = str(ROOT / "configs/k400_vivit_tl8.yaml")
@@ -112,3 +116,16 @@ def test_the_script():
     done = tool("explain", "configs/k400_vivit_tl8.yaml", "data.stride=3")
     assert done.returncode == 0, done.stderr
     assert "32 frames x stride 3, a span of 94 frames" in done.stdout
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("explain", run_explain, "--cfg", "a")
+
+
+def test_boxes_in_words_and_frames_in_a_row():
+    box = Box(top=2, left=3, height=10, width=20)
+    assert box_words(box) == "columns 3 to 22, rows 2 to 11"
+    assert box_words(replace(box, flip=True)) == "columns 3 to 22, rows 2 to 11, mirrored"
+    assert shown_places(5).tolist() == [0, 1, 2, 3, 4]
+    assert shown_places(8).tolist() == list(range(8))
+    assert shown_places(15).tolist() == list(range(0, 15, 2))

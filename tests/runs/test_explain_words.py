@@ -1,10 +1,14 @@
 """The arithmetic of clips and crops in words."""
 
+from typing import get_args
+
 import torch
 
 from tests.conftest import ROOT
+from vidtok.choices import Sampling
 from vidtok.config_io import load_config
-from vidtok.runs.explain_words import clip_words, even_runs, explain_config, place_words
+from vidtok.data.transforms import BoxReach
+from vidtok.runs.explain_words import SHORT, clip_words, even_runs, explain_config, place_words, reach_words
 
 CFG = str(ROOT / "configs/k400_vivit_tl8.yaml")
 
@@ -95,3 +99,59 @@ def test_runs_of_even_steps():
     assert even_runs([0, 2, 4, 5, 6]) == [(0, 2, 3), (5, 1, 2)]
     assert even_runs([7, 7, 7]) == [(7, 0, 3)]
     assert even_runs([8, 4, 0]) == [(8, -4, 1), (4, -4, 1), (0, 1, 1)]
+
+
+def test_every_rule_says_what_becomes_of_short_videos():
+    for sampling in get_args(Sampling):
+        if sampling in SHORT:
+            stride = "data.stride=1" if sampling == "segments" else "data.stride=2"
+            assert f"a video shorter than that {SHORT[sampling]}" in words(f"data.sampling={sampling}", stride)
+    assert set(SHORT) <= set(get_args(Sampling))
+    assert "repeats the last frame that the clip takes" in words("data.sampling=torchcodec", "data.short=repeat")
+    said = words("data.sampling=pytorchvideo_uniform", "eval.clips=5")
+    assert "at most 5 clips x 3 crops of each video: as many windows as it has" in said
+    assert "frames spread over" in said
+    assert "frames spread over" in words("data.sampling=mmaction2", "data.target_fps=25.0")
+    assert "frames x stride" in words("data.sampling=mmaction2")
+
+
+def test_every_form_of_crop_is_said():
+    said = words("eval.crops=1", "data.short_side=256")
+    assert "the shorter side scaled to 256, crops of 224 x 224: the centre" in said
+    assert "crops of 224 x 224: left, centre and right (top, centre and bottom)" in words("data.short_side=256")
+    assert "the four corners and the centre, and these mirrored" in words("eval.crops=10")
+    padded = words("data.fit=pad", "data.short_side=null", "eval.crops=1")
+    assert "of the picture and its bars" in padded
+    assert "with black bars where its shape is another one (data.fit pad)" in padded
+    jitter = ("data.scale=null", "data.scale_jitter=[256, 320]")
+    assert "rows and columns each by themselves" in words(*jitter, "data.scale_jitter_independent=true")
+    assert "rows and columns" not in words(*jitter)
+    assert "of a picture" not in words(*jitter)
+    assert "every second clip mirrored" in words("data.flip=true")
+    assert "a clip of each video in each epoch" in words()
+
+
+def test_what_a_range_comes_to():
+    data = load_config(CFG, ["data.scale=[0.5, 1.0]"]).data
+    for largest, central, said in (
+        (1.0, 0.0, None),
+        (1.0, 0.5, None),
+        (1.0, 0.51, "no box fits in 51 % of the draws (the largest has 100 %)"),
+        (0.4, 0.0, "no box fits in 0 % of the draws (the largest has 40 %)"),
+        (0.5, 0.0, "boxes of 50 to 50 % fit"),
+        (0.9, 0.0, "boxes of 50 to 90 % fit"),
+    ):
+        found = reach_words(BoxReach(largest=largest, central=central), data)
+        assert found is None if said is None else found.startswith(said)
+
+
+def test_twelve_frames_are_listed_and_thirteen_are_not():
+    pts = torch.arange(200).double() / 30
+    for count, listed in ((12, True), (13, False)):
+        two = torch.cat([torch.arange(count - 3), torch.tensor([50, 60, 70])])
+        said = clip_words(two, pts)
+        assert said.startswith(
+            "frames 0, 1, 2" if listed else "frames 0 to 9, one every 1, then 50 to 70, one every 10"
+        )
+    three = torch.tensor([0, 1, 2, 50, 60, 70, 100, 103, 106, 110, 120, 130])
+    assert clip_words(three, pts).startswith("frames 0, 1, 2, 50, 60, 70, 100, 103, 106, 110, 120, 130; ")

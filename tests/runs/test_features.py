@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.infer.test_predict import model
+from tests.runs.commands import asks_for_the_defaults
 from tests.video.clips import make_clip
 from vidtok.cli import features
 from vidtok.errors import ConfigError, DataError, ModelError
@@ -143,3 +144,7 @@ def test_rows_of_other_shapes_are_refused(tmp_path):
     rows = [FeatureRow(name=f"{size}.mp4", file=tmp_path / f"{size}.safetensors", row=0) for size in (2, 3)]
     with pytest.raises(ConfigError, match=r"3\.mp4: features of \(3,\), where 2\.mp4 has \(2,\)"):
         write_features(tmp_path / "f.npz", rows, told="")
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("features", run_features, "--model", "a", "b.mp4", "--out", "c.npz")

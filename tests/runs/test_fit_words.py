@@ -27,7 +27,7 @@ def test_what_is_odd_about_a_set_is_named():
     lines = set_words(COUNTED, CLASSES, [0, 1, 2, 2, 4, 5], joined, LABELS, PATHS)
     assert lines[1].startswith("note: 2 pairs of clips look like copies or mirrored copies, such as a.mp4 and b.mp4;")
     assert lines[2] == "note: a.mp4 (bend) and f.mp4 (wave) look the same, but for their labels"
-    assert lines[3] == "3 groups of videos stay together"
+    assert lines[3] == "3 groups of videos stay together (5 before copies joined them)"
     assert [line.partition(": ")[2].partition(":")[0] for line in lines[4:]] == [
         "all 2 videos of bend belong to one group",
         "all 2 videos of jump belong to one group",
@@ -99,6 +99,7 @@ def test_of_unequal_classes_the_mean_over_them_is_told_too():
 def test_groups_that_copies_join_are_fewer_than_those_that_were_given():
     own = ["p1", "p1", "p2", "p2", "p3", "p3"]
     joined = Joined(groups=("p1", "p1", "p1", "p1", "p3", "p3"), copies=((0, 2),))
-    assert set_words(COUNTED, CLASSES, own, joined, LABELS, PATHS)[-1] == (
-        "2 groups of videos stay together (3 before copies joined them)"
-    )
+    lines = set_words(COUNTED, CLASSES, own, joined, LABELS, PATHS)
+    assert "2 groups of videos stay together (3 before copies joined them)" in lines
+    alone = Joined(groups=tuple(own), copies=())
+    assert "3 groups of videos stay together" in set_words(COUNTED, CLASSES, own, alone, LABELS, PATHS)

@@ -106,3 +106,25 @@ def test_all_predictions_stand_together_the_surest_mistakes_first(tmp_path, tabl
 def test_right_ones_keep_their_order():
     lines = [[0, "1", "x", "a", 1, "a", "0.2"], [0, "1", "y", "a", 1, "a", "0.9"], [0, "1", "z", "a", 0, "b", "0.1"]]
     assert [line[2] for line in sorted_wrong(lines)] == ["z", "x", "y"]
+
+
+def test_what_is_said_of_spread_failures_and_files(tmp_path, table, capsys):
+    _, results = finished(tmp_path, table, ["1", "10"], seeds=(3, 5))
+    said = capsys.readouterr().out
+    assert results["spread_is"] == "standard deviation over the folds (divisor n - 1) of the mean over the seeds"
+    assert f"{tmp_path / 'results.json'} | ± is the {results['spread_is']}" in said
+    assert "could not be decoded" not in said
+    assert (results["figure"], results["list"]) == ("top1", str(table.source))
+    assert "predictions.csv (2 of 8 wrong, those first), classes.csv beside it" in said
+    assert f"vidtok visualize --checkpoint {tmp_path / 'seed_3' / 'fold_1'} VIDEO" in said
+    assert results["runs"][0]["folder"] == str(tmp_path / "seed_3" / "fold_1")
+
+
+def test_tests_without_predictions_have_no_pool(tmp_path, table, capsys):
+    parts = [part(tmp_path / f"fold_{fold}", fold) for fold in ("1", "2")]
+    (tmp_path / "fold_2" / "test" / "predictions.npz").unlink()
+    finish(parts, table, (0,), tmp_path, folds=["1", "2"], allow_missing=False)
+    assert "predictions" not in capsys.readouterr().out
+    assert not (tmp_path / "predictions.csv").exists()
+    _, results = (None, json.loads((tmp_path / "results.json").read_text()))
+    assert results["spread_is"] == "standard deviation over the folds (divisor n - 1)"

@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 
+from tests.runs.commands import asks_for_the_defaults
 from vidtok.cli.folds import run
 from vidtok.data.folds import read_folds
 from vidtok.data.lists import open_list, read_classes
 from vidtok.errors import ConfigError, DataError
-from vidtok.runs.folds import divide_off, run_folds
+from vidtok.runs.folds import divide_off, part_words, run_folds
 
 
 def clips(folder, people=6, names=("jump", "run", "wave")):
@@ -119,3 +120,17 @@ def test_lists_are_not_written_over_and_missing_files_are_named(tmp_path):
         run_folds(tmp_path / "out" / "labels.csv", tmp_path / "b", classes=tmp_path / "out" / "classes.txt")
     with pytest.raises(ConfigError, match="writes labels as numbers"):
         run_folds(tmp_path / "out" / "labels.csv", tmp_path / "b", classes=None)
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("folds", run_folds, "a", "--out", "b", "--folds", "3")
+
+
+def test_parts_in_words():
+    classes = [f"c{k}" for k in range(9)]
+    labels = [(k,) for k in range(8)] + [(0, 1), (8,)]
+    said = part_words(labels, [0] * 9 + [1], classes, named=("train", "val"))
+    assert said[0] == "train: 9 videos | c0 2, c1 2, c2 1, c3 1, c4 1, c5 1, c6 1, c7 1, …"
+    assert said[1] == "note: train has no video of c8: too few groups of these to go round"
+    assert said[3] == "note: val has no video of c0, c1, c2, c3, c4: too few groups of these to go round"
+    assert part_words([(0,), (1,)], [0, 0], classes[:2], named=None) == ["fold 0: 2 videos | c0 1, c1 1"]

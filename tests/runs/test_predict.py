@@ -19,12 +19,13 @@ import torch
 import vidtok
 from tests.conftest import ROOT
 from tests.infer.test_predict import model
+from tests.runs.commands import asks_for_the_defaults
 from tests.video.clips import make_clip
 from vidtok.build import build_feeding
 from vidtok.cli import predict
 from vidtok.config_io import find_config
 from vidtok.models.create import create_model
-from vidtok.runs.predict import list_videos
+from vidtok.runs.predict import list_videos, run_predict
 from vidtok.runs.test import run_test
 from vidtok.text.classes import read_classes
 
@@ -160,3 +161,7 @@ def test_a_killed_command_repeats_at_most_one_batch(tmp_path):
     rows = rows_of(out)
     assert [row[0] for row in rows] == sorted(str(path) for path in folder.iterdir())
     assert len({tuple(row[1:]) for row in rows}) == 1
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("predict", run_predict, "--model", "a", "b.mp4")

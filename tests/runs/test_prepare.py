@@ -14,11 +14,14 @@ import pytest
 
 from tests.conftest import tool_command, tool_options
 from tests.runs import checking
+from tests.runs.commands import asks_for_the_defaults
 from tests.video.clips import GROUPS, make_clip, read_numbers
 from vidtok.cli import prepare as prepare_videos
 from vidtok.data.lists import read_list
 from vidtok.errors import ConfigError, DataError
-from vidtok.video.prepare import prepare_video
+from vidtok.runs.each_file import Done
+from vidtok.runs.prepare import final_row, is_finished, prepare_row, run_prepare, sizes
+from vidtok.video.prepare import Prepared, part_file, prepare_video
 from vidtok.video.reader import open_video
 
 
@@ -205,3 +208,60 @@ def test_ctrl_c_leaves_whole_files_only(videos: Path, tmp_path: Path):
     make_clip(videos / "waits.mp4", frames=9)
     assert run(videos / "train.csv", out) == 0
     assert (out / "train.csv").read_text() == "a/1.mp4 0\nwaits.mp4 1\nb 2.mp4 2\n"
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("prepare", run_prepare, "a", "--out", "b")
+
+
+def report_row(path, **facts):
+    return {"path": path, "ok": "yes", "bytes_before": str(3 * 2**20), "bytes": str(2**20), "target": "a.mp4"} | facts
+
+
+def test_sizes_count_the_good_whose_originals_are_known():
+    rows = [report_row("a"), report_row("b"), report_row("c", ok="no"), report_row("d", bytes_before="")]
+    assert sizes(rows) == ["6.0 MiB before, 2.0 MiB after"]
+    assert sizes(rows[2:]) == []
+
+
+def test_when_a_file_is_finished_and_what_its_row_is(tmp_path):
+    (tmp_path / "source.mp4").write_bytes(b"abc")
+    (tmp_path / "a.mp4").write_bytes(b"ab")
+    source, target = tmp_path / "source.mp4", tmp_path / "a.mp4"
+    good = report_row("x", bytes_before="3", bytes="2")
+    assert not is_finished(good, source, tmp_path / "none.mp4")
+    for row, finished in (
+        (None, True),
+        (good, True),
+        (good | {"bytes_before": "4"}, False),
+        (good | {"ok": "no"}, True),
+    ):
+        assert is_finished(row, source, target) == finished
+    assert is_finished(good | {"bytes_before": "4"}, tmp_path / "gone.mp4", target)
+    assert final_row(good, "x", source, "a.mp4", tmp_path) is good
+    failed = good | {"ok": "no"}
+    assert final_row(failed, "x", source, "none.mp4", tmp_path) is failed
+    for row in (None, failed):
+        made = final_row(row, "x", source, "a.mp4", tmp_path)
+        assert (made["path"], made["ok"], made["target"], made["bytes_before"], made["bytes"]) == (
+            "x", "yes", "a.mp4", "3", "2",
+        )  # fmt: skip
+
+
+def test_a_row_says_what_became_of_a_video(tmp_path):
+    facts = Prepared(
+        frames=7, fps=12.5, source_size=(480, 640), size=(240, 320), source_bytes=900, bytes=300,
+        shift_seconds=0.25, damaged_frames=2,
+    )  # fmt: skip
+    job = (tmp_path / "in.mp4", tmp_path / "out.mp4")
+    row = prepare_row("in.mp4", "out.mp4", job, Done(job=0, process=1, result=facts))
+    told = {key: value for key, value in row.items() if value}
+    assert told == {
+        "path": "in.mp4", "target": "out.mp4", "ok": "yes", "frames": "7", "fps": "12.500", "width_before": "640",
+        "height_before": "480", "width": "320", "height": "240", "bytes_before": "900", "bytes": "300",
+        "shift_seconds": "0.25", "damaged_frames": "2",
+    }  # fmt: skip
+    part_file(job[1], process=9).write_bytes(b"half")
+    job[1].write_bytes(b"old")
+    row = prepare_row("in.mp4", "out.mp4", job, Done(job=0, process=9, cause=f"{job[0]}: it hangs"))
+    assert (row["ok"], row["cause"], list(tmp_path.iterdir())) == ("no", "it hangs", [])

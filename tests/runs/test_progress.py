@@ -58,3 +58,37 @@ def test_a_bar_on_a_terminal_without_a_thread(capsys: pytest.CaptureFixture[str]
     assert "a line" in captured.out
     assert "3/3" in captured.err
     assert "1 bad" in captured.err
+
+
+def test_the_last_lines_are_ten_minutes_apart_and_what_is_left_is_reckoned(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with FileProgress(10_000, done=10) as shown:
+        times = []
+        for count in range(1, 400):
+            now[0] += 30.0
+            shown.add(bad=count == 1)
+            if capsys.readouterr().out:
+                times.append(now[0])
+        assert times[0] == 130.0
+        assert {after - before for before, after in zip(times[-4:], times[-3:], strict=False)} == {630.0}
+        now[0] += 700.0
+        shown.add(bad=False)
+    line = capsys.readouterr().out
+    rate = 400 / (now[0] - 100.0)
+    assert line == f"410 of 10000 files, 1 bad, {rate:.1f} files/s, {9590 / rate / 60:.0f} min left\n"
+
+
+def test_the_bar_shows_how_far_the_next_file_is_twice_a_second(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with FileProgress(3, done=1) as shown:
+        now[0] = 0.5
+        shown.part(0.25)
+        now[0] = 0.6
+        shown.part(0.5)
+    err = capsys.readouterr().err
+    assert "25%" not in err
+    assert "0 bad, 50% of the next" in err
+    assert "1/3" in err

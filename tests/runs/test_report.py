@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vidtok.errors import DataError
-from vidtok.runs.report import FileReport, bytes_of, named_bad
+from vidtok.runs.report import FileReport, bytes_of, named_bad, named_damaged
 
 COLUMNS = ("path", "ok", "cause")
 
@@ -63,3 +63,18 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"report.csv: cannot be written: .*; name another folder"):
         FileReport(tmp_path / "file" / "report.csv", COLUMNS)
+
+
+def test_ten_files_are_named_and_the_others_counted():
+    for count, more in ((10, []), (11, ["  and 1 more"])):
+        bad = [row(f"{number}.mp4", ok="no", cause="gone") for number in range(count)]
+        said = named_bad([*bad, row("good.mp4")])
+        assert said[0] == f"{count + 1} files, {count} bad"
+        assert said[1:] == [f"  {number}.mp4: gone" for number in range(10)] + more
+        damaged = [row(f"{number}.mp4") | {"damaged_frames": "3", "frames": "20"} for number in range(count)]
+        others = [row("x") | {"damaged_frames": damage, "frames": "2"} for damage in ("", "0")]
+        others.append(row("y", ok="no") | {"damaged_frames": "2", "frames": "2"})
+        said = named_damaged([*others, *damaged])
+        assert said[0] == f"with damaged frames: {count}, see the report"
+        assert said[1:] == [f"  {number}.mp4: 3 of 20" for number in range(10)] + more
+    assert named_damaged(others) == []

@@ -1,6 +1,7 @@
 """The result line and the share of opposites, from figures that are known."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,17 @@ import torch
 
 from tests.conftest import ROOT
 from vidtok.config_io import load_config
-from vidtok.data.lists import Records
+from vidtok.data.lists import Records, read_list
 from vidtok.infer.evaluate import Figures, Predictions
 from vidtok.runs.results import (
+    is_result_of,
     largest_share,
     opposite_share,
     result_line,
     write_class_figures,
     write_damaged,
     write_predictions,
+    write_results,
     write_scores,
 )
 from vidtok.types import Damaged, Failure
@@ -160,3 +163,48 @@ def test_the_largest_class_stands_in_the_line():
     whole = config("data.fit=squeeze", "data.short_side=null", "eval.crops=1")
     line = result_line(whole, val, figures(0, top1=0.5), figures(0, top1=0.4), None)
     assert "| 4x1 views, mean logits, whole pictures (squeeze) |" in line
+
+
+def test_whose_results_these_are(tmp_path):
+    listed = tmp_path / "val.txt"
+    listed.write_text("a.mp4 0\n")
+    own = config(f"data.val={listed}")
+    val = read_list(listed)
+    out = tmp_path / "deep" / "out"
+    write_results(out, own, val, {"figures": {"top1": 0.5}}, line="a line", checkpoint="c.pt")
+    path = out / "results.json"
+    results = json.loads(path.read_text())
+    assert (results["line"], results["checkpoint"], results["list"]) == ("a line", "c.pt", str(listed))
+    assert results["figures"] == {"top1": 0.5}
+    assert is_result_of(path, own)
+    for other in ("eval.clips=1", "eval.crops=1", "eval.aggregate=max", "eval.control=reverse", "data.short_side=300"):
+        assert not is_result_of(path, config(f"data.val={listed}", other)), other
+    assert is_result_of(path, config(f"data.val={listed}", "eval.batch=1")), "which changes no figure"
+    listed.write_text("a.mp4 1\n")
+    assert not is_result_of(path, own)
+    path.write_text("{")
+    assert not is_result_of(path, own)
+    assert not is_result_of(tmp_path / "none.json", own)
+
+
+def test_the_line_says_what_is_out_of_the_ordinary():
+    val = Records(["a.mp4"], [[0]], root=Path("/d/motion"), source=Path("/d/motion/val.csv"))
+
+    def line(*overrides, failed=0, opposite=None, empty_classes=0, **more):
+        own = figures(failed, empty_classes=empty_classes, top1=0.5)
+        return result_line(config(*overrides), val, own, own, opposite, **more)
+
+    assert "up to 4x3 views" in line("data.sampling=pytorchvideo_uniform")
+    assert "up to" not in line()
+    assert ", control reverse" in line("eval.control=reverse")
+    assert ", whole pictures (pad)" in line("data.fit=pad", "data.short_side=null", "eval.crops=1")
+    assert "control" not in line()
+    assert "whole pictures" not in line()
+    assert "readable only" in line(failed=2)
+    assert "readable only" not in line()
+    assert "| 2 classes without a video left out" in line(empty_classes=2)
+    assert "left out" not in line()
+    assert "largest class 0.250" in line(largest_class=0.25)
+    assert "mAP_charades 0.125" in line(charades=0.125)
+    assert "opposite 0.250" in line(opposite=0.25)
+    assert "opposite" not in line("eval.opposites=[]", opposite=0.25)

@@ -9,7 +9,9 @@ from tests.conftest import called
 from tests.runs.scored import write_scored
 from tests.viz.reading import read_page
 from vidtok.errors import DataError, DecodeError, ModelError
-from vidtok.runs.run_report import record_of, run_report, write_report
+from vidtok.runs import run_report as run_report_module
+from vidtok.runs.run_report import record_of, run_report, thumbnail, write_report
+from vidtok.types import Record
 from vidtok.video.write import write_video
 
 CLASSES = ["wave <b>", "jump"]
@@ -116,3 +118,40 @@ def test_results_of_another_kind_are_refused(tested):
         run_report(tested / "test")
     file.unlink()
     assert called("report", tested).returncode == 2
+
+
+def test_figures_views_and_the_order_of_classes(tested, tmp_path):
+    text = run_report(tested).read_text(encoding="utf-8")
+    said = " ".join(read_page(text).words)
+    for words in ("one view", "clips, centre crop", "all views", "protocol", "interval", "learning rate"):
+        assert words in said
+    assert text.index("training loss") < text.index("validation top1") < text.index("learning rate")
+    assert "Rows: the true class; columns: what it was taken for." in said
+    assert "1 videos, which count as wrong; all of them are in failed.csv." in said
+    assert "draws of 5 videos with repetition" in said
+    assert "run, test" in said
+
+
+def test_of_the_mistakes_twelve_are_shown_and_two_looks(tmp_path):
+    scores = torch.tensor([[0.9 - 0.01 * i, 0.1 + 0.01 * i] for i in range(14)])
+    write_scored(tmp_path / "r", scores, [(1,)] * 14, CLASSES, root=tmp_path)
+    asked = []
+
+    def look(record):
+        asked.append(record.path.name)
+        return torch.zeros(4, 3, 32, 32, dtype=torch.uint8), 5.0, []
+
+    reader = read_page(write_report(tmp_path / "r", look=look).read_text(encoding="utf-8"))
+    assert reader.tags.count("figure") == 12 + 2
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("part", "frames"), [({}, 24), ({"start_seconds": 1.0, "end_seconds": 1.5}, 5)])
+def test_a_thumbnail_is_the_part_in_small(tmp_path, monkeypatch, part, frames):
+    write_video(tmp_path / "a.mp4", torch.randint(0, 256, (60, 3, 48, 64), dtype=torch.uint8), fps=10)
+    seen, embed = [], run_report_module.embedded
+    monkeypatch.setattr(
+        run_report_module, "embedded", lambda p, **how: (seen.append((tuple(p.shape), how)), embed(p, **how))[1]
+    )
+    thumbnail(Record(path=tmp_path / "a.mp4", labels=(), video_id="a", **part))
+    assert seen == [((frames, 3, 112, 149), {"fps": 8.0})]

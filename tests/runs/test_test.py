@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import called, small_run, together
+from tests.runs.commands import asks_for_the_defaults
 from tests.viz.reading import read_page
 from vidtok.cli import test as test_tool
 from vidtok.config_io import load_config
@@ -234,3 +235,7 @@ def test_weights_alone_start_another_run(motion, trained, tmp_path):
     before = torch.load(source, weights_only=True)["model"]
     after = torch.load(tmp_path / "run" / "checkpoints" / "step_00000001.pt", weights_only=True)["model"]
     assert all(torch.allclose(before[key], after[key], atol=1e-9) for key in before)
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("test", run_test, "--checkpoint", "a")

@@ -18,6 +18,7 @@ from PIL import Image
 import vidtok
 from tests.conftest import ROOT
 from tests.infer.joined import Stretch, boundary_errors, join_clips, segment_f1
+from tests.runs.commands import asks_for_the_defaults
 from tests.runs.own_clips import colour_model, own_clips
 from vidtok.cli import predict
 from vidtok.data.survey import median_seconds
@@ -243,3 +244,7 @@ def test_two_hours_in_bounded_memory(tmp_path):
     assert (decoded, seconds) == (14_400, 7200)
     assert windows > 800
     assert peak < 1500
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("predict", run_timeline, "--model", "a", "b.mp4", "--timeline")

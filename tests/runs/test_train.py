@@ -12,11 +12,13 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import ROOT, called, small_run, together, tool
+from tests.runs.commands import asks_for_the_defaults
 from tests.runs.training import assert_same, final, losses, start_tool, wait_for
 from vidtok.cli import test as test_tool
 from vidtok.cli import train
 from vidtok.errors import VidtokError
 from vidtok.runs import train as runs_train
+from vidtok.runs.train import run_train
 from vidtok.train.lock import locked
 from vidtok.train.opening import load_checkpoint
 
@@ -276,3 +278,7 @@ def test_tensorboard_shows_clips_and_confusions(motion, tmp_path, monkeypatch):
     (tested,) = (line for line in lines if line["event"] == "test")
     assert tested["n"] == 17
     assert tested["top1"] == json.loads((run / "test" / "results.json").read_text())["figures"]["top1"]
+
+
+def test_the_command_asks_for_the_defaults():
+    asks_for_the_defaults("train", run_train, "--cfg", "a")

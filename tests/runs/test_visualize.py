@@ -1,11 +1,17 @@
 """The attention video, read back."""
 
+import json
+import shutil
+
 import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT, small_run
 from vidtok.cli import train, visualize
 from vidtok.errors import VidtokError
+from vidtok.viz.overlay import GAP, LINE
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,46 @@ def test_the_video_is_the_clip_at_its_own_pace(motion, trained, tmp_path, capsys
     # Fast start: the index lies before the pictures, so that a browser can begin at once.
     content = out.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_row_for_each_checkpoint_of_a_run(motion, trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    (newest,) = (trained / "checkpoints").glob("step_*.pt")
+    for step in (1, 2):
+        (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+        shutil.copy(newest, run / "checkpoints" / f"step_{step:08d}.pt")
+    video, out, maps = motion / "val" / "00004.mp4", tmp_path / "steps.png", tmp_path / "steps.npz"
+    options = ["--kind", "tokens", "--panel-size", "32", "--out", str(out), "--out", str(maps)]
+    assert visualize.run(["--checkpoints", str(run), str(video), *options]) == 0
+    with np.load(maps) as found:
+        panels = json.loads(str(found["words"]))["panels"]
+        assert [panel["row"] for panel in panels] == ["step 1"] * 8 + ["step 2"] * 8
+        assert found["map_15"].shape[0] == 1
+        assert np.array_equal(found["map_3"], found["map_11"])  # one checkpoint twice
+    with Image.open(out) as image:
+        assert image.size[1] > (1 + 16) * (32 + LINE + GAP)
+    assert f"{out}: 6 of 8 frames" in capsys.readouterr().out
+    with pytest.raises(VidtokError, match="no checkpoints in this folder; name that of a run"):
+        visualize.run(["--checkpoints", str(tmp_path), str(video), "--out", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "tokns"], "--kind: there is no kind of picture 'tokns'; did you mean 'tokens'"),
+        (["--kind", "super_tokens"], "super_tokens shows nothing of this network, .* there are attention, gradient"),
+        (["--kind", "query", "--head", "9"], "--head=9: .* has heads 1 to 2"),
+        (["--class", "rihgt"], "--class: the model has no class 'rihgt'; did you mean 'right'"),
+        (["--kind", "query", "--point", "500,4,0.5"], "--point: 500,4 is outside of the pictures, 96 x 80"),
+        (["--window", "2"], "--window is the length of the parts of a whole video: it needs --whole"),
+        (["--panel-size", "3"], "--panel-size is at least 16 pixels, got 3"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_the_command_s_words(motion, trained, tmp_path, options, words):
+    video = str(motion / "val" / "00004.mp4")
+    with pytest.raises(VidtokError, match=words):
+        visualize.run(["--checkpoint", str(trained), video, "--out", str(tmp_path / "a.mp4"), *options])
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_a_broken_video_is_named(trained, tmp_path):

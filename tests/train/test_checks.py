@@ -125,3 +125,34 @@ def test_a_warm_up_as_long_as_the_run_is_told_with_the_rate_that_it_reaches(step
         make_schedule(optimizer, lr=0.5, steps=steps, warmup_steps=warmup).step_update(steps - 1)
         assert f"(`warmup_steps`={warmup}) is not over when the run ends, behind step {steps}" in text
         assert f"rises to {optimizer.param_groups[0]['lr']:.3g}, not to 0.5" in text
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lowest", "highest"), [("adamw", 5e-6 / 50, 6.25e-3 * 4), ("sgd", 5e-3 / 50, 1.6 * 4)]
+)
+def test_rates_are_let_pass_up_to_a_factor(optimizer, lowest, highest):
+    """Of the published ones: a fiftieth of the lowest, four times the highest."""
+    for rate in (lowest * 1.0001, highest * 0.9999):
+        assert rate_warning(optimizer, rate) is None
+    for rate, usual in ((lowest * 0.99, "below"), (highest * 1.01, "above")):
+        assert usual in rate_warning(optimizer, rate)
+    published = "5e-6 to 6e-3" if optimizer == "adamw" else "5e-3 to 1.6"
+    assert f"({published})" in rate_warning(optimizer, 100.0)
+
+
+def test_where_lines_begin():
+    assert high_loss_warning(6.0, chance=2.0, step=1) is None
+    assert high_loss_warning(6.01, chance=2.0, step=1) is not None
+    assert geometry_warning("top1", tested=0.5, trained=0.64, n=100) is None
+    assert geometry_warning("top1", tested=0.5, trained=0.66, n=100) is not None
+    classes = list("abcdefg")
+    assert "b, c, d, e, f;" in empty_classes_warning({0, 6}, classes, name="x")
+    assert majority_warning(0.5, largest=0.5, n=1) is not None
+    assert majority_warning(0.1, largest=0.0, n=5) is None
+
+
+def test_ten_steps_are_enough_to_judge_the_waiting():
+    for steps, waited, told in ((9, 5.0, False), (10, 5.0, True), (10, 3.0, False), (10, 3.01, True)):
+        watch = InputWatch(remedy="")
+        watch(steps=1, seconds=1.0, waited=1.0)
+        assert (watch(steps=steps, seconds=10.0, waited=waited) is not None) == told

@@ -1,15 +1,28 @@
 """Sharded checkpoints: read as whole ones, checked part by part, and harmless. Real shards are in test_fsdp.py."""
 
+import json
 import os
 import pickle
+import zlib
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tests.train.test_store import ALONE, flip, state
 from vidtok.errors import CheckpointError
+from vidtok.train.checkpoint import ASIDE
 from vidtok.train.opening import load_checkpoint
-from vidtok.train.shards import SafeReader, load_shards, save_shards, shards_path, verify_shards
+from vidtok.train.shards import (
+    SafeReader,
+    load_shards,
+    put_tensors,
+    read_rest,
+    save_shards,
+    shards_path,
+    take_tensors,
+    verify_shards,
+)
 from vidtok.train.store import Store
 
 
@@ -63,3 +76,56 @@ def test_a_folder_that_would_run_code_is_refused(folder, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="mkdir, which has no place in it"):
         SafeReader(folder).read_metadata()
     assert not (tmp_path / "trapped").exists()
+
+
+def test_a_folder_is_written_anew_over_what_stood_there(folder, tmp_path):
+    aside = folder.with_name(folder.name + ASIDE)
+    aside.mkdir()
+    (aside / "half").write_text("left by a process that was killed")
+    other = shards_path(tmp_path / "further" / "down", 6)
+    for path in (folder, other):
+        with pytest.warns(UserWarning, match="torch.distributed is disabled"):
+            save_shards(state(7).checkpoint(config="b: 2", classes=("y",), whole=False), path, ALONE)
+        assert (load_checkpoint(path).config, read_rest(path).classes) == ("b: 2", ("y",))
+        assert sorted(file.name for file in path.iterdir()) == [".metadata", "__0_0.distcp", "checksums.json", "run.pt"]
+        assert [each.name for each in path.parent.iterdir() if each.name.endswith(ASIDE)] == []
+    assert folder.name == "step_00000006.shards"
+
+
+def test_a_write_that_fails_leaves_what_was_there(folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vidtok.train.shards.save", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        save_shards(state(7).checkpoint(config="b: 2", classes=("y",), whole=False), folder, ALONE)
+    assert load_checkpoint(folder).config == "a: 1"
+    assert [each.name for each in folder.parent.iterdir()] == [folder.name]
+
+
+def test_tensors_are_taken_out_and_put_back():
+    whole = state(3).checkpoint(config="a: 1", classes=("x",))
+    whole = replace(whole, ema={"weight": torch.full((2,), 5.0)})
+    tensors, rest = take_tensors(whole)
+    assert {key.split("/")[0] for key in tensors} == {"model", "ema", "optimizer"}
+    assert not rest.model
+    assert not rest.ema
+    states = rest.optimizer["state"]
+    assert not any(isinstance(value, torch.Tensor) for own in states.values() for value in own.values())
+    again = put_tensors(rest, tensors)
+    assert torch.equal(again.ema["weight"], whole.ema["weight"])
+    assert again.model.keys() == whole.model.keys()
+    assert again.optimizer["state"].keys() == whole.optimizer["state"].keys()
+    for name, own in whole.optimizer["state"].items():
+        assert again.optimizer["state"][name].keys() == own.keys()
+
+
+def test_a_length_and_a_sum_each_tell(folder):
+    sums = json.loads((folder / "checksums.json").read_text())
+    assert set(sums) == {".metadata", "__0_0.distcp", "run.pt"}
+    assert sums["run.pt"] == [(folder / "run.pt").stat().st_size, zlib.crc32((folder / "run.pt").read_bytes())]
+    for place in (0, 1):
+        changed = {**sums, "run.pt": [each + (number == place) for number, each in enumerate(sums["run.pt"])]}
+        (folder / "checksums.json").write_text(json.dumps(changed))
+        with pytest.raises(CheckpointError, match=r"damaged: run\.pt is missing, cut off or changed"):
+            verify_shards(folder)

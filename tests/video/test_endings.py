@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from vidtok.video.endings import MEDIA_ENDING, is_hidden, is_media_name, is_video_name
+from vidtok.video.endings import MEDIA_ENDING, MEDIA_SUFFIXES, is_hidden, is_media_name, is_video_name
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_what_systems_leave_is_none_of_the_user_s(name):
 @pytest.mark.parametrize("name", ["a.mp4", "found", "macosx", "a.hidden"])
 def test_the_rest_is(name):
     assert not is_hidden(name)
+
+
+def test_endings_are_small_letters_and_digits_behind_a_point():
+    assert all(re.fullmatch(r"\.[a-z0-9]+", ending) for ending in MEDIA_SUFFIXES)
+    assert len(set(MEDIA_SUFFIXES)) == len(MEDIA_SUFFIXES)
+    for name in ("$RECYCLE.BIN", "System Volume Information", "__pycache__", "LOST+FOUND", "@eaDir"):
+        assert is_hidden(name)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.video.clips import GROUPS, make_clip, read_number, remux
+from tests.video.clips import GROUPS, make_clip, make_late_clip, read_number, remux
 from tests.video.test_conformance import CASES
+from tests.video.test_orientation import with_matrix
 from vidtok.errors import DecodeError
 from vidtok.types import Box
-from vidtok.video import packets
+from vidtok.video import packets, table_file
+from vidtok.video.orientation import Orientation
 from vidtok.video.packets import PacketReader
 from vidtok.video.pyav import PyAVReader
 
@@ -147,3 +149,97 @@ def test_pictures_of_any_size_are_not_believed(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("vidtok.video.container.MOST_PIXELS", 64 * 96 - 1)
     with pytest.raises(DecodeError, match=r"clip.ts: claims pictures of 96 x 64 pixels; 6143 are read at most"):
         PacketReader(grows)
+
+
+def test_frames_that_no_other_leans_on_are_left_out_where_they_are_not_needed(clip):
+    with PacketReader(clip) as video:
+        assert video.leaves_out
+        ticks = video.table.ticks.tolist()
+        assert len(list(video.decoded(0, needed=set(ticks)))) == 30
+        assert not video.left_out
+        some = [frame.pts for frame in video.decoded(0, needed={ticks[5]})]
+        assert video.left_out
+        assert ticks[5] in some
+        assert len(some) < 30
+        frames = video.decoded(0)
+        next(frames)
+        video.ending = True
+        rest = sum(1 for _ in frames)
+        assert 0 < rest < 10, "what the decoder holds, and no more"
+        assert video.sent < 12
+        assert numbers(video, 0) == list(range(30))
+
+
+def test_a_decoder_is_renewed_once_it_has_decoded(clip):
+    with PacketReader(clip) as video:
+        first = video.codec
+        video.renew_decoder()
+        assert video.codec is first
+        for _ in range(2):
+            assert numbers(video, 0) == list(range(30))
+            video.has_met_damage = True
+            before = video.codec
+            video.renew_decoder()
+            assert video.codec is not before
+            assert (video.decoder_is_fresh, video.has_met_damage) == (True, False)
+
+
+def test_long_streams_are_jumped_in_and_read_from_the_beginning_where_a_jump_fails(clip, monkeypatch):
+    monkeypatch.setattr(packets, "KEPT_BYTES", 100)
+    opened = []
+    inner = PacketReader._open
+    monkeypatch.setattr(PacketReader, "_open", lambda self: opened.append(1) or inner(self))
+    with PacketReader(clip) as video:
+        entry = int(video.table.entry[20])
+        assert numbers(video, entry)[-18:] == list(range(12, 30))
+        assert len(opened) == 1
+        monkeypatch.setattr(video, "_seek", lambda pts: (_ for _ in ()).throw(av.error.FFmpegError(1, "no")))
+        assert numbers(video, entry)[-18:] == list(range(12, 30))
+        assert len(opened) == 2
+
+
+def test_a_table_that_was_kept_spares_the_reading(clip, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDTOK_CACHE", str(tmp_path))
+    for module in (packets, table_file):
+        monkeypatch.setattr(module, "LEAST_PACKETS", 8)
+    monkeypatch.setattr(table_file, "SETTLED_SECONDS", -1.0)
+    read = []
+    inner = PacketReader._read_table
+    monkeypatch.setattr(PacketReader, "_read_table", lambda self: read.append(1) or inner(self))
+    for _ in range(2):
+        with PacketReader(clip) as video:
+            assert numbers(video, 0) == list(range(30))
+            assert video.leaves_out
+    assert len(read) == 1
+
+
+def test_avi_with_b_frames_is_counted_and_others_have_times(tmp_path):
+    made = {}
+    for name, options in (("b.avi", {"bf": "2"}), ("p.avi", {"bf": "0"}), ("m.avi", {"codec": "mpeg4"})):
+        codec = options.pop("codec", "libx264")
+        path = make_clip(tmp_path / name, frames=20, codec=codec, options=options)
+        with PacketReader(path) as video:
+            made[name] = (video.table.by_order, video.facts.without_times, int(video.table.entry.max()), len(video))
+            assert numbers(video, 0) == list(range(20))
+    assert made["b.avi"] == (True, True, 0, 20)
+    assert made["p.avi"][:2] == (False, False)
+    assert made["m.avi"][3] == 20
+
+
+def test_rates_clocks_and_how_the_first_picture_lies(clip, tmp_path):
+    with PacketReader(make_clip(tmp_path / "one.mp4", frames=1, fps=Fraction(24))) as video:
+        assert video.fps == 24
+    with PacketReader(make_late_clip(tmp_path / "late.mp4", late=Fraction(12, 25), frames=20)) as video:
+        assert (video.start_seconds, float(video.pts_seconds[0])) == (0.0, pytest.approx(0.48, abs=1e-3))
+    with PacketReader(clip) as video:
+        assert video.facts.first_picture is None
+        assert video.start_seconds == float(video.pts_seconds[0])
+        assert video.end_words() == ""
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(clip.read_bytes())
+    with_matrix(turned, (0, 1, -1, 0))
+    with PacketReader(turned) as video:
+        facts = video.facts
+        assert facts.orientation == Orientation(turns=3)
+        assert facts.first_picture is not None
+        assert facts.first_picture.shape == (3, *video.coded_size)

@@ -307,3 +307,14 @@ def test_what_does_not_fit_together_is_refused():
         rule("segments")
     with pytest.raises(ValueError, match="clips count from 1"):
         regular_clips(rule("scenic"), 100, 0)
+
+
+def test_a_single_frame_may_be_any_of_the_video():
+    generator = np.random.default_rng(0)
+    for sampling in ("pyslowfast", "mmaction2", "vidtok"):
+        made = rule(sampling, frames=1, stride=1)
+        seen = {int(made.training_clip(times(10), generator)[0]) for _ in range(120)}
+        assert seen == set(range(9 if sampling == "pyslowfast" else 10))
+    assert [int(clip[0]) for clip in rule("pyslowfast", frames=1, stride=1).testing_clips(times(10), 2)] == [0, 4]
+    slow = rule("mmaction2", frames=2, stride=1, target_fps=30.0)  # of a video of 6: shorter than a frame
+    assert [clip.tolist() for clip in slow.testing_clips(times(9, 6.0), 3)] == [[0, 0], [4, 4], [8, 8]]

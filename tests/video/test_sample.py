@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.video.sample import clip_indices, linspace_starts, random_start, resample, span, spread
+from vidtok.video.sample import (
+    clip_indices,
+    linspace_starts,
+    no_part_words,
+    part_frames,
+    random_start,
+    resample,
+    span,
+    spread,
+)
 
 
 def test_span():
@@ -118,3 +127,30 @@ def test_some_of_a_list_lie_evenly_in_it():
     assert spread(3, 16) == [0, 1, 2]
     assert spread(0, 16) == []
     assert spread(1000, 4) == [0, 250, 500, 750]
+
+
+def test_the_frames_of_a_part():
+    shown = seconds(list(range(10)), 10) + 1
+    for start, end, part in [
+        (None, None, (0, 10)),
+        (1.2, 1.5, (2, 5)),
+        (1.2004, 1.5004, (2, 5)),  # half a millisecond later is still the same time
+        (1.201, None, (3, 10)),
+        (None, 1.501, (0, 6)),
+        (5.0, 6.0, (10, 10)),
+    ]:
+        assert part_frames(shown, start_seconds=start, end_seconds=end) == part
+    said = no_part_words(shown, start_seconds=None, end_seconds=0.5)
+    assert said == "no frame is shown from 0 s to 0.5 s; its 10 frames are shown from 1 to 1.900 s"
+    assert no_part_words(shown, start_seconds=5.0, end_seconds=None).startswith(
+        "no frame is shown from 5 s to the end;"
+    )
+
+
+def test_a_clip_repeats_the_last_frame_where_nothing_is_said():
+    assert clip_indices(4, frames=3, stride=2, start=1).tolist() == [1, 3, 3]
+    for length, whole in ((0, 1), (1, 0)):
+        with pytest.raises(ValueError, match="length and span count from 1"):
+            linspace_starts(length, whole, 1)
+    with pytest.raises(ValueError, match="frames and stride count from 1, got 1 and 0"):
+        span(1, 0)

@@ -8,7 +8,7 @@ from einops import rearrange
 
 from tests.video.clips import RATES, numbered_picture, read_numbers
 from vidtok.video.reader import open_video
-from vidtok.video.write import write_video
+from vidtok.video.write import write_timed_video, write_video
 
 
 def numbered(count: int, size: tuple[int, int] = (64, 96)) -> torch.Tensor:
@@ -77,3 +77,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
             write_video(path, wrong, fps=25)
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pictures_with_times_of_their_own_come_back_at_them(tmp_path: Path):
+    times = [0.0, 0.02, 0.021, 0.5, 0.5, 2.25]
+    write_timed_video(tmp_path / "out.mp4", zip(times, numbered(6), strict=True), fps=30, crf=1)
+    with open_video(tmp_path / "out.mp4") as video:
+        frames = video.frames_at(range(len(video)))
+        assert read_numbers(frames.pixels.numpy()) == list(range(6))
+        assert frames.pts_seconds.tolist() == pytest.approx(times, abs=1e-4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4"]

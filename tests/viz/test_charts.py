@@ -94,3 +94,45 @@ def test_words_stay_words(html):
 
 def test_names_that_are_not_utf8_are_escaped():
     assert clean("a<\udcff&") == "a&lt;\\udcff&amp;"
+
+
+def test_levels_ends_and_dots_are_where_they_say():
+    svg = line_chart(Line(name="loss", steps=[10, 30], values=[1.0, 4.0]))
+    levels = re.findall(r'y="([\d.]+)" text-anchor="end">([\d.]+)<', svg)
+    assert {words: float(y) for y, words in levels[:3]} == {"1": 178.0, "2.5": 96.0, "4": 14.0}
+    lines = [float(y) for y in re.findall(r'class="grid" x1="60" x2="412" y1="([\d.]+)"', svg)]
+    assert sorted(lines) == [10.0, 92.0, 174.0]
+    assert re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', svg) == [("60.0", "174.0"), ("412.0", "10.0")]
+    assert 'aria-label="loss over steps 10 to 30, last 4"' in svg
+    for count, dots in ((40, 40), (41, 0)):
+        steps = list(range(count))
+        assert line_chart(Line(name="loss", steps=steps, values=steps)).count("<circle") == dots
+    shares = line_chart(Line(name="top1", steps=[0, 1], values=[0.25, 0.5]))
+    assert re.findall(r'text-anchor="end">([\d.]+)<', shares)[:3] == ["0.25", "0.375", "0.5"], (
+        "no axis of 0 to 1 unasked"
+    )
+    one = line_chart(Line(name="loss", steps=[3], values=[1.0]))
+    assert re.findall(r'cx="([\d.]+)"', one) == ["236.0"], "a single step stands in the middle"
+
+
+def test_as_many_points_as_there_is_room_for_are_kept():
+    for count, kept in ((POINTS, POINTS), (POINTS + 1, POINTS // 2 + 1)):
+        steps = list(range(count))
+        (run,) = points_of(line_chart(Line(name="loss", steps=steps, values=steps)))
+        assert len(run) == kept
+    assert "<details>" not in bars([Bar(name="a", value=0.5)] * SHOWN_BARS)
+
+
+def test_the_axes_of_reliability():
+    svg = reliability_chart([(0.5, 0.5, 2)])
+    frame = re.search(r'<rect class="frame" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', svg)
+    assert frame is not None
+    assert [float(each) for each in frame.groups()] == [40, 10, 210, 210]
+    assert '<line class="grid" x1="40.0" y1="220.0" x2="250.0" y2="10.0"/>' in svg
+    below = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([\d.]+)<', svg)
+    beside = re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="end">([\d.]+)<', svg)
+    assert below == [("40.0", "0"), ("145.0", "0.5"), ("250.0", "1")]
+    assert beside == [("224.0", "0"), ("119.0", "0.5"), ("14.0", "1")]
+    gap = re.search(r'class="gap" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)"', svg)
+    assert gap is not None
+    assert [float(each) for each in gap.groups()] == [145, 145, 115, 115]

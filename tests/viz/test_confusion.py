@@ -7,6 +7,8 @@ import torch
 from vidtok.metrics import confusion
 from vidtok.viz import confusion as picture
 from vidtok.viz.confusion import EMPTY, Confused, confusion_picture, most_confused, scores_confusion
+from vidtok.viz.overlay import BACKGROUND, INK
+from vidtok.viz.text import text_width
 
 CLASSES = ["right", "left", "up"]
 TOP = 80
@@ -132,3 +134,57 @@ def test_scores_of_single_labels_alone_have_a_picture():
     assert np.array_equal(np.asarray(drawn), np.asarray(confusion_picture(counts, CLASSES, heading="")))
     assert scores_confusion(scores, [(0,), (1, 2), (0,), (2,)], CLASSES, heading="") is None
     assert scores_confusion(scores[:0], [], CLASSES, heading="") is None
+
+
+def written(monkeypatch, counts, names, heading=""):
+    """What is written, and where."""
+    said = []
+    monkeypatch.setattr(picture, "write", lambda draw, place, text, **how: said.append((text, place, how)))
+    drawn = confusion_picture(counts, names, heading=heading)
+    monkeypatch.undo()
+    return said, drawn
+
+
+def test_lists_end_within_the_picture(monkeypatch):
+    for k, pairs, worst in ((40, 30, 0), (50, None, 10)):
+        counts = torch.ones(k, k, dtype=torch.int64)
+        said, drawn = written(monkeypatch, counts, [f"class {i}" for i in range(k)])
+        listed = [text for text, *_ in said if " → " in text and not text.startswith("most")]
+        assert len(listed) == pairs if pairs else 10 < len(listed) <= 30
+        shares = [text for text, *_ in said if text.startswith("0.0") and "class" in text]
+        assert len(shares) == worst
+        assert max(place[1] for _, place, _ in said) < drawn.height
+        downs = [place[1] for text, place, _ in said if text.startswith("1 of ")]
+        assert len(set(downs)) == len(downs) == len(listed) + worst
+    said, _ = written(monkeypatch, torch.eye(2, dtype=torch.int64), ["a", "b"])
+    assert "none" in [text for text, *_ in said]
+
+
+def test_a_heading_may_be_as_wide_as_the_picture(monkeypatch):
+    said, drawn = written(monkeypatch, COUNTS, CLASSES, heading="words " * 400)
+    assert said[0][0].endswith("…")
+    assert 0.95 * drawn.width < text_width(said[0][0], size=14) <= drawn.width - 16
+
+
+def test_numbers_stand_at_the_lines_of_many_classes(monkeypatch):
+    for k, step in ((100, 20), (200, 20), (201, 100), (400, 100)):
+        said, _ = written(monkeypatch, torch.eye(k, dtype=torch.int64), [f"class {i}" for i in range(k)])
+        cell = round(640 / k)
+        beside = {text: place for text, place, how in said if text.isdecimal() and how.get("anchor") == "ra"}
+        below = {text: place for text, place, how in said if text.isdecimal() and "anchor" not in how}
+        assert list(beside) == list(below) == [str(number) for number in range(0, k, step)]
+        assert beside[str(step)][1] - beside["0"][1] == step * cell
+        assert below[str(step)][0] - below["0"][0] == step * cell
+        assert below["0"][1] > TOP + k * cell
+
+
+def test_digits_are_no_larger_than_their_cells_and_dark_on_light_ones(monkeypatch):
+    for k, most in ((2, 100), (40, None)):  # three digits do not fit into the smallest named cells
+        counts = torch.full((k, k), 1) + torch.eye(k, dtype=torch.int64) * 99
+        said, _ = written(monkeypatch, counts, [f"class {i}" for i in range(k)])
+        cell = round(640 / k)
+        own = [(text, how) for text, _, how in said if how.get("anchor") == "mm"]
+        assert {how["size"] for text, how in own if len(text) == 1} == {12}
+        assert all(text_width(text, size=how["size"]) <= cell - 2 for text, how in own)
+        assert {how["size"] for text, _, how in said if text == "class 1"} == {13}
+        assert {text: how["fill"] for text, how in own} == {"1": INK} | ({"100": BACKGROUND} if most else {})

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from vidtok.types import Box
-from vidtok.viz.contact_sheet import COLOURS, Strip, contact_sheet
-from vidtok.viz.overlay import BACKGROUND, GAP, INK
+from vidtok.viz.contact_sheet import COLOURS, TRACK, Strip, contact_sheet
+from vidtok.viz.overlay import BACKGROUND, FAINT, GAP, INK
 
 
 def strip(frames=3, **options):
@@ -102,3 +102,47 @@ def test_what_does_not_fit_together_is_refused():
     with pytest.raises(ValueError, match="at least one strip"):
         pixels([])
     assert pixels([strip(1)])[0, 0].tolist() == list(BACKGROUND)
+
+
+def test_the_line_of_time_reaches_from_the_first_frame_to_the_last():
+    sheet = pixels([strip(places=torch.tensor([25, 75, 50]))])
+    middle = sheet[60]
+    wide = sheet.shape[1] - 2 * GAP
+    marks = [round(GAP + (place + 0.5) * wide / 100) for place in (25, 75)]
+    track, faint = (np.flatnonzero((middle == np.array(colour)).all(-1)) for colour in (TRACK, FAINT))
+    assert (track.min(), track.max()) == pytest.approx((GAP, GAP + wide), abs=1)
+    assert (faint.min(), faint.max()) == pytest.approx(marks, abs=2)
+    assert len(faint) > 0.45 * wide
+
+
+def test_what_the_network_sees_is_in_the_middle_below_its_picture():
+    seen = torch.full((1, 3, 16, 16), 11, dtype=torch.uint8)
+    for pictures, side in ((torch.full((1, 3, 40, 60), 60), 80), (torch.full((1, 3, 80, 64), 60), 64)):
+        sheet = pixels([strip(1, seen=seen, pictures=pictures.to(torch.uint8))])
+        top, bottom, left, right = find(sheet, (11,) * 3)
+        _, below, picture_left, picture_right = find(sheet, (60,) * 3)
+        assert (bottom - top + 1, right - left + 1) == (side, side)
+        assert (left + right) / 2 == pytest.approx((picture_left + picture_right) / 2, abs=1)
+        assert 0 < top - below < 40
+        assert sheet.shape[0] - bottom < 40
+
+
+def test_words_of_a_strip(monkeypatch):
+    said = []
+    monkeypatch.setattr("vidtok.viz.contact_sheet.write", lambda draw, place, text, **how: said.append((text, place)))
+    boxes = [(name, Box(top=0, left=left, height=40, width=30)) for name, left in (("one", 0), ("two", 30))]
+    sheet = np.asarray(contact_sheet([strip(2, boxes=boxes), strip(3)], heading="video", frames=9))
+    assert [text for text, _ in said] == ["video", "clip 1 of 1", "one", "two", "0", "1", "clip 1 of 1", "0", "1", "2"]
+    places = dict(said[2:6])
+    assert places["two"][0] - places["one"][0] == 90, "names stand in their boxes, each below the one before"
+    assert places["two"][1] - places["one"][1] >= 12
+    assert places["1"][0] - places["0"][0] == 180 + GAP
+    lowest = said[-1][1][1]
+    assert 10 < sheet.shape[0] - lowest < 40
+    assert (sheet == 120).all(-1).any(0).sum() == 180, "120 rows high, and so 180 wide, where nothing is said"
+
+
+def test_narrow_pictures_have_room_for_their_captions():
+    sheet = pixels([strip(1, pictures=torch.full((1, 3, 60, 6), 77, dtype=torch.uint8))])
+    _, _, left, right = find(sheet, (77,) * 3)
+    assert right - left + 1 == 64

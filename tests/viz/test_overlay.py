@@ -115,3 +115,62 @@ def test_a_picture_is_as_long_as_a_panel_and_keeps_its_shape(size, cell):
     assert heights[9] - heights[4] == pytest.approx(cell[0] + LINE + GAP, abs=1)  # another row; sides are even
     assert heights[10] - heights[4] == pytest.approx(2 * (cell[0] + LINE + GAP), abs=1)
     assert notes[9].shape[3] >= 5 * (cell[1] + GAP) + GAP
+
+
+def test_every_panel_stands_in_its_cell_and_row():
+    # Nine panels behind the picture: five cells a row. Every second one is hot all over, the others nowhere.
+    clip = torch.full((1, 3, 24, 32), 128, dtype=torch.uint8)
+    maps = [torch.full((1, 3, 4), float(place % 2)) for place in range(1, 10)]
+    panels = [Panel(title=f"token {place}", maps=each) for place, each in enumerate(maps, 1)]
+    panels[0] = Panel(title="token 1", maps=torch.tensor([[[1.0, 0.0]]]))
+    (out,) = attention_frames(clip, panels, heading="", guesses=[], panel_size=64).float()
+    for place in range(10):
+        left, top = GAP + place % 5 * (64 + GAP), GAP + LINE + place // 5 * (48 + LINE + GAP) + LINE
+        cell = out[:, top : top + 48, left : left + 64]
+        if place == 0:
+            assert (cell == 128).all()
+        elif place > 1:
+            assert (cell[0] - cell[2]).mean() > 60 if place % 2 else (cell[0] - cell[2]).abs().mean() < 5
+        else:  # each value of a map fills its part of the picture to the edge, and fades only between the middles
+            assert (cell[0, :, :16] == cell[0, 0, 0]).all()
+            assert (cell[0, :, 48:] == cell[0, 0, 63]).all()
+    backs = (out - torch.tensor(BACKGROUND).view(3, 1, 1)).abs().amax(0) < 1
+    assert backs[GAP + 2 * LINE + 48 + 1 : GAP + 2 * LINE + 48 + GAP - 1].all()
+
+
+def test_a_panel_has_224_pixels_where_nothing_is_said():
+    clip = torch.full((1, 3, 24, 32), 128, dtype=torch.uint8)
+    (out,) = attention_frames(clip, [Panel(title="", maps=torch.ones(1, 1, 1))], heading="", guesses=[])
+    rows, columns = (out == 128).all(0).nonzero().T
+    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (168, 224)
+
+
+def test_the_picture_is_seen_through_the_heat_and_darker():
+    light, dark = (torch.full((3, 8, 8), level, dtype=torch.uint8) for level in (200, 40))
+    for heat in (torch.zeros(2, 2), torch.full((2, 2), 0.5), torch.ones(2, 2)):
+        over = [heat_over_picture(picture, heat, top=1.0).float().mean() for picture in (light, dark)]
+        assert over[0] > over[1] + 10
+    assert heat_over_picture(light, torch.zeros(2, 2), top=1.0).max() < 150
+    # The grey under the colours is that of all three: a red picture and a blue one look the same.
+    red, blue = torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.uint8)
+    red[0], blue[2] = 240, 240
+    assert torch.equal(*(heat_over_picture(picture, torch.ones(2, 2), top=1.0) for picture in (red, blue)))
+
+
+def test_what_is_written_where(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        "vidtok.viz.overlay.write", lambda draw, place, text, **how: said.append((text, place, how.get("anchor", "la")))
+    )
+    frames()
+    words = [text for text, *_ in said]
+    assert words[:3] == ["0.75  running", "0.25  jumping", "0 to the highest value of the panel in the clip"]
+    first, last = words[3:8], words[-5:]
+    assert first[:2] == ["a.mp4", "frame 1 of 4"]
+    assert last[:2] == ["a.mp4", "frame 4 of 4"]
+    assert first[2] == "picture"
+    assert "token 1  max 1".startswith(first[3].rstrip("…"))
+    ends = {text: (place, anchor) for text, place, anchor in said}
+    (right, _), anchor = ends["frame 1 of 4"]
+    assert right - text_width("frame 1 of 4", size=TEXT) > GAP + text_width("a.mp4", size=TEXT)
+    assert anchor == "ra"

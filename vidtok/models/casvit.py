@@ -75,8 +75,10 @@ class CASViTBlockForm(nn.Module):
 
     def __init__(self, block: CASViTBlock, *, fused: bool):
         super().__init__()
-        into, norm, conv, _, out = block.local
-        expand, _, _, contract, _ = block.mlp
+        local: Any = block.local
+        mlp: Any = block.mlp
+        into, norm, conv, _, out = local
+        expand, _, _, contract, _ = mlp
         self.local = nn.Sequential(
             linear_form(fold_behind(into, affine_of(norm)), fused=fused),
             conv_form(conv, activation="gelu", fused=fused),

@@ -72,6 +72,14 @@ class EncoderProbe(PartlyFrozen):
     def logits_of_steps(self, tokens: Float[Tensor, "b t *places d"]) -> Float[Tensor, "b k"]:  # pyright: ignore
         return self.probe(tokens)
 
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Float[Tensor, "b t h w d"]]:
+        """The encoder's tokens, of which the probe sees some."""
+        return (self.encoder.tokens(x),)
+
+    def logits_of_maps(self, grid: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b k"]:
+        """The logits of clips whose tokens are known."""
+        return self.probe(grid if self.sees.needs_grid else self.sees.reduction(grid))
+
     def looks(self, x: Float[Tensor, "b f c y x"]) -> tuple[AttentionMap, ...]:
         """What the encoder shows."""
         return self.encoder.looks(x)

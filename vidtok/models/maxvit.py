@@ -107,14 +107,14 @@ class MBConvForm(nn.Module):
         self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
         fold_conv(layer.conv, affine_of(layer.conv_norm))
         self.conv = conv_form(layer.conv, activation="gelu_tanh", fused=fused)
-        self.excite = layer.excite
+        self.excite: SqueezeExcite = layer.excite
         self.contract = linear_form(layer.contract, fused=fused)
         shortcut = layer.shortcut
         self.shortcut = linear_form(shortcut, fused=fused) if isinstance(shortcut, nn.Linear) else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t_out h_out w_out d_out"]:
-        y = self.excite(self.conv(self.expand(x)))
-        return self.contract(y, self.shortcut(averaged(x, self.stride)))
+        y = self.conv(self.expand(x))
+        return self.contract(y.mul_(self.excite.gate(y)), self.shortcut(averaged(x, self.stride)))
 
 
 class MultiAxisLayer(nn.Module):
@@ -138,19 +138,23 @@ class MultiAxisLayer(nn.Module):
 
 
 class MultiAxisLayerForm(nn.Module):
-    """`MultiAxisLayer` for inference."""
+    """`MultiAxisLayer` for inference: tokens stay in their windows until the end of the MLP, which knows no places."""
 
     def __init__(self, layer: MultiAxisLayer, *, fused: bool):
         super().__init__()
         self.mixer_norm, self.mlp_norm = layer.mixer_norm, layer.mlp_norm
-        self.mixer = inference_layer(layer.mixer, fused=fused)
-        expand, _, contract = layer.mlp
+        mixer: Any = inference_layer(layer.mixer, fused=fused)
+        self.mixer = mixer
+        mlp: Any = layer.mlp
+        expand, _, contract = mlp
         self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
         self.contract = linear_form(contract, fused=fused)
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        x = x + self.mixer(self.mixer_norm(x))
-        return self.contract(self.expand(self.mlp_norm(x)), x)
+        self.mixer.check_grid(tuple(x.shape[1:4]))
+        tokens, seen = self.mixer.windows(x)
+        tokens = self.mixer.proj(self.mixer.among(self.mixer_norm(tokens), seen), tokens)
+        return self.mixer.grid(self.contract(self.expand(self.mlp_norm(tokens)), tokens), x)
 
 
 class MaxViTBlock(nn.Module):
@@ -277,11 +281,11 @@ class MaxViT(StagedNetwork):
         Raises ModelError where windows of one row and column leave nothing to look at but time.
         """
         stage: Any = self.stages[-1]
-        mixer = stage[-1].spread.mixer
-        last_where([mixer])
-        ((seen,),) = inputs_of([mixer], self.tokens, x)
+        layer = stage[-1].spread
+        last_where([layer.mixer])
+        ((seen,),) = inputs_of([layer], self.tokens, x)
         place = f"block {len(stage)} of stage 4, multi_axis (partition=grid)"
-        return (look_on_grid(mixer, seen, place=place),)
+        return (look_on_grid(layer.mixer, layer.mixer_norm(seen), place=place),)
 
     def reset_classifier(self, classes: int) -> None:
         """A new last layer, N(0, 0.02²)."""

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from vidtok.errors import ModelError
-from vidtok.nn.flow import fold_norms
+from vidtok.nn.flow import fold_norms, watched
 from vidtok.nn.inference import inference_layer
 from vidtok.nn.looks import at_rest, energy
 from vidtok.nn.onednn import why_not_for
@@ -22,6 +22,8 @@ from vidtok.types import AttentionMap
 Clip = tuple[int, int, int]
 """Frames, rows, columns."""
 COLOURS = 3
+MAPPED_BYTES = 32 * 2**20
+"""Tensors from this size on are mapped by the C library anew, and faulted in page by page, at every allocation."""
 Answer = TypeVar("Answer", Tensor, list[Tensor])
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -47,6 +49,8 @@ class Network(nn.Module, ABC):
     """Made by `for_inference`: its weights are no other network's, and nothing of it is trained."""
     joins_clips = False
     """Testing shows it all clips of a crop as one, one after the other, in the place of each by itself."""
+    clips_at_once: int | None = None
+    """A larger batch goes through in parts of so many clips; None for whole batches."""
 
     def __init__(self, *, frames: int, size: int | tuple[int, int]):
         super().__init__()
@@ -168,6 +172,14 @@ class Network(nn.Module, ABC):
 
     def _answer(self, x: Tensor, ask: Callable[[Tensor], Answer]) -> Answer:
         self.check_clip(x)
+        most = self.clips_at_once
+        if most is not None and x.shape[0] > most:
+            parts: list[Any] = [ask(part) for part in x.split(most)]
+            return (
+                torch.cat(parts)
+                if isinstance(parts[0], Tensor)
+                else [torch.cat(each) for each in zip(*parts, strict=True)]
+            )  # pyright: ignore[reportReturnType]
         return ask(x) if x.shape[0] > 0 else _of_none(self, x, ask)
 
     def for_inference(self, *, fused: bool | None = None) -> "Network":
@@ -177,7 +189,8 @@ class Network(nn.Module, ABC):
         state, and its weights are constants under names of its own. `fused=False` uses PyTorch's public operations
         alone, and can be exported. `fused=True` puts activations and sums into the products, by operations that
         PyTorch has for processors; None does so where that is possible: see `vidtok.nn.onednn`, which raises
-        ModelError where it is not. A network without a form of its own, such as a plugin's, gets its parts' forms.
+        ModelError where it is not; such a form cuts a batch into parts, so that its largest tensor stays below 32 MB,
+        where memory is cheap to get. A network without a form of its own, such as a plugin's, gets its parts' forms.
         """
         if fused is None:
             fused = why_not_for(self) is None
@@ -189,8 +202,12 @@ class Network(nn.Module, ABC):
         def run() -> Tensor:
             return shadow.logits(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
 
-        fold_norms(form, shadow=shadow, run=run, depth_of=self.group_matcher())
-        done: Any = inference_layer(form, fused=fused)
+        seen = watched(run)
+        if seen is not None:
+            fold_norms(form, shadow=shadow, seen=seen, depth_of=self.group_matcher())
+        done: Any = inference_layer(form, fused=fused).eval()
+        if fused and seen is not None:
+            done.clips_at_once = max(1, MAPPED_BYTES // max(4 * seen.largest, 1))
         done.is_inference_form = True
         return done
 
@@ -259,6 +276,19 @@ class Network(nn.Module, ABC):
             return (depth > 0) + (depth == last) if coarse else depth
 
         return depth_of
+
+
+@runtime_checkable
+class HeadOnMaps(Protocol):
+    """A network whose logits follow from maps that can be had apart: an encoder, and what is fitted on it."""
+
+    def maps(self, x: Float[Tensor, "b f c y x"]) -> tuple[Tensor, ...]:
+        """What the head sees, each a grid `b t h w d`, the last layer's first."""
+        ...
+
+    def logits_of_maps(self, *maps: Tensor) -> Float[Tensor, "b k"]:
+        """The logits of clips of such maps."""
+        ...
 
 
 def meta_copy(network: Module) -> Module:

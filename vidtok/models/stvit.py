@@ -243,7 +243,8 @@ class STViT(StagedNetwork):
     def inference_form(self, *, fused: bool) -> nn.Module:
         """The last norm and activation go into the product before them."""
         projection = fold_behind(self.projection, affine_of(self.norm))
-        self.norm, self.activation = nn.Identity(), nn.Identity()
         with_forms(self, fused=fused)
-        self.projection = linear_form(projection, activation="silu", fused=fused)
+        forms = {"projection": linear_form(projection, activation="silu", fused=fused)}
+        for name, layer in {**forms, "norm": nn.Identity(), "activation": nn.Identity()}.items():
+            setattr(self, name, layer)
         return self

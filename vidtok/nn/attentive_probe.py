@@ -32,6 +32,12 @@ class CrossAttention(nn.Module):
         k, v = rearrange(self.key_value(x), "b n (kv heads d) -> kv b heads n d", kv=2, heads=self.heads)
         return rearrange(F.scaled_dot_product_attention(q, k, v), "b heads q d -> b q (heads d)")
 
+    def attention_of(self, queries: Float[Tensor, "b q d"], x: Float[Tensor, "b n d"]) -> Float[Tensor, "b heads q n"]:
+        """What each query takes from each token, which `forward` leaves to the fused kernel."""
+        q = rearrange(self.query(queries), "b q (heads d) -> b heads q d", heads=self.heads)
+        k = rearrange(self.key_value(x).chunk(2, dim=-1)[0], "b n (heads d) -> b heads n d", heads=self.heads)
+        return (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1)
+
 
 class AttentivePool(nn.Module):
     """Tokens to one vector: `depth - 1` pre-norm blocks among the tokens, then a learned query that looks at them.
@@ -61,6 +67,13 @@ class AttentivePool(nn.Module):
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=INIT_STD)
                 nn.init.zeros_(layer.bias)
+
+    def attention_of(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n"]:
+        """What the query takes from each token behind the blocks, mean over the heads: 1 in all."""
+        for block in self.blocks:
+            x = block(x)
+        query = repeat(self.query, "d -> b 1 d", b=x.shape[0])
+        return self.attend.attention_of(query, self.norm(x))[:, :, 0].mean(1)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b d"]:
         for block in self.blocks:
@@ -92,6 +105,10 @@ class AttentiveProbe(nn.Module):
 
     def forward(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b k"]:
         return self.head(self.pool(x.flatten(1, -2)))
+
+    def shares(self, x: Float[Tensor, "b *axes d"]) -> Float[Tensor, "b *axes"]:
+        """What the query takes from each token, 1 in all. Blocks have mixed the tokens, which keep their places."""
+        return self.pool.attention_of(x.flatten(1, -2)).view(x.shape[:-1])
 
 
 class FrameOrderProbe(nn.Module):
@@ -125,9 +142,18 @@ class FrameOrderProbe(nn.Module):
         return {"position"}
 
     def forward(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b k"]:
+        return self.head(self.norm(self.attend(self._with_token(x))[:, 0]))
+
+    def shares(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b t s"]:
+        """What the class token takes from each token, mean over the heads: 1 in all, with what it takes from itself."""
+        first = torch.zeros(1, dtype=torch.long, device=x.device)
+        weights, _ = self.attend.attention_map(self._with_token(x), query=first)
+        return rearrange(weights[:, :, 0, 1:].mean(1), "b (t s) -> b t s", t=x.shape[1])
+
+    def _with_token(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b n d"]:
         steps, known = x.shape[1], self.position.shape[0]
         if steps > known:
             raise ModelError(f"the probe has positions for {known} frames, the clip has {steps}")
         tokens = (self.enter(x) + self.position[:steps, None]).flatten(1, 2)
         token = repeat(self.token, "d -> b 1 d", b=x.shape[0])
-        return self.head(self.norm(self.attend(torch.cat([token, tokens], dim=1))[:, 0]))
+        return torch.cat([token, tokens], dim=1)

@@ -123,5 +123,8 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Linear(hidden, width)
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
-        gate = self.expand(F.silu(self.reduce(x.mean(self.pooled, keepdim=True))))
-        return x * gate.sigmoid()
+        return x * self.gate(x)
+
+    def gate(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b u 1 1 d"]:
+        """What each channel is multiplied by."""
+        return self.expand(F.silu(self.reduce(x.mean(self.pooled, keepdim=True)))).sigmoid()

@@ -18,17 +18,24 @@ WITH_ACTIVATION = ("BatchNormAct2d", "BatchNormAct3d")
 """timm's, told by name, so that timm is not imported."""
 
 
-def fold_norms(
-    network: nn.Module, *, shadow: nn.Module, run: Callable[[], object], depth_of: Callable[[str], int]
-) -> int:
+def watched(run: Callable[[], object]) -> "Flow | None":
+    """What a network does in a pass without data, on the meta device; None for one that cannot run so."""
+    try:
+        with torch.no_grad(), Flow() as seen:
+            run()
+    except (NotImplementedError, RuntimeError):
+        return None
+    return seen
+
+
+def fold_norms(network: nn.Module, *, shadow: nn.Module, seen: "Flow", depth_of: Callable[[str], int]) -> int:
     """Fold every norm into the convolution before it whose results nothing else sees, in place; how many they were.
 
-    `shadow` is the network on the meta device, and `run` calls it: what it does is watched, operation by operation. A
-    norm is folded where its input is what one convolution puts out, both work once and on nothing else, and both have
-    the same depth, so that features at every depth stay. The network is in evaluation state. One that cannot run
-    without data is left as it is.
+    `shadow` is the network on the meta device, `seen` what was watched of it. A norm is folded where its input is what
+    one convolution puts out, both work once and on nothing else, and both have the same depth, so that features at
+    every depth stay. The network is in evaluation state.
     """
-    pairs = list(_pairs(shadow, run, depth_of))
+    pairs = list(_pairs(shadow, seen, depth_of))
     for conv, norm in pairs:
         layer, behind = network.get_submodule(conv), network.get_submodule(norm)
         assert isinstance(layer, _ConvNd)
@@ -39,20 +46,13 @@ def fold_norms(
     return len(pairs)
 
 
-def _pairs(shadow: nn.Module, run: Callable[[], object], depth_of: Callable[[str], int]) -> Iterator[tuple[str, str]]:
+def _pairs(shadow: nn.Module, seen: "Flow", depth_of: Callable[[str], int]) -> Iterator[tuple[str, str]]:
     convs = {id(layer.weight): name for name, layer in shadow.named_modules() if isinstance(layer, _ConvNd)}
     norms = {
         id(layer.running_mean): name
         for name, layer in shadow.named_modules()
         if isinstance(layer, _BatchNorm) and _known(layer)
     }
-    if not convs or not norms:
-        return
-    try:
-        with torch.no_grad(), _Watch() as seen:
-            run()
-    except (NotImplementedError, RuntimeError):
-        return
     made: dict[int, int] = {}  # from what a convolution puts out to its weight
     for kind, inputs, out in seen.calls:
         for weight in (id(tensor) for tensor in inputs):
@@ -73,17 +73,21 @@ def _known(norm: _BatchNorm) -> bool:
     return norm.running_mean is not None and (type(norm) in PLAIN or type(norm).__name__ in WITH_ACTIVATION)
 
 
-class _Watch(TorchDispatchMode):
+class Flow(TorchDispatchMode):
     """Keeps every operation with its tensors, so that none gives its place in memory to another."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[str, list[Tensor], Any]] = []
         self.uses: Counter[int] = Counter()
+        self.largest = 0
+        """Numbers in the largest tensor that an operation put out."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         inputs = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Tensor)]
         self.uses.update({id(tensor) for tensor in inputs})
         self.calls.append((str(func), inputs, out))
+        results = [leaf.numel() for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        self.largest = max([self.largest, *results])
         return out

@@ -5,6 +5,7 @@ stands here uses PyTorch's public operations only, and can be exported; `vidtok.
 the activation and the sum inside of the product, for processors.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -97,13 +98,13 @@ def fold_conv(conv: nn.modules.conv._ConvNd, affine: Affine) -> None:
 
 
 @torch.no_grad()
-def fold_residual(conv: GridConv) -> None:
-    """Put the sum x + conv(x) into the kernel of a convolution that keeps channels apart, in place: 1 in its middle."""
+def fold_residual(conv: GridConv) -> GridConv:
+    """The sum x + conv(x) as one convolution, of one that keeps channels apart: 1 more in the middle of its kernel."""
     assert conv.groups == conv.in_channels == conv.out_channels
     kt, kh, kw = conv.kernel_size
-    weight = conv.weight.clone()
-    weight[:, 0, kt // 2, kh // 2, kw // 2] += 1
-    conv.weight = nn.Parameter(weight, requires_grad=False)
+    made = copy.deepcopy(conv)
+    made.weight[:, 0, kt // 2, kh // 2, kw // 2] += 1
+    return made
 
 
 class FoldedLinear(nn.Module):
@@ -124,7 +125,8 @@ class FoldedLinear(nn.Module):
 class FoldedConv(nn.Module):
     """activation(conv(x)) + added on a grid whose channels come last, by the weights of a `GridConv`.
 
-    Zeros of a symmetric padding belong to the convolution, so that no copy of the grid is filled up.
+    Zeros in space belong to the convolution, so that no copy of the grid is filled up: TensorFlow's (0, 1) around a
+    kernel of 3 becomes (1, 1) around one of 4, whose first row and column are zeros.
     """
 
     def __init__(self, conv: GridConv, *, activation: Activation = "none"):
@@ -135,26 +137,36 @@ class FoldedConv(nn.Module):
         self.taps = nn.ParameterList(
             nn.Parameter(tap.contiguous(memory_format=last), requires_grad=False) for tap in taps
         )
+        # Where channels are kept apart the larger kernel costs less than the copy; elsewhere more.
+        self.larger = nn.ParameterList()
+        if self.same and self.groups == conv.in_channels and self.kernel_size[1:] == (3, 3):
+            self.larger.extend(
+                nn.Parameter(F.pad(tap, (1, 0, 1, 0)).contiguous(memory_format=last), requires_grad=False)
+                for tap in taps
+            )
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach(), requires_grad=False)
         self.activation: Activation = activation
 
     def forward(
         self, x: Float[Tensor, "b t h w d"], added: Tensor | None = None
     ) -> Float[Tensor, "b t_out h_out w_out d_out"]:
-        x, padding, steps = self.padded(x)
+        x, taps, padding, steps = self.padded(x)
         (kt, _, _), (st, sh, sw) = self.kernel_size, self.stride
         y = None
         for tap in range(kt):
             seen = as_pictures(x[:, tap : tap + (steps - 1) * st + 1 : st])
             bias = self.bias if tap == 0 else None
-            part = F.conv2d(seen, self.taps[tap], bias, stride=(sh, sw), padding=padding, groups=self.groups)
+            part = F.conv2d(seen, taps[tap], bias, stride=(sh, sw), padding=padding, groups=self.groups)
             y = part if y is None else y + part
         assert y is not None
         y = as_grid(ACTIVATIONS[self.activation](y), steps=steps)
         return y if added is None else y + added
 
-    def padded(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "b u i j d"], tuple[int, int], int]:
-        """The grid with the zeros that a convolution cannot add itself, those that it adds, and the steps to come."""
+    def padded(
+        self, x: Float[Tensor, "b t h w d"]
+    ) -> tuple[Float[Tensor, "b u i j d"], nn.ParameterList, tuple[int, int], int]:
+        """The grid with the zeros that a convolution cannot add itself, kernels, zeros that it adds, steps to come."""
+        taps = self.taps
         (kt, kh, kw), (st, sh, sw) = self.kernel_size, self.stride
         steps = (x.shape[1] - 1) // st + 1
         padding = (kh // 2, kw // 2)
@@ -162,8 +174,10 @@ class FoldedConv(nn.Module):
             rows, columns = same_padding(x.shape[2], kh, sh), same_padding(x.shape[3], kw, sw)
             if rows[0] == rows[1] and columns[0] == columns[1]:
                 padding = (rows[0], columns[0])
+            elif rows == columns == (0, 1) and len(self.larger):
+                taps, padding = self.larger, (1, 1)
             else:
                 x, padding = F.pad(x, (0, 0, *columns, *rows)), (0, 0)
         if kt > 1:
             x = F.pad(x, (0, 0, 0, 0, 0, 0, kt // 2, kt // 2))
-        return x, padding, steps
+        return x, taps, padding, steps

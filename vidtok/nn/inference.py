@@ -7,8 +7,9 @@
 
 A layer that can do better than its parts has a method `inference_form(*, fused) -> nn.Module`, which is called on a
 copy of it in evaluation state, may take it apart, and gives what stands in its place. Other layers keep their class and
-get their parts replaced, and in an `nn.Sequential` each norm behind a convolution or a linear layer is folded. What
-cannot be folded stays: a norm between an activation and a convolution with zero padding, whose zeros it would move.
+get their parts replaced, and in an `nn.Sequential` each norm of a grid behind a convolution or a linear layer is folded
+(other norms: `vidtok.nn.flow`). What cannot be folded stays: a norm between an activation and a convolution with zero
+padding, whose zeros it would move.
 """
 
 from typing import Protocol, runtime_checkable
@@ -21,7 +22,6 @@ from vidtok.nn.folded import (
     Activation,
     FoldedConv,
     FoldedLinear,
-    Norm,
     activation_of,
     affine_of,
     fold_behind,
@@ -29,8 +29,6 @@ from vidtok.nn.folded import (
     fold_residual,
 )
 from vidtok.nn.onednn import FusedConv, FusedLinear
-
-CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @runtime_checkable
@@ -52,8 +50,7 @@ def inference_layer(module: nn.Module, *, fused: bool) -> nn.Module:
     if isinstance(module, GridConv):
         return conv_form(module, fused=fused)
     if isinstance(module, AddedDepthwise):
-        fold_residual(module.conv)
-        return conv_form(module.conv, fused=fused)
+        return conv_form(fold_residual(module.conv), fused=fused)
     if isinstance(module, nn.Dropout | DropPath):
         return nn.Identity()
     return with_forms(module, fused=fused)
@@ -69,15 +66,15 @@ def with_forms(module: nn.Module, *, fused: bool) -> nn.Module:
 
 
 def _fold_sequence(layers: nn.Sequential, *, fused: bool) -> None:
-    """Fold norms into what stands before them; what is folded leaves an Identity, so that places stay as they were."""
+    """Fold norms of grids and activations into what stands before them, each leaving an Identity in its place."""
     for place in range(1, len(layers)):
         before, norm = layers[place - 1], layers[place]
-        if not _is_norm(norm):
+        if not isinstance(norm, GridBatchNorm) or norm.norm.running_mean is None:
             continue
-        if isinstance(before, nn.Linear) and isinstance(norm, GridBatchNorm):
+        if isinstance(before, nn.Linear):
             layers[place - 1] = fold_behind(before, affine_of(norm))
-        elif _fits(before, norm):
-            fold_conv(before, affine_of(norm))  # pyright: ignore[reportArgumentType]
+        elif isinstance(before, GridConv):
+            fold_conv(before, affine_of(norm))
         else:
             continue
         layers[place] = nn.Identity()
@@ -93,21 +90,6 @@ def _fold_sequence(layers: nn.Sequential, *, fused: bool) -> None:
             layers[behind] = nn.Identity()
 
 
-def _is_norm(module: nn.Module) -> bool:
-    """A batch norm that has nothing else in it, and statistics to fold."""
-    if isinstance(module, GridBatchNorm):
-        return module.norm.running_mean is not None
-    plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-    return plain and module.running_mean is not None
-
-
-def _fits(before: nn.Module, norm: nn.Module) -> bool:
-    """Whether this is a convolution whose channels the norm behind it takes."""
-    if isinstance(norm, GridBatchNorm):
-        return isinstance(before, GridConv)
-    return type(before) in CONVS and before.out_channels == norm.num_features
-
-
 def conv_form(conv: GridConv, *, activation: Activation = "none", fused: bool) -> FoldedConv:
     """A convolution on the grid with an activation behind it."""
     return FusedConv(conv, activation=activation) if fused else FoldedConv(conv, activation=activation)
@@ -116,6 +98,3 @@ def conv_form(conv: GridConv, *, activation: Activation = "none", fused: bool) -
 def linear_form(layer: nn.Linear, *, activation: Activation = "none", fused: bool) -> FoldedLinear | FusedLinear:
     """A linear layer with an activation behind it, or a sum."""
     return FusedLinear(layer, activation=activation) if fused else FoldedLinear(layer, activation=activation)
-
-
-__all__ = ["HasForm", "Norm", "conv_form", "inference_layer", "linear_form", "with_forms"]

@@ -72,9 +72,9 @@ class FusedLinear(nn.Module):
     def forward(self, x: Float[Tensor, "*axes d"], added: Tensor | None = None) -> Float[Tensor, "*axes e"]:
         x = x.to(torch.float32)
         if added is not None and self.activation == "none" and added.is_contiguous():
-            return _ops()._linear_pointwise(x, added, self.reordered, self.bias, "add")
+            return _ops()._linear_pointwise.binary(x, added, self.reordered, self.bias, "add")
         name, how = POST_OPS[self.activation]
-        y = _ops()._linear_pointwise(x, self.reordered, self.bias, name, [], how)
+        y = _ops()._linear_pointwise.default(x, self.reordered, self.bias, name, [], how)
         return y if added is None else y.add_(added)
 
 
@@ -90,18 +90,19 @@ class FusedConv(FoldedConv):
         (kt, _, _), (st, sh, sw) = self.kernel_size, self.stride
         if kt > 1:
             return super().forward(x, added)
-        x, padding, steps = self.padded(x.to(torch.float32))
-        seen, weight = as_pictures(x[:, ::st]), self.taps[0]
+        x, taps, padding, steps = self.padded(x.to(torch.float32))
+        seen, weight = as_pictures(x[:, ::st]), taps[0]
         where: Any = (list(padding), [sh, sw], [1, 1], self.groups)
         if added is not None and self.activation == "none":
-            y = _ops()._convolution_pointwise(
+            y = _ops()._convolution_pointwise.binary(
                 seen, as_pictures(added), weight, self.bias, *where, "add", 1.0, None, [], None
             )
             return as_grid(y, steps=steps)
         name, how = POST_OPS[self.activation]
-        y = as_grid(_ops()._convolution_pointwise(seen, weight, self.bias, *where, name, [], how), steps=steps)
+        y = as_grid(_ops()._convolution_pointwise.default(seen, weight, self.bias, *where, name, [], how), steps=steps)
         return y if added is None else y.add_(added)
 
 
 def _ops() -> Any:
+    # Overloads are named: by arguments alone, torch tries the wrong one first, and reads a bias as a list of numbers.
     return torch.ops.mkldnn

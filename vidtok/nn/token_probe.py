@@ -54,6 +54,16 @@ class TokenLearnerProbe(nn.Module):
         return {"position"}
 
     def forward(self, x: Float[Tensor, "b t h w d"], *, tokens: int | None = None) -> Float[Tensor, "b k"]:
+        return self.head(reduce(self._mixed(x, tokens), "b n d -> b d", "mean"))
+
+    def evidence(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t k"]:
+        """The part of the logits that comes from each time step's learned tokens behind the blocks; the bias in equal
+        parts. Their sum is what `forward` gives."""
+        steps = x.shape[1]
+        by_step = reduce(self._mixed(x, None), "b (t s) d -> b t d", "mean", t=steps)
+        return self.head(by_step) / steps
+
+    def _mixed(self, x: Float[Tensor, "b t h w d"], tokens: int | None) -> Float[Tensor, "b n d"]:
         frames, most = self.position.shape[:2]
         kept = most if tokens is None else tokens
         if not 1 <= kept <= most:
@@ -64,4 +74,4 @@ class TokenLearnerProbe(nn.Module):
         learned = learned.flatten(1, 2)
         for block in self.blocks:
             learned = block(learned)
-        return self.head(reduce(self.norm(learned), "b n d -> b d", "mean"))
+        return self.norm(learned)

@@ -66,7 +66,7 @@ def run_features(
         way = {"weights": weights_digest(loaded), "kind": kind, "depth": depth, "clips": clips}
         parts = Parts(file, told=json.dumps(way, sort_keys=True))
         left = [video for video in videos if not parts.has(video)]
-        results = extract_features(loaded, left, kind=kind, depth=depth, clips=clips, backend=backend)
+        results = extract_features(loaded.for_inference(), left, kind=kind, depth=depth, clips=clips, backend=backend)
         with closing(results), FileProgress(len(videos), done=len(videos) - len(left)) as progress:
             for result in results:
                 if isinstance(result, Failure):

@@ -74,6 +74,7 @@ def run_predict(
         loaded = model if isinstance(model, Classifier) else load_model(model, allow_plugins=allow_plugins)
         loaded = loaded.to(parallel.device)
         model_views(loaded, clips=clips, crops=crops)  # what cannot be is told before anything is opened
+        loaded = loaded.for_inference()
         count = len(loaded.classes) if all_scores else min(top, len(loaded.classes))
         way = {"weights": weights_digest(loaded), "clips": clips, "crops": crops} if out is not None else {}
         rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores, way=way)

@@ -78,7 +78,7 @@ class Lines:
         state = state_words(label, dropped)
         words = "   ".join(
             [
-                shown_time(label.seconds, whole=False),
+                shown_time(round(label.seconds, 2), whole=False),
                 *(f"{each} {score:.3f}" for each, score in best),
                 *([state] if state else []),
             ]

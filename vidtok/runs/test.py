@@ -240,7 +240,9 @@ def test(
     if strange := sorted(names - set(model.classes)):
         raise ConfigError(f"eval.opposites: {strange[0]!r} is none of the classes ({', '.join(model.classes[:8])})")
     groups = groups_of(config, val)
-    predictions = predict(config, model, val, parallel)
+    # The other precisions are tested as they are trained, under autocast; sharded weights are in no one's hand to fold.
+    folds = config.train.precision == "float32" and not parallel.sharded
+    predictions = predict(config, model.for_inference() if folds else model, val, parallel)
     aggregate, views = config.eval.aggregate, eval_views(config)
     scores = predictions.scores(aggregate, kind=config.train.loss)
     figures = measure_predictions(config, predictions, val, aggregate=aggregate)

@@ -69,6 +69,7 @@ def run_timeline(
         loaded = loaded.to(parallel.device)
         model_views(loaded)  # what cannot be is told before anything is opened
         window_length(loaded, window_seconds)
+        loaded = loaded.for_inference()
         asked = {
             "classes": list(loaded.classes),
             "window": window_seconds,

@@ -1,72 +1,147 @@
-"""Write what a network looks at as a video."""
+"""Write where a model looks as a video, a GIF, a contact sheet or raw maps."""
 
+import difflib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
+from typing import Any, Literal
 
 from vidtok.build import build_trained
 from vidtok.build_data import eval_views
 from vidtok.build_words import told_in_config_words
-from vidtok.errors import ConfigError
-from vidtok.infer.attention import attention_clip
+from vidtok.choices import Between, ScoreKind
+from vidtok.data.views import TestViews
+from vidtok.errors import CheckpointError, ConfigError
+from vidtok.infer.film import Question, Spot, make_film, notes_of
+from vidtok.infer.pictures import Ask
 from vidtok.infer.predict import model_views
+from vidtok.infer.timeline import window_length
 from vidtok.loading import is_saved, load_model
+from vidtok.models.classifier import Classifier
+from vidtok.runs.film_files import ENDINGS, Row, write_film
 from vidtok.runs.folders import make_folder
 from vidtok.runs.test import open_checkpoint
+from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import start_parallel
 from vidtok.video.reader import open_video
-from vidtok.video.write import write_video
+
+MOST_ROWS = 8
+"""Checkpoints of a run that stand below each other; of more, as many, evenly spaced, the last one among them."""
+Opened = tuple[Classifier, TestViews, ScoreKind, Any, dict[str, Any]]
 
 
 @told_in_config_words()
 def run_visualize(
-    checkpoint: str | Path,
+    checkpoint: str | Path | Classifier,
     video: str | Path,
     *,
-    out: str | Path,
+    out: str | Path | Sequence[str | Path],
     overrides: Sequence[str] = (),
     cfg: str | Path | None = None,
     allow_plugins: bool = False,
+    kinds: Sequence[str] = ("attention",),
+    layer: int | Literal["all"] | None = None,
+    head: int | Literal["all"] | None = None,
+    point: tuple[float, float, float] | None = None,
+    label: str | None = None,
+    whole: bool = False,
+    window_seconds: float | None = None,
+    between: Between = "hold",
+    panel_size: int | None = None,
+    over_training: bool = False,
 ) -> Path:
-    """Write the centre clip of a video beside what the network looks at, as the .mp4 file `out`; say what it is.
+    """Write the centre clip of a video, or with `whole` all of it, beside where a model looks; the path of the file.
 
-    `checkpoint`: a run, a checkpoint, or a saved model, here or on the hub, which knows how it is fed. Folders of `out`
-    that are missing are made. `allow_plugins` as in `open_checkpoint`. Raises VidtokError for what the user can mend.
+    `checkpoint`: a run, a checkpoint, or a saved model, here or on the hub, which knows how it is fed; or a model.
+    `out`: .mp4, .gif, .png (a few frames beside each other) or .npz (the raw maps); several are written from one look;
+    folders that are missing are made. `kinds`: see `vidtok.infer.pictures`; `all` are those that show something of the
+    network. `point`: x and y in pixels of the video, and seconds: whose attention. `label`: a class, by default the
+    best. `over_training`: `checkpoint` is a run, and each of its checkpoints has a row. `allow_plugins` as in
+    `open_checkpoint`. Raises VidtokError for what the user can mend.
     """
-    target = writable(out)
-    if is_saved(checkpoint) and cfg is None:
-        if overrides:
-            raise ConfigError(f"{overrides[0]}: {checkpoint} is a saved model, which is shown what it is made for")
-        model = load_model(checkpoint)
-        views = model_views(model)
-        kind, device, reading = (model.feeding.scores if model.feeding else "softmax"), "auto", {}
-    else:
-        named = None if cfg is None else str(cfg)
-        opened, config = open_checkpoint(str(checkpoint), named, overrides, allow_plugins=allow_plugins)
-        model, views = build_trained(config, opened, source=checkpoint), eval_views(config, single=True)
-        kind, device = config.train.loss, config.run.device
-        reading = {"backend": config.data.backend, "timeout_seconds": config.data.timeout_seconds}
-    make_folder(target.parent)
-    with start_parallel(device) as parallel:
-        model = model.to(parallel.device)
-        rng = np.random.default_rng(0)  # the centre clip draws nothing
-        with open_video(video, **reading) as reader:
-            (view,) = views.views(reader.pts_seconds, rng)
-            frames = reader.frames_at(view.indices.tolist(), short_side=views.side(reader))
-            rate = (views.clip.target_fps or reader.fps) / views.clip.stride
-            if views.clip.sampling == "segments":  # the clip is as long as the video
-                rate = reader.fps * len(frames) / len(reader)
-        clip = views.crop(frames.pixels, view).to(parallel.device)
-        shown = attention_clip(model, clip, heading=Path(video).name, kind=kind)
-        write_video(target, shown.pictures, fps=rate)
-    count, _, rows, columns = shown.pictures.shape
-    print(f"{Path(video).name}: {', '.join(f'{name} {score:.3f}' for name, score in shown.guesses)}")
-    for note in shown.notes:
+    targets = [writable(path) for path in ([out] if isinstance(out, str | Path) else out)]
+    if panel_size is not None and panel_size < 16:
+        raise ConfigError(f"`panel_size` is at least 16 pixels, got {panel_size}")
+    if window_seconds is not None and not whole:
+        raise ConfigError("`window` is the length of the parts of a whole video: it needs `whole`")
+    sources = checkpoints_of(checkpoint) if over_training else [checkpoint]
+    spot = None if point is None else Spot(x=point[0], y=point[1], seconds=point[2])
+    rows: list[Row] = []
+    for source in sources:
+        model, views, kind, device, reading = _open(source, cfg, overrides, allow_plugins=allow_plugins)
+        ask = Ask(layer=layer, head=head, label=None if label is None else class_number(model.classes, label))
+        question = Question(kinds=tuple(kinds), ask=ask, spot=spot, between=between)
+        for target in targets:
+            make_folder(target.parent)
+        with start_parallel(device) as parallel, open_video(video, **reading) as reader:
+            film = make_film(
+                model.to(parallel.device),
+                reader,
+                views,
+                question,
+                kind=kind,
+                whole=whole,
+                window_seconds=window_length(model, window_seconds) if whole else None,
+            )
+        title = None
+        if over_training:
+            assert isinstance(source, Path)
+            title = f"step {int(source.stem.removeprefix('step_'))}"
+        rows.append(Row(film=film, title=title))
+    tops = [max(values) for values in zip(*(row.film.tops for row in rows), strict=True)]
+    rows = [replace(row, film=replace(row.film, tops=tuple(tops))) for row in rows]  # one scale for all steps
+    with open_video(video, **reading) as reader:
+        name = Path(video).name
+        said = [write_film(path, rows, reader, views, heading=name, panel_size=panel_size) for path in targets]
+    film = rows[-1].film
+    best = film.guesses[len(film.guesses) // 2]
+    print(f"{name}: {', '.join(f'{name} {score:.3f}' for name, score in best)}")
+    for note in notes_of(film.panels):
         print(f"  {note}")
-    print(f"{target}: {count} frames of {columns} x {rows} at {rate:.4g} per second")
-    return target
+    for line in said:
+        print(line)
+    return targets[0]
+
+
+def _open(
+    source: str | Path | Classifier, cfg: str | Path | None, overrides: Sequence[str], *, allow_plugins: bool
+) -> Opened:
+    """A model, how clips are taken, what kind its scores are, where it runs, and how videos are read."""
+    if isinstance(source, Classifier) or (is_saved(source) and cfg is None):
+        if overrides:
+            raise ConfigError(f"{overrides[0]}: {source} is a saved model, which is shown what it is made for")
+        model = source if isinstance(source, Classifier) else load_model(source)
+        return model, model_views(model), (model.feeding.scores if model.feeding else "softmax"), "auto", {}
+    named = None if cfg is None else str(cfg)
+    opened, config = open_checkpoint(str(source), named, overrides, allow_plugins=allow_plugins)
+    reading = {"backend": config.data.backend, "timeout_seconds": config.data.timeout_seconds}
+    model = build_trained(config, opened, source=source)
+    return model, eval_views(config, single=True), config.train.loss, config.run.device, reading
+
+
+def checkpoints_of(run: str | Path | Classifier) -> list[Path]:
+    """The checkpoints of a run, oldest first, MOST_ROWS of them at most. CheckpointError where there are none."""
+    if isinstance(run, Classifier):
+        raise ConfigError("checkpoints are those of a run: name its folder, not a model")
+    folder = Path(run)
+    found = list_checkpoints(folder) or list_checkpoints(folder / "checkpoints")
+    if not found:
+        raise CheckpointError(f"{folder}: no checkpoints in this folder; name that of a run of `vidtok train`")
+    if len(found) <= MOST_ROWS:
+        return found
+    return [found[(len(found) - 1) * place // (MOST_ROWS - 1)] for place in range(MOST_ROWS)]
+
+
+def class_number(classes: Sequence[str], name: str) -> int:
+    """Where a class stands among those of a model; ConfigError, with the nearest one, for a name that is not there."""
+    if name in classes:
+        return list(classes).index(name)
+    near = difflib.get_close_matches(name, classes, n=1)
+    hint = (
+        f"did you mean {near[0]!r}?" if near else f"it has {', '.join(classes[:8])}{' …' if len(classes) > 8 else ''}"
+    )
+    raise ConfigError(f"`class`: the model has no class {name!r}; {hint}")
 
 
 def writable(out: str | Path) -> Path:
@@ -74,8 +149,11 @@ def writable(out: str | Path) -> Path:
     path = Path(out)
     if path.is_dir():
         raise ConfigError(f"out: {path} is a folder; name a file such as {path / 'maps.mp4'}")
-    if path.suffix.lower() != ".mp4":
-        raise ConfigError(f"out: {path}: the video is an .mp4 file; {path.with_suffix('.mp4')} would do")
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(
+            f"out: {path}: the video is an .mp4 file; {path.with_suffix('.mp4')} would do "
+            f"({', '.join(ENDINGS[1:])} are written as well)"
+        )
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir():
         raise ConfigError(f"out: {path}: {there} is a file, so nothing can be written below it")

@@ -27,7 +27,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from vidtok.errors import CheckpointError
-from vidtok.train.checkpoint import ASIDE, Checkpoint, flush, pack, read_packed, remove, told, write_packed
+from vidtok.train.checkpoint import ASIDE, Checkpoint, flush, pack, read_packed, told, write_packed
 from vidtok.train.parallel import Parallel
 
 RUN, SUMS = "run.pt", "checksums.json"
@@ -69,11 +69,15 @@ def save_shards(checkpoint: Checkpoint, path: Path, parallel: Parallel) -> None:
         if problems:
             shutil.rmtree(aside, ignore_errors=True)
         else:
+            # Under a name of its own: `remove` would rename it to that of the new one, and take both away.
+            old = path.with_name(f"{path.name}.old{ASIDE}")
             with told(path):
                 if path.exists():
-                    remove(path)
+                    shutil.rmtree(old, ignore_errors=True)
+                    os.replace(path, old)
                 os.replace(aside, path)
                 flush(path.parent)
+            shutil.rmtree(old, ignore_errors=True)
     if problems:
         raise CheckpointError(problems[0])
     parallel.wait()

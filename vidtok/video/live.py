@@ -179,4 +179,4 @@ def is_camera(where: str | Path) -> bool:
 
 def hidden(where: str) -> str:
     """A source's name for messages and pictures: without the user's name and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", where)
+    return re.sub(r"(?<=://)[^/]*@", "", where)

@@ -13,6 +13,8 @@ from einops import rearrange
 from jaxtyping import UInt8
 from torch import Tensor
 
+from vidtok.video.sound import Sound
+
 CLOCK = 90000
 """Ticks of a second, for pictures that have times of their own."""
 
@@ -25,19 +27,20 @@ def write_video(
     crf: int = 18,
     gop: int | None = None,
     preset: str = "medium",
+    sound: Sound | None = None,
 ) -> None:
     """Write RGB pictures as an mp4 that every browser plays: H.264, yuv420p, BT.709 limited range, index in front.
 
     Pictures of an odd height or width get their last row or column twice, as yuv420p needs even sizes. `crf` is
     x264's quality, 0 (lossless but for the colour conversion) to 51; `gop` the largest distance between keyframes
     (x264's default is 250); `preset` its trade of time against size. One thread: the same pictures and options give
-    the same bytes. The file appears whole or not at all: it is written aside and then renamed.
+    the same bytes. `sound` comes beside them. The file appears whole or not at all: it is written aside and renamed.
 
     Raises ValueError for no pictures or pictures of different sizes.
     """
     options = {"crf": str(crf), "preset": preset} | ({} if gop is None else {"g": str(gop)})
     rate = Fraction(fps).limit_denominator(1001)
-    _write_whole(Path(path), enumerate(frames), rate, 1 / rate, options)
+    _write_whole(Path(path), enumerate(frames), rate, 1 / rate, options, sound)
 
 
 def write_timed_video(
@@ -65,14 +68,21 @@ def _in_ticks(frames: Iterable[tuple[float, Tensor]]) -> Iterator[tuple[int, Ten
 
 
 def _write_whole(
-    path: Path, frames: Iterable[tuple[int, Tensor]], fps: Fraction, tick: Fraction, options: dict[str, str]
+    path: Path,
+    frames: Iterable[tuple[int, Tensor]],
+    fps: Fraction,
+    tick: Fraction,
+    options: dict[str, str],
+    sound: Sound | None = None,
 ) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with av.open(str(aside.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            _encode(container, frames, fps, tick, options)
+            _encode(container, frames, fps, tick, options, sound)
         os.replace(aside, path)
     finally:
+        if sound is not None:
+            sound.close()
         aside.unlink(missing_ok=True)
 
 
@@ -82,6 +92,7 @@ def _encode(
     fps: Fraction,
     tick: Fraction,
     options: dict[str, str],
+    sound: Sound | None,
 ) -> None:
     """Pictures with the times at which they are shown, in ticks."""
     stream = None
@@ -99,6 +110,8 @@ def _encode(
             codec.time_base = tick
             codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
             codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+            if sound is not None:  # both streams are there before the first packet
+                sound.begin(container)
         if pixels.shape != size:
             raise ValueError(
                 f"pictures of one video differ in size: (rows, columns, colours) {size} and {pixels.shape}"
@@ -114,6 +127,10 @@ def _encode(
         )
         yuv.pts, yuv.time_base = shown_at, tick
         container.mux(stream.encode(yuv))
+        if sound is not None:
+            sound.until(container, float(shown_at * tick + 1 / fps))
     if stream is None:
         raise ValueError("a video needs at least one picture")
     container.mux(stream.encode(None))
+    if sound is not None:
+        sound.end(container)

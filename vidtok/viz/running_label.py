@@ -51,7 +51,7 @@ class RunningLabel:
         rows = [large, *[text] * (self.lines - 1), text]
         canvas = Image.new("RGB", (width, sum(row + gap for row in rows) + gap), BACKGROUND)
         draw = ImageDraw.Draw(canvas)
-        bar_left = width // 2
+        bar_left = width * 3 // 5
         y = gap
         for place, row in enumerate(rows[:-1]):
             if place < len(guesses):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from vidtok.data.lists import read_list
+from vidtok.data.lists import open_list, read_list
 from vidtok.errors import DataError
 
 HEADER = "original_vido_id video_id frame_id path labels\n"
@@ -88,3 +88,21 @@ def test_lists_without_rows(tmp_path):
     for text in (HEADER, "id,actions\n"):
         with pytest.raises(DataError, match="the list is empty"):
             read_list(write(tmp_path, text))
+
+
+def test_lines_of_other_lengths_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"train.csv:3: 3 cells, but the header has 2"):
+        read_list(write(tmp_path, "id,actions\nA,c001 0 1\nB,c001 0 1,x\n"))
+
+
+def test_videos_and_frames_that_are_not_there_have_their_usual_names(tmp_path):
+    (tmp_path / "B").mkdir()
+    records = read_list(write(tmp_path, "id,actions\nA,c001 0 1\nB, c156 0 1 ; c000 2.5 3.5;\n"))
+    assert [(record.path.name, record.fps) for record in records] == [("A.mp4", None), ("B", 24.0)]
+    assert (records[1].labels, records[1].intervals) == ((156, 0), ((0.0, 1.0), (2.5, 3.5)))
+    assert records.notes == ()
+    path = write(tmp_path, HEADER + 'A 0 0 in/A/1.jpg "1"\nA 0 1 in/A/2.jpg ""\nB 1 0 B-1.jpg "0"\nC 2 0 C-1.jpg "3"\n')
+    records, classes = open_list(path, options={"fps": 10.0})
+    assert [(record.path.name, record.fps) for record in records] == [("A", 10.0), ("B", 10.0), ("C.mp4", None)]
+    assert records[0].intervals == ((0.0, 0.1),)
+    assert (records[0].path, len(classes), classes[7]) == (tmp_path / "in" / "A", 157, "c007")

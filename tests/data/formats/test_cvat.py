@@ -82,3 +82,32 @@ def test_other_xml_is_refused(tmp_path):
         open_list(tmp_path / "a.xml")
     with pytest.raises(DataError, match=r"a.xml:1: <annotation> is no export of CVAT"):
         open_list(tmp_path / "a.xml", format="cvat")
+
+
+META = "<annotations><meta><task><id>1</id><source>x.mp4</source></task>{}</meta>{}</annotations>"
+
+
+def test_frames_that_follow_each_other_are_one_part_and_tracks_end_where_they_leave(tmp_path):
+    tags = "".join(f'<image id="{i}" name="frame_{i}"><tag label="sit"/></image>' for i in (0, 1, 3, 8))
+    boxes = "".join(
+        f'<box frame="{frame}" outside="{out}"/>' for frame, out in ((2, 1), (4, 0), (5, 0), (7, 1), (9, 1))
+    )
+    (tmp_path / "a.xml").write_text(META.format("", f'{tags}<track label="run"><attribute/>{boxes}</track>'))
+    records, classes = open_list(tmp_path / "a.xml", options={"fps": 1.0})
+    parts = [(classes[each.labels[0]], each.start_seconds, each.end_seconds) for each in records]
+    assert parts == [("sit", 0.0, 2.0), ("sit", 3.0, 4.0), ("sit", 8.0, 9.0), ("run", 4.0, 7.0)]
+    assert records.notes == ()
+
+
+def test_frames_of_several_tasks_say_which_is_theirs(tmp_path):
+    more = "<task><id>2</id><source>y.mp4</source></task>"
+    for own, words in (("", "no <source> in <meta> names their video"), (' task_id="2"', None)):
+        image = f'<image id="0" name="frame_0"{own}><tag label="sit"/></image>'
+        (tmp_path / "a.xml").write_text(META.format(more, image))
+        if words is None:
+            assert open_list(tmp_path / "a.xml", options={"fps": 1.0})[0][0].path.name == "y.mp4"
+            continue
+        with pytest.raises(DataError, match=words):
+            open_list(tmp_path / "a.xml", options={"fps": 1.0})
+    (tmp_path / "a.xml").write_text(META.format("", '<image id="0" name="frame_0"><tag label="sit"/></image>'))
+    assert open_list(tmp_path / "a.xml", options={"fps": 1.0})[0][0].path.name == "x.mp4"

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.data.formats.reading import assert_reads, assert_refused
+from vidtok.data.formats.epic import COLUMNS, read_epic_kitchens
+from vidtok.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,44 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, name, old, new, words):
 )
 def test_what_a_list_does_not_say_is_asked(tmp_path, name, option, words):
     assert_refused(tmp_path, name, "", "", words, **{option: None})
+
+
+def write(folder, *rows):
+    path = folder / "list.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def test_classes_without_class_files_are_numbers(tmp_path):
+    path = write(tmp_path, "P01,P01_01,01:02:03.5,01:02:04,3,10")
+    (record,), classes = read_epic_kitchens(path, root=tmp_path, label="action")
+    assert (record.start_seconds, record.end_seconds, classes) == (3723.5, 3724.0, ("verb 3 noun 10",))
+    assert record.path == tmp_path / "P01" / "videos" / "P01_01.MP4"
+    (record,), classes = read_epic_kitchens(path, root=tmp_path, label="verb", classes=["a", "b", "c", "d"])
+    assert (record.labels, classes) == ((3,), ("a", "b", "c", "d"))
+    assert read_epic_kitchens(path, root=tmp_path, label="noun")[0][0].labels == (10,)
+    (tmp_path / "EPIC_100_verb_classes.csv").write_text("verb_id,class_key\n1,open\n0,take\n")
+    assert read_epic_kitchens(path, root=tmp_path, label="verb")[1] == ("take", "open")
+    assert read_epic_kitchens(path, root=tmp_path, label="action")[1] == ("verb 3 noun 10",), "3 is not in the file"
+    path = write(tmp_path, "P01,P01_01,00:00:03,00:00:04,1,0")
+    assert read_epic_kitchens(path, root=tmp_path, label="action")[1] == ("open noun 0",)
+    for text, words in (
+        ("id,word\n0,a\n", "the columns id and key"),
+        ("id,key\n1,a\n", "1 classes need the ids 0 to 0"),
+    ):
+        (tmp_path / "EPIC_100_verb_classes.csv").write_text(text)
+        with pytest.raises(DataError, match=words):
+            read_epic_kitchens(path, root=tmp_path, label="verb")
+
+
+def test_files_have_their_own_rate_and_frames_the_one_that_is_said(tmp_path):
+    path = write(tmp_path, "P01,P01_01,00:00:03,00:00:04,1,0")
+    for name, is_folder in (("P01_01.avi", False), ("P01/P01_01.mp4", False), ("P01/videos/P01_01", True)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).mkdir() if is_folder else (tmp_path / name).touch()
+        (record,), _ = read_epic_kitchens(path, root=tmp_path, label="verb", fps=50.0)
+        assert (record.path, record.fps) == (tmp_path / name, 50.0 if is_folder else None)
+    with pytest.raises(DataError, match=r"list.csv:3: 7 cells, but the header has 6"):
+        read_epic_kitchens(
+            write(tmp_path, "P,P1,00:00:03,00:00:04,1,0", "P,P1,0,0,1,0,x"), root=tmp_path, label="verb", fps=1.0
+        )

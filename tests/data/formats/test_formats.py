@@ -57,6 +57,12 @@ def test_what_may_be_several_forms_is_not_guessed(tmp_path, text, candidates):
         read_list(path)
     assert {line.strip().partition(":")[0] for line in str(error.value).splitlines()[1:]} == candidates
     assert len(read_list(path, format="paths")) == 2
+    said = {line.strip().partition(": ")[0]: line.partition(": ")[2] for line in str(error.value).splitlines()[1:]}
+    counts = {len(line.split()) - 1 for line in text.splitlines()}
+    if "ucf101" not in said:
+        assert said["paths"] == (f"{min(counts)} labels per video" if len(counts) == 1 else "several labels")
+    if "rawframes" in said:
+        assert said["rawframes"].endswith("or labels") == (max(counts) > 2)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.data.formats import segment_samples as samples
 from tests.data.formats.reading import assert_reads, assert_refused
+from vidtok.data.formats.label_studio import is_label_studio
 from vidtok.data.lists import open_list
 from vidtok.errors import DataError
 
@@ -58,3 +59,43 @@ def test_annotators_who_differ_are_not_mixed(tmp_path):
     path.write_text(json.dumps(tasks))
     with pytest.raises(DataError, match=r"task 6: has 3 annotations that differ; keep one of them"):
         open_list(path)
+
+
+def test_whose_annotations_count_and_where_the_video_is(tmp_path):
+    def choice(word):
+        return {"result": [{"type": "choices", "value": {"choices": [word]}}]}
+
+    def read(*annotations, data=None):
+        (tmp_path / "a.json").write_text(
+            json.dumps([{"id": 5, "data": data or {"video": "/data/x%20y.mp4"}, "annotations": list(annotations)}])
+        )
+        return open_list(tmp_path / "a.json")
+
+    records, classes = read({**choice("run"), "was_cancelled": True}, choice("jump"))
+    assert (len(records), classes, records[0].path.name, records.notes) == (1, ("jump",), "x y.mp4", ())
+    assert read(choice("jump"), choice("jump"))[1] == ("jump",)
+    local = "/data/local-files/?d=videos/0a1b2c3d-z.mp4"
+    (tmp_path / "z.mp4").touch()
+    assert read(choice("jump"), data={"video": local, "again": local, "text": "x"})[0][0].path == tmp_path / "z.mp4"
+    sounds = [{"type": "labels", "value": {"start": start, "end": 9, "labels": ["run"]}} for start in (4, 2.5)]
+    records, _ = read({"result": sounds})
+    assert [(each.start_seconds, each.end_seconds) for each in records] == [(2.5, 9.0), (4.0, 9.0)]
+    with pytest.raises(DataError, match="no labelled part of a video in it; 1 tasks without a label are left out"):
+        read()
+    for wrong, words in [
+        ({"result": {}}, "task 5: an annotation has no list `result`"),
+        ({"result": [{"type": "choices"}]}, "task 5: a result of the kind choices has no value"),
+        ({"result": [{"type": "choices", "value": {"choices": []}}]}, "task 5: choices is a list of names"),
+    ]:
+        with pytest.raises(DataError, match=words):
+            read(wrong)
+    (tmp_path / "a.json").write_text('[{"data": {"v": "a.mp4"}, "annotations": [3]}]')
+    with pytest.raises(DataError, match=r"task number 0 \(from 0\): an annotation has no list"):
+        open_list(tmp_path / "a.json")
+
+
+def test_told_from_other_json():
+    task = {"data": {}, "annotations": []}
+    assert is_label_studio([task, task])
+    for other in ([], {}, [task, 3], [task, {"data": []} | {"annotations": []}], [task, {"data": {}}]):
+        assert not is_label_studio(other)

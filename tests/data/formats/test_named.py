@@ -98,3 +98,9 @@ def test_a_file_may_begin_like_a_comment(tmp_path):
     records, _ = open_list(write(tmp_path, "# a comment\n#437 ride.avi ride\n#438 ride.avi ride\nb.avi walk\n"))
     assert [record.video_id for record in records] == ["#437 ride.avi", "b.avi"]
     assert records.notes == ("2 lines that begin with # are comments",)
+
+
+def test_a_class_may_hold_the_separator_where_classes_are_given(tmp_path):
+    path = write(tmp_path, "a.mp4,tasting food, wine\nb.mp4,run\nc.mp4,tasting food, wine\n")
+    records, _ = open_list(path, classes=["run", "tasting food, wine"])
+    assert [record.labels for record in records] == [(1,), (0,), (1,)]

@@ -66,6 +66,21 @@ def test_names_stay_below_the_root(tmp_path):
     assert name_below(tmp_path, ["../in/a.mp4"]) == "a.mp4"
     assert name_below(tmp_path, ["/etc/passwd"]) == "passwd"
     assert name_below(tmp_path, ["C:\\me\\a.mp4", "in/a.mp4"]) == "in/a.mp4"
+    assert name_below(tmp_path, ["", "x/b.mp4", "y/c.mp4"]) == "x/b.mp4", "the first where none is there"
+    assert check_id("-a b.c", "here") == "-a b.c"
     for bad in ("", ".", "..", "a/b", "a\\b", "a\0", None, 7):
         with pytest.raises(DataError, match=r"^here: .* is no id of a video"):
             check_id(bad, "here")
+
+
+def test_numbers_are_labels_as_they_are_and_the_first_part_backwards_is_named(tmp_path):
+    segments = Segments(tmp_path / "list", root=tmp_path, classes=None, form="thumos", published=True)
+    segments.add("a.mp4", [3], place="one", start=0.0, end=0.5, fps=25.0)
+    for place in ("two", "three"):
+        segments.add("a.mp4", [3], place=place, start=3.0, end=2.0)
+    records, classes = segments.result(names=["w", "x", "y", "z"])
+    assert (records[0].labels, records[0].fps, classes) == ((3,), 25.0, ("w", "x", "y", "z"))
+    assert records.notes == ("2 parts end before they begin and are left out, such as two",)
+    for label in ("", " "):
+        with pytest.raises(DataError, match="four: a label is the name of a class"):
+            segments.add("a.mp4", [label], place="four")

@@ -45,3 +45,14 @@ def test_wrong_entries_are_named(tmp_path):
     path.write_text("[]")
     with pytest.raises(DataError, match=r"a list of Something-Something v2 is"):
         read_list(path, format="something_v2")
+
+
+def test_the_first_version_is_of_folders_of_frames(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("1;Digging\n2;Closing\n3;Digging\n")
+    (tmp_path / "2.webm").touch()
+    (tmp_path / "3").mkdir()
+    records, classes = open_list(path)
+    assert [(each.path.name, each.fps) for each in records] == [("1", 12.0), ("2.webm", None), ("3", 12.0)]
+    assert (classes, records.form) == (("Closing", "Digging"), "something_v1")
+    assert open_list(path, options={"fps": 30.0})[0][0].fps == 30.0

@@ -5,6 +5,7 @@ import torch
 
 from tests.golden.case import Case
 from tests.golden.synthetic import synthetic_state
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import CheckpointError
 from vidtok.models.casvit import CASViT
 from vidtok.models.weights.casvit import load_casvit
@@ -68,3 +69,7 @@ def test_a_block_takes_its_own_keys(state):
     load_casvit(block, {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     x = torch.randn(1, 1, 3, 2, 12)
     torch.testing.assert_close(block(x), network.stages[1][1](x), rtol=0, atol=0)
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("casvit_tiny")

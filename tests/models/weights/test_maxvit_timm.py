@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import CheckpointError
 from vidtok.models.maxvit import MAXVIT_SIZES, MaxViT, MaxViTBlock
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
@@ -51,3 +52,7 @@ def test_a_block_takes_its_own_keys(state):
     report = load_maxvit_timm(block, {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     assert not report.missing
     torch.testing.assert_close(block.spread.mlp[0].weight.detach(), state[f"{prefix}attn_grid.mlp.fc1.weight"])
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("maxvit_block_s2")

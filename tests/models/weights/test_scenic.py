@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.golden.synthetic import synthetic_state
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import CheckpointError
 from vidtok.models.vivit import ViViT
 from vidtok.models.vivit_factorised import FactorisedEncoderViViT
@@ -169,3 +170,7 @@ def test_a_clip_s_positions_are_on_the_networks_grid_or_on_the_one_that_is_said(
     rows = state["Transformer/posembed_input/pos_embedding"][0, 1:].reshape(4, 2, 2, WIDTH)
     torch.testing.assert_close(network.encoder.position.table[0, 0, 0], rows[0, 0, 0])
     torch.testing.assert_close(network.encoder.position.table[-1, -1, -1], rows[-1, -1, -1])
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("vivit_m1_tiny", "vivit_m2_tiny", "tokenlearner_vit_video")

@@ -12,7 +12,8 @@ from transformers import (
 )
 
 from tests.golden.case import Case
-from vidtok.models.weights.schemes import find_scheme, unknown_scheme
+from vidtok.models.colours import CENTRED, IMAGENET
+from vidtok.models.weights.schemes import SCHEMES, find_scheme, is_transformers, unknown_scheme
 
 FROM_CASES = {
     "vivit_m1_tiny": "scenic",
@@ -84,3 +85,49 @@ def test_what_was_looked_for_is_told():
     assert "patch_embed.proj.0. and layers.0.blocks.0." in text
     assert "timm MaxViT (tf): stem.conv1." in text
     assert "scenic" in text
+
+
+def tokens_of(name, folder):
+    case = Case.read(folder / f"{name}.json")
+    state = {key: torch.zeros(()).expand(shape) for key, shape in case.meta["checkpoint_keys"].items()}
+    return find_scheme(state).tokens(state)
+
+
+def test_what_tokens_the_weights_were_made_on(golden_folder):
+    clip = tokens_of("vivit_m1_tiny", golden_folder)
+    assert not clip.picture
+    step, height, width = clip.tubelet
+    assert clip.grid((4 * step + step - 1, 2 * height, 3 * width + 1)) == (4, 2, 3)
+    assert clip.could_be((1, 1, clip.places))
+    assert not clip.could_be((1, 1, clip.places + 1))
+    steps = tokens_of("vivit_m2_tiny", golden_folder)
+    assert steps.key.startswith("SpatialTransformer/")
+    assert steps.could_be((steps.steps, 1, steps.places))
+    assert not steps.could_be((steps.steps + 1, 1, steps.places))
+    assert not steps.could_be((steps.steps, 1, steps.places + 1))
+    picture = tokens_of("vivit_m2_tiny_spatial_only", golden_folder)
+    assert picture.picture
+    assert picture.grid((8, 2 * picture.tubelet[0], 3 * picture.tubelet[1])) == (1, 2, 3)
+    vit = timm.create_model("vit_tiny_patch16_224", depth=1, num_classes=5).state_dict()
+    found = find_scheme(vit).tokens(vit)
+    assert (found.tubelet, found.places, found.key) == ((16, 16), 196, "pos_embed")
+    state = tiny(VivitConfig, VivitForVideoClassification)
+    found = find_scheme(state).tokens(state)
+    assert (found.tubelet, found.places) == ((2, 16, 16), 4)
+    state = tiny(VideoMAEConfig, VideoMAEForVideoClassification)
+    found = find_scheme(state).tokens(state)
+    assert (found.tubelet, found.places) == ((2, 16, 16), None)
+    assert found.could_be((7, 7, 7)), "nothing is known of positions that are not saved"
+
+
+def test_who_wrote_the_names_normalises_like_this():
+    facts = {scheme.name: (scheme.usual, scheme.position, scheme.knows_made) for scheme in SCHEMES}
+    assert facts["scenic ViViT or TokenLearner, or a ViT's .npz"] == (CENTRED, "learned", False)
+    assert facts["transformers ViViT"] == (CENTRED, "learned", True)
+    assert facts["transformers VideoMAE"] == facts["VideoMAE or UMT"] == (IMAGENET, "sincos_flat", True)
+    assert facts["timm ViT"] == (None, "learned", True)
+    assert {name: usual for name, (usual, _, made) in facts.items() if not made and usual is not CENTRED} == {
+        "STViT's authors": IMAGENET, "timm MaxViT (tf)": None, "CAS-ViT's authors": IMAGENET
+    }  # fmt: skip
+    assert is_transformers(tiny(VideoMAEConfig, VideoMAEForVideoClassification))
+    assert not is_transformers({})

@@ -21,7 +21,12 @@ from vidtok.errors import CheckpointError
 from vidtok.loading import load_model
 from vidtok.models.create import create_model
 from vidtok.models.weights.files import read_weights
-from vidtok.models.weights.transformers_config import ACTIVATIONS, read_transformers_config
+from vidtok.models.weights.transformers_config import (
+    ACTIVATIONS,
+    normalisation_of,
+    read_settings,
+    read_transformers_config,
+)
 
 NAMES = {0: "walk", 1: "hop ü", 2: "run"}
 SIZES = {
@@ -208,3 +213,31 @@ def test_without_config_json_the_notes_say_what_is_usual(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         create_model("vivit_b16x2", weights=tmp_path.parent / "alone.pth", source_grid=(2, 2, 3), classes=3, **options)
     assert "weights of this kind are usually made with norm_eps=1e-06, the network has 0.001" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "low", "high"),
+    [
+        ({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}, -2.0, 2.0),
+        ({"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "do_normalize": False}, 0.0, 1.0),
+        ({"do_normalize": False, "rescale_factor": 1 / 127.5}, 0.0, 2.0),
+        ({"do_normalize": False, "rescale_factor": 1 / 127.5, "offset": True}, -1.0, 1.0),
+        ({"do_normalize": False, "rescale_factor": 1 / 127.5, "offset": True, "do_rescale": False}, 0.0, 255.0),
+    ],
+)
+def test_a_preprocessor_takes_the_darkest_and_the_lightest_pixel_there(settings, low, high):
+    mean, std = normalisation_of(settings)
+    assert [(0 - m) / s for m, s in zip(mean, std, strict=True)] == pytest.approx([low] * 3)
+    assert [(1 - m) / s for m, s in zip(mean, std, strict=True)] == pytest.approx([high] * 3)
+
+
+def test_a_processor_s_inner_settings_count_and_what_has_none_is_passed_over(tmp_path):
+    (tmp_path / "processor_config.json").write_text(json.dumps({"video_processor": {"do_normalize": False}, "x": 1}))
+    assert list(read_settings(tmp_path).values()) == [{"do_normalize": False}]
+    (tmp_path / "processor_config.json").write_text(json.dumps({"x": 1}))
+    assert read_settings(tmp_path) == {}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_processor": {"a": 1}}))
+    assert list(read_settings(tmp_path).values()) == [{"a": 1}]
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"preprocessor_config\.json: not valid JSON"):
+        read_settings(tmp_path)

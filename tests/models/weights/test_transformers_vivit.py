@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import VivitConfig, VivitForVideoClassification
 
+from tests.models.contract import gives_what_the_official_code_gave
 from vidtok.errors import CheckpointError
 from vidtok.models.vivit import ViViT
 from vidtok.models.weights.transformers_vivit import load_transformers_vivit
@@ -85,3 +86,7 @@ def test_with_token_learner_the_class_token_is_left_out():
 def test_another_depth_is_an_error():
     with pytest.raises(CheckpointError, match=r"vivit\.\S*1\."):
         load_transformers_vivit(ours(depth=1), theirs().state_dict())
+
+
+def test_the_recorded_numbers():
+    gives_what_the_official_code_gave("hf_vivit_tiny")

@@ -117,7 +117,8 @@ class MHSA(nn.Module):
             bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
             self.qkv.bias = nn.Parameter(bias.detach(), requires_grad=False)
             self.q_bias = self.v_bias = None
-        self.qkv, self.projection = (linear_form(layer, fused=fused) for layer in (self.qkv, self.projection))
+        for name, layer in (("qkv", self.qkv), ("projection", self.projection)):
+            setattr(self, name, linear_form(layer, fused=fused))
         return self
 
     def _queries_keys_values(self, x: Float[Tensor, "b n d"]) -> list[Float[Tensor, "b heads n dh"]]:

@@ -96,13 +96,16 @@ class MultiAxis(nn.Module):
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         _, t, h, w, _ = x.shape
         self.check_grid((t, h, w))
-        tokens, seen = self._windows(x)
+        return self.grid(self.proj(self.among(*self.windows(x))), x)
+
+    def among(self, tokens: Float[Tensor, "n p d"], seen: Bool[Tensor, "n p"] | None) -> Float[Tensor, "n p d"]:
+        """What tokens of windows take from each other, before the projection."""
         q, k, v = rearrange(self.qkv(tokens), "n p (three e d) -> three n e p d", three=3, e=self.heads)
         mask = self._position_bias().to(q.dtype)
         if seen is not None:
             mask = mask + torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -torch.inf)[:, None, None, :]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.expand(q.shape[0], -1, -1, -1))
-        return self._grid(self.proj(rearrange(y, "n e p d -> n p (e d)")), x)
+        return rearrange(y, "n e p d -> n p (e d)")
 
     def _position_bias(self) -> Float[Tensor, "e p p"]:
         return self.bias.flatten(1)[:, self.index] if self.expanded is None else self.expanded
@@ -110,10 +113,11 @@ class MultiAxis(nn.Module):
     def inference_form(self, *, fused: bool) -> nn.Module:
         """The same with the table of positions expanded once and for all."""
         self.expanded = self._position_bias().detach().contiguous()
-        self.qkv, self.proj = (linear_form(layer, fused=fused) for layer in (self.qkv, self.proj))
+        for name, layer in (("qkv", self.qkv), ("proj", self.proj)):
+            setattr(self, name, linear_form(layer, fused=fused))
         return self
 
-    def _windows(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "n p d"], Bool[Tensor, "n p"] | None]:
+    def windows(self, x: Float[Tensor, "b t h w d"]) -> tuple[Float[Tensor, "n p d"], Bool[Tensor, "n p"] | None]:
         """Tokens by window; and which of them are real, where the grid had to be filled up."""
         (pt, ph, pw), (b, t, h, w, _) = self.window, x.shape
         fill = (0, 0, 0, -w % pw, 0, -h % ph, 0, -t % pt)
@@ -123,7 +127,7 @@ class MultiAxis(nn.Module):
         real = F.pad(x.new_ones(b, t, h, w, 1), fill)
         return tokens, rearrange(real, PATTERN[self.partition], pt=pt, ph=ph, pw=pw)[..., 0] > 0
 
-    def _grid(self, tokens: Float[Tensor, "n p d"], like: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+    def grid(self, tokens: Float[Tensor, "n p d"], like: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
         """Windows back into the grid, filled-up tokens cut off."""
         (pt, ph, pw), (b, t, h, w, _) = self.window, like.shape
         windows_in, windows_out = PATTERN[self.partition].split(" -> ")
@@ -137,16 +141,12 @@ class MultiAxis(nn.Module):
         """The whole map, zero between windows (`query` chooses rows), and the output computed from it."""
         b, t, h, w, _ = x.shape
         n = t * h * w
-        tokens, seen = self._windows(x)
+        tokens, seen = self.windows(x)
         q, k, _ = rearrange(self.qkv(tokens), "n p (three e d) -> three n e p d", three=3, e=self.heads)
         logits = einsum(q, k, "n e i d, n e j d -> n e i j") * q.shape[-1] ** -0.5 + self._position_bias()
         if seen is not None:
             logits = logits.masked_fill(~seen[:, None, None, :], -torch.inf)
-        # Tokens are numbered from 1, so that 0 is where the filled-up ones go; windows of a clip share its numbers.
-        number = rearrange(
-            torch.arange(1, n + 1, device=x.device, dtype=torch.float64), "(t h w) -> 1 t h w 1", t=t, h=h, w=w
-        )
-        place = self._windows(number)[0][..., 0].long()
+        place = self._tokens_of_windows((t, h, w), x.device)
         weights = rearrange(logits.softmax(-1), "(b n) e i j -> b n e i j", b=b)
         full = x.new_zeros(b, self.heads, n + 1, n + 1)
         for window, at in enumerate(place):
@@ -156,3 +156,17 @@ class MultiAxis(nn.Module):
         value = rearrange(F.linear(x, into_v, bias_v), "b t h w (e d) -> b e (t h w) d", e=self.heads)
         out = self.proj(rearrange(full @ value, "b e (t h w) d -> b t h w (e d)", t=t, h=h, w=w))
         return (full if query is None else full[:, :, query]), out
+
+    def window_numbers(self, grid: tuple[int, int, int]) -> Int64[Tensor, "t h w"]:
+        """The number of the window that each token of a grid `(t, h, w)` stands in, counted from 0."""
+        place = self._tokens_of_windows(grid, self.bias.device)
+        numbers = place.new_empty(grid[0] * grid[1] * grid[2] + 1)
+        for window, at in enumerate(place):
+            numbers[at] = window
+        return numbers[1:].view(grid)
+
+    def _tokens_of_windows(self, grid: tuple[int, int, int], device: torch.device) -> Int64[Tensor, "n p"]:
+        """The tokens of each window, counted from 1, so that 0 is where the filled-up ones go."""
+        t, h, w = grid
+        number = torch.arange(1, t * h * w + 1, device=device, dtype=torch.float64)
+        return self.windows(rearrange(number, "(t h w) -> 1 t h w 1", t=t, h=h, w=w))[0][..., 0].long()

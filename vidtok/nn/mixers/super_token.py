@@ -179,6 +179,17 @@ class SuperToken(nn.Module):
         out = F.linear(y, self.refine.projection.weight) + taken * self.refine.projection.bias
         return (weights if query is None else weights[:, :, query]), out.view(x.shape)
 
+    @property
+    def gathers(self) -> bool:
+        """Whether there are super tokens: cells of one token leave plain attention."""
+        return self.cells != (1, 1, 1)
+
+    @torch.no_grad()
+    def association(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b n m"]:
+        """Each token's shares in the super tokens, at most 1 in all: neighbours outside the picture take theirs."""
+        affinity, _ = associate(in_cells(x, self.cells), cells=self.cells, steps=x.shape[1], iterations=self.iterations)
+        return self._dense(affinity, (x.shape[1], x.shape[2], x.shape[3]))
+
     def _dense(self, affinity: Float[Tensor, "b tt hh ww p k"], grid: tuple[int, int, int]) -> Float[Tensor, "b n m"]:
         """The shares as a full matrix, tokens by super tokens; those of neighbours outside the picture are dropped."""
         _, tt, hh, ww, _, _ = affinity.shape

@@ -1,0 +1,141 @@
+"""Films: which map each frame of a clip or of a whole video shows, and where a point of the video falls."""
+
+import numpy as np
+import pytest
+import torch
+
+from vidtok.errors import ModelError
+from vidtok.infer.film import Film, Question, Spot, Tape, each_picture, look_at, make_film
+from vidtok.infer.pictures import Ask, Shown
+from vidtok.infer.predict import model_views
+from vidtok.models.create import create_model
+from vidtok.models.feeding import Feeding
+from vidtok.video.reader import open_video
+from vidtok.video.write import write_video
+
+SIZES = {"width": 12, "depth": 1, "heads": 2, "tubelet": (2, 8, 8), "frames": 4, "size": 16}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Thirteen pictures of 24 x 40, each with a grey of its own, ten a second."""
+    path = tmp_path_factory.mktemp("film") / "a.mp4"
+    greys = 40 + 12 * torch.arange(13, dtype=torch.uint8)
+    write_video(path, greys.view(13, 1, 1, 1).expand(13, 3, 24, 40).contiguous(), fps=10, crf=2)
+    return path
+
+
+def model_of(stride=1):
+    torch.manual_seed(0)
+    model = create_model("vivit", classes=["a", "b"], feeding=Feeding(stride=stride, short_side=20), **SIZES)
+    with torch.no_grad():
+        model.network.head.logits.weight.normal_()
+    return model
+
+
+def film_of(video, model, *, whole=False, **question):
+    with open_video(video) as reader:
+        views = model_views(model)
+        return make_film(model, reader, views, Question(**question), kind="softmax", whole=whole)
+
+
+def test_a_clip_is_drawn_frame_by_frame(video):
+    model = model_of(stride=2)
+    film = film_of(video, model, kinds=("query", "time"))
+    assert film.drawn.tolist() == film.indices[0].tolist() == [3, 5, 7, 9]
+    assert (film.fps, film.windows.tolist(), film.places.tolist()) == (5.0, [0] * 4, [0, 1, 2, 3])
+    with open_video(video) as reader:
+        views = model_views(model)
+        (view,) = views.views(reader.pts_seconds, np.random.default_rng(0))
+        clip = views.crop(reader.frames_at(view.indices.tolist(), short_side=20).pixels, view)
+    (query, strip), guesses = look_at(model, clip, kinds=("query", "time"))
+    assert film.guesses == (guesses,)
+    assert film.tops[0] == float(query.maps.max())
+    for number in range(4):  # two frames have one time step
+        (cell,) = film.cells(number)
+        torch.testing.assert_close(cell.heat, query.maps[number // 2])
+    (shown,) = film.strips()
+    torch.testing.assert_close(shown.values, strip.over_time)
+    assert [film.at(number) for number in range(4)] == [0.125, 0.375, 0.625, 0.875]
+
+
+def test_of_a_whole_video_every_frame_is_drawn_with_its_window_s_map(video):
+    model = model_of(stride=1)
+    film = film_of(video, model, whole=True, kinds=("query",))
+    assert film.indices.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [9, 10, 11, 12]]
+    assert film.drawn.tolist() == list(range(13))
+    assert film.windows.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3]
+    np.testing.assert_allclose(film.places, [0, 1, 2, 3] * 3 + [3], atol=1e-6)
+    assert (film.fps, film.tape.length, len(film.guesses)) == (10.0, 4, 4)
+    with open_video(video) as reader:
+        pixels = torch.stack(list(each_picture(reader, model_views(model), film.drawn.tolist())))
+    assert (pixels.float().mean((1, 2, 3)) - (40 + 12 * torch.arange(13))).abs().max() < 3
+    (query,), _ = look_at(model, pixels[4:8], kinds=("query",))
+    torch.testing.assert_close(film.cells(5)[0].heat, query.maps[0])
+    torch.testing.assert_close(film.cells(6)[0].heat, query.maps[1])
+
+
+def test_frames_between_those_that_the_network_saw_hold_or_mix_their_maps():
+    maps = torch.tensor([[[0.0]], [[1.0]]])
+    panel = Shown(title="a", place="b", query="c", meaning="d", maps=maps)
+    tape = Tape([maps.numpy(), np.zeros(0, np.int32)])
+    tape.append([maps.numpy(), np.zeros(0, np.int32)])
+    places = np.array([0.0, 1.0, 1.5, 2.0, 3.0])
+
+    def heats(between):
+        film = Film(
+            panels=(panel,),
+            tape=tape,
+            tops=(1.0,),
+            rings=((0, None),),
+            guesses=((),),
+            indices=torch.arange(4)[None],
+            seconds=np.arange(4.0)[None],
+            drawn=np.arange(5),
+            windows=np.zeros(5, np.int64),
+            places=places,
+            fps=1.0,
+            between=between,
+        )
+        return [film.cells(number)[0].heat.item() for number in range(5)]
+
+    assert heats("hold") == [0, 0, 0, 1, 1]
+    assert heats("linear") == [0, 0.25, 0.5, 0.75, 1]  # steps' middles are at 0.5 and 2.5
+
+
+def test_a_point_of_the_video_is_a_place_of_the_clip(video):
+    """24 x 40 become 20 x 33, of which the middle 16 x 16 are seen: from 8 of 33 columns, from 2 of 20 rows."""
+    model = model_of(stride=2)
+    film = film_of(video, model, kinds=("query",), spot=Spot(x=15, y=18, seconds=0.75))
+    (frame, (y, x)) = film.rings[0]
+    assert frame == 2  # the frame of 0.7 s is the third of 0.3, 0.5, 0.7, 0.9
+    assert y == pytest.approx((18.5 * 20 / 24 - 2) / 16)
+    assert x == pytest.approx((15.5 * 33 / 40 - 8) / 16)
+    assert [film.cells(number)[0].ring is not None for number in range(4)] == [False, False, True, True]
+    for spot, words in (
+        (Spot(x=1, y=12, seconds=0.5), r"outside of what the network sees: x from 10 to 29, y from 2 to 22"),
+        (Spot(x=40, y=12, seconds=0.5), r"outside of the pictures, 40 x 24"),
+        (Spot(x=20, y=12, seconds=9), r"9 s is outside of the video, which ends at 1\.3 s"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            film_of(video, model, kinds=("query",), spot=spot)
+
+
+def test_a_class_can_be_asked_for(video):
+    model = model_of()
+    clip = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    model.train()
+    titles = [look_at(model, clip, kinds=("gradient",), ask=Ask(label=k))[0][0].title for k in (0, 1)]
+    assert titles == ["for a", "for b"]
+    assert model.training
+
+
+def test_a_tape_gives_back_what_was_kept_and_refuses_other_shapes():
+    tape = Tape([np.zeros((2, 3), np.float32), np.zeros(2, np.int32)])
+    for number in range(3):
+        tape.append([np.full((2, 3), number, np.float32), np.array([number, -number], np.int32)])
+    assert tape.length == 3
+    assert tape.read(1, 0).tolist() == [[1] * 3] * 2
+    assert tape.read(2, 1).tolist() == [2, -2]
+    with pytest.raises(ValueError, match="a tape of"):
+        tape.append([np.zeros((1, 3), np.float32), np.zeros(2, np.int32)])
