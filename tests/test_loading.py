@@ -136,3 +136,9 @@ def test_a_run_with_averages_is_used_by_its_averages(motion, tmp_path):
     init_weights(other, str(tmp_path / "run"))
     for found in (load_model(tmp_path / "run"), other):
         assert all(torch.equal(value, averages[name]) for name, value in found.state_dict().items())
+
+
+def test_a_run_of_fit_gives_the_model_in_it(tmp_path):
+    model = create_model("vivit", classes=["a", "b"], frames=2, size=16, tubelet=(2, 8, 8), width=8, depth=1, heads=1)
+    model.save_pretrained(tmp_path / "own" / "model")
+    assert same_weights(model, load_model(tmp_path / "own"))

@@ -44,6 +44,7 @@ def load_model(
 
         load("runs/mine")                    the newest checkpoint of a run
         load("runs/mine/checkpoints/best.pt")    a checkpoint
+        load("runs/own")                     what `fit` has made, in runs/own/model
         load("saved")                        the folder, or the .safetensors file, of a saved model
         load("someone/model", revision="v1") a model on the Hugging Face hub
         load("model.onnx")                   a file of `vidtok export`, run by ONNX Runtime; also OpenVINO's .xml
@@ -84,6 +85,8 @@ def _load(source: str | Path, *, allow_plugins: bool, revision: str | None) -> C
         return Classifier.from_pretrained(str(source), revision=revision)
     if is_pretrained(path):
         return Classifier.from_pretrained(path)
+    if is_pretrained(path / "model"):
+        return Classifier.from_pretrained(path / "model")
     if path.suffix == ".safetensors" and path.is_file():
         return _load_file(path)
     file = find_checkpoint(path)

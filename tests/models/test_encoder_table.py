@@ -67,7 +67,7 @@ def test_vidtok_s_own_is_counted_too():
     (record,) = (record for record in ENCODERS if record.name == MOTION_START)
     weights = find_encoder(MOTION_START)
     assert (record.frames, record.size) == (weights.frames, weights.size)
-    network = encoder_model(weights, "ab", summary="mean", frames=12, kind="softmax").network
+    network = encoder_model(weights, ("a", "b"), summary="mean", frames=12, kind="softmax").network
     assert sum(parameter.numel() for parameter in network.body.parameters()) == record.parameters
     cost = count_cost(network, frames=12, size=record.size)[""]
     assert cost.macs - 2 * network.head.in_features == record.macs

@@ -85,7 +85,7 @@ def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names
     assert " | motion_casvit, " in fitted.line
     assert fitted.line.endswith(" | runs/fit_clips")
     card = (tmp_path / "runs" / "fit_clips" / "model" / "README.md").read_text("utf-8")
-    assert 'license: "cc-by-4.0"' in card
+    assert "license: cc-by-4.0" in card
     assert "- Weights that it began with: motion_casvit, from the package vidtok" in card
     assert fitted.model.predict(desk / "clips" / "red" / "p0_0.mp4").classes == tuple(COLOURS)
 

@@ -36,6 +36,16 @@ ENCODERS = (
         tried=True,
     ),
     EncoderRecord(
+        name="motion_casvit",
+        parameters=1_124_992,
+        macs=111_481_472,
+        frames=12,
+        size=64,
+        licence="Apache-2.0",
+        good_at="where nothing else is at hand: it travels with vidtok, and has seen moving shapes alone",
+        tried=True,
+    ),
+    EncoderRecord(
         name="vit_small_patch16_dinov3.lvd1689m",
         parameters=21_586_944,
         macs=4_698_104_832,

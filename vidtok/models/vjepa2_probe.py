@@ -94,10 +94,12 @@ class VJEPA2Probe(PartlyFrozen):
         return (energy(grid, place="the encoder's last grid, before the probe"),)
 
     def check_clip(self, x: Tensor) -> None:
-        """Of several clips one after the other each is asked for."""
+        """Of several clips one after the other the first stands for all."""
         frames = self.clip[0]
-        whole = x.ndim == 5 and x.shape[1] > frames and x.shape[1] % frames == 0
-        super().check_clip(x[:, :frames] if whole else x)
+        if x.ndim == 5 and x.shape[1] % frames == 0 and (frames, *x.shape[3:]) in self.clips:
+            super().check_clip(x[:, :frames])
+        else:
+            super().check_clip(x)
 
     def no_weight_decay(self) -> set[str]:
         """What its parts say of their own."""
