@@ -88,12 +88,18 @@ def test_it_looks_where_the_network_looks(name):
 def test_video_forms_with_kernels_and_windows_over_time(family):
     for options in (OVER_TIME[family], {"per_time_step": True}):
         network = tiny(family, frames=4, temporal_kernel=3, temporal_strides=(1, 2, 1, 1), **options)
-        assert away(network.for_inference(fused=False)(clips(4)), network(clips(4))) < 1e-10
+        want = network(clips(4))
+        assert away(network.for_inference(fused=False)(clips(4)), want) < 1e-10
+        assert away(network.float().for_inference()(clips(4).float()).double(), want) < 1e-4
     if family == "maxvit":
         network = tiny(family, size=(56, 72), window=(1, 3, 2), strict=False)
         clip = clips(1)[..., :56, :].repeat(1, 1, 1, 1, 2)[..., :72]
         assert away(network.for_inference(fused=False)(clip), network(clip)) < 1e-10
-        assert away(network.for_inference(fused=False).attention(clip)[0].maps, network.attention(clip)[0].maps) < 1e-10
+        want = network.attention(clip)[0].maps
+        assert away(network.for_inference(fused=False).attention(clip)[0].maps, want) < 1e-10
+        logits, form = network(clip), network.float().for_inference()
+        assert away(form(clip.float()).double(), logits) < 1e-4
+        assert away(form.attention(clip.float())[0].maps.double(), want) < 1e-4
 
 
 @needs_onednn
