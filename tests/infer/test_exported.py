@@ -99,6 +99,8 @@ def test_a_file_is_told_by_its_ending_where_there_is_one(exported, tmp_path):
     assert not is_exported(tmp_path / "none.onnx")
     assert not is_on_hub("runs/none.onnx")
     assert not is_exported(exported / "model")
+    model = vidtok.load(exported / "model.onnx")
+    assert model.for_inference() is model
 
 
 def test_openvino_runs_the_same_file(exported, both, tmp_path, monkeypatch):

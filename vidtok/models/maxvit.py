@@ -138,19 +138,26 @@ class MultiAxisLayer(nn.Module):
 
 
 class MultiAxisLayerForm(nn.Module):
-    """`MultiAxisLayer` for inference: tokens stay in their windows until the end of the MLP, which knows no places."""
+    """`MultiAxisLayer` for inference.
+
+    With `fused`, tokens stay in their windows until the end of the MLP, which knows no places. Otherwise the mixer is
+    called as it is, since another form of it may stand there, as in export.
+    """
 
     def __init__(self, layer: MultiAxisLayer, *, fused: bool):
         super().__init__()
         self.mixer_norm, self.mlp_norm = layer.mixer_norm, layer.mlp_norm
         mixer: Any = inference_layer(layer.mixer, fused=fused)
-        self.mixer = mixer
+        self.mixer, self.in_windows = mixer, fused
         mlp: Any = layer.mlp
         expand, _, contract = mlp
         self.expand = linear_form(expand, activation="gelu_tanh", fused=fused)
         self.contract = linear_form(contract, fused=fused)
 
     def forward(self, x: Float[Tensor, "b t h w d"]) -> Float[Tensor, "b t h w d"]:
+        if not self.in_windows:
+            x = x + self.mixer(self.mixer_norm(x))
+            return self.contract(self.expand(self.mlp_norm(x)), x)
         self.mixer.check_grid(tuple(x.shape[1:4]))
         tokens, seen = self.mixer.windows(x)
         tokens = self.mixer.proj(self.mixer.among(self.mixer_norm(tokens), seen), tokens)
