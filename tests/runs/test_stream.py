@@ -109,7 +109,7 @@ def test_what_does_not_wait_drops_steps_and_never_scores_a_window_with_gaps(vide
     wanted = score_windows(net, video, step_seconds=0.08)
     at = {int(row[-1]): place for place, row in enumerate(wanted.windows.indices)}
     rows = rows_of(lines)
-    assert 1 <= len(rows) == done.scored < 10
+    assert 1 <= len(rows) == done.scored < 13
     for row in rows:
         scores = wanted.scores[at[round(row["seconds"] * 25)]]
         assert scores_of(row) == pytest.approx(scores.tolist(), abs=1e-5)

@@ -62,6 +62,17 @@ def test_a_clip_takes_the_inflated_kernel_and_repeated_positions():
     assert report.missing == ("head.logits.bias", "head.logits.weight")
 
 
+def test_separable_positions_take_a_picture_s_places_and_keep_their_times():
+    image = image_vit()
+    video = video_vit(frames=4, tubelet=(2, 8, 8), size=(48, 32), pool="mean", position="learned_separable")
+    times = video.encoder.time_position.table.clone()
+    report = load_timm_vit(video, image.state_dict())
+    want = resize_table(image.pos_embed[0, 1:].reshape(1, 4, 4, 24), (1, 6, 4))
+    torch.testing.assert_close(video.encoder.position.table, want)
+    assert torch.equal(video.encoder.time_position.table, times)
+    assert "encoder.time_position.table" in report.missing
+
+
 @pytest.mark.parametrize("zero", [False, True])
 def test_attention_over_time_starts_as_the_picture_s_or_adds_nothing(zero):
     image, video = image_vit(), video_vit(pool="mean", frames=2, mixer=[[SPACE, TIME]])
