@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from torch import nn
 
 from tests.models.contract import keeps_the_contract
 from vidtok.errors import ModelError
@@ -53,12 +54,13 @@ def test_the_contract():
     keeps_the_contract("encoder, norms and two blocks trained")
 
 
-class Told:
+class Told(nn.Module):
     """A network that tells the strides of its maps."""
 
     forward_intermediates = None
 
     def __init__(self, *strides: int):
+        super().__init__()
         self.feature_info = [{"reduction": stride} for stride in strides]
 
 
@@ -74,7 +76,7 @@ def test_networks_without_such_maps_are_refused_and_the_defaults_are_a_small_one
     with pytest.raises(ModelError, match=r"has no layer of stride 8 or 16; its strides are \[2, 4\]"):
         middle_layer(Told(2, 4))
     for part in ("feature_info", "forward_intermediates"):
-        network = type("Bare", (), {"feature_info": [{"reduction": 16}], "forward_intermediates": None} | {})
+        network = type("Bare", (nn.Module,), {"feature_info": [{"reduction": 16}], "forward_intermediates": None})
         delattr(network, part)
         with pytest.raises(ModelError, match="timm gives no maps of this network"):
             middle_layer(network())

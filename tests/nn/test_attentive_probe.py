@@ -109,3 +109,11 @@ def test_weights_start_small_and_a_frame_probe_gives_every_class_the_same():
 def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ModelError, match=words):
         make()
+
+
+def test_a_probe_without_options_has_v_jepa_2_s_four_blocks():
+    probe = AttentiveProbe(64, classes=2)
+    assert len(probe.pool.blocks) == 3, "the fourth is that of the query"
+    assert {block.mixers[0].heads for block in probe.pool.blocks} == {16}
+    assert probe.pool.norm.eps == 1e-6
+    assert FrameOrderProbe(64, classes=2, frames=3).attend.heads == 4

@@ -21,4 +21,5 @@ def asks_for_the_defaults(command: str, function: Callable[..., Any], *arguments
     defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
     given = {name: value for name, value in fake.call_args.kwargs.items() if name in defaults}
     assert given
-    assert given == {name: defaults[name] for name in given}
+    for name, value in given.items():
+        assert (tuple(value) if isinstance(value, list) else value) == defaults[name], name

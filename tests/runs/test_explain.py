@@ -119,7 +119,7 @@ def test_the_script():
 
 
 def test_the_command_asks_for_the_defaults():
-    asks_for_the_defaults("explain", run_explain, "--cfg", "a")
+    asks_for_the_defaults("explain", run_explain, "a")
 
 
 def test_boxes_in_words_and_frames_in_a_row():

@@ -124,7 +124,7 @@ def test_tests_without_predictions_have_no_pool(tmp_path, table, capsys):
     parts = [part(tmp_path / f"fold_{fold}", fold) for fold in ("1", "2")]
     (tmp_path / "fold_2" / "test" / "predictions.npz").unlink()
     finish(parts, table, (0,), tmp_path, folds=["1", "2"], allow_missing=False)
-    assert "predictions" not in capsys.readouterr().out
+    assert "predictions:" not in capsys.readouterr().out
     assert not (tmp_path / "predictions.csv").exists()
-    _, results = (None, json.loads((tmp_path / "results.json").read_text()))
+    results = json.loads((tmp_path / "results.json").read_text())
     assert results["spread_is"] == "standard deviation over the folds (divisor n - 1)"

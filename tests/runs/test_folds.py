@@ -123,7 +123,7 @@ def test_lists_are_not_written_over_and_missing_files_are_named(tmp_path):
 
 
 def test_the_command_asks_for_the_defaults():
-    asks_for_the_defaults("folds", run_folds, "a", "--out", "b", "--folds", "3")
+    asks_for_the_defaults("folds", run_folds, "a", "--to", "b")
 
 
 def test_parts_in_words():

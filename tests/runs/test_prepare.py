@@ -211,7 +211,7 @@ def test_ctrl_c_leaves_whole_files_only(videos: Path, tmp_path: Path):
 
 
 def test_the_command_asks_for_the_defaults():
-    asks_for_the_defaults("prepare", run_prepare, "a", "--out", "b")
+    asks_for_the_defaults("prepare", run_prepare, "a", "b")
 
 
 def report_row(path, **facts):
@@ -230,14 +230,10 @@ def test_when_a_file_is_finished_and_what_its_row_is(tmp_path):
     source, target = tmp_path / "source.mp4", tmp_path / "a.mp4"
     good = report_row("x", bytes_before="3", bytes="2")
     assert not is_finished(good, source, tmp_path / "none.mp4")
-    for row, finished in (
-        (None, True),
-        (good, True),
-        (good | {"bytes_before": "4"}, False),
-        (good | {"ok": "no"}, True),
-    ):
+    other = good | {"bytes_before": "4"}
+    for row, finished in ((None, True), (good, True), (other, False), (other | {"ok": "no"}, True)):
         assert is_finished(row, source, target) == finished
-    assert is_finished(good | {"bytes_before": "4"}, tmp_path / "gone.mp4", target)
+    assert is_finished(other, tmp_path / "gone.mp4", target)
     assert final_row(good, "x", source, "a.mp4", tmp_path) is good
     failed = good | {"ok": "no"}
     assert final_row(failed, "x", source, "none.mp4", tmp_path) is failed
