@@ -6,8 +6,9 @@ Each clip is encoded once; its tokens in every form and its summaries stand in W
 --out (a .json; the table goes into the .md beside it): a second call goes on where the first one stopped. Sets are
 `motion` (made where it is missing: 600 clips to train on, 200 to test), the folders of VIDTOK_VIDEOS, and any folder
 with a sub-folder per class, NAME=FOLDER. --rows PATTERN measures only the rows of these names; what no row is measured
-on is not kept either: all tokens of 300 clips are 600 MB. All but `motion` are measured by folds that keep groups together. Linear rows
-choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned for any of them.
+on is not kept either: all tokens of 300 clips are 600 MB. All but `motion` are measured by folds that keep groups
+together. Linear rows choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned
+for any of them.
 With --divisions N what `vidtok fit` does, summary and penalty chosen on inner folds, is measured over N seeded
 divisions into five folds, beside the pooled summary alone on the same ones: mean and standard deviation. Where a list
 has folds of its own, it is measured over these besides, with one standard error.
