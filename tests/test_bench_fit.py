@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -32,20 +33,20 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     out = tmp_path / "reduction.json"
     arguments = [f"own={tmp_path / 'clips'}", "--work", str(tmp_path / "work"), "--out", str(out), "--folds", "2"]
     arguments += ["--encoder", encoder, "--epochs", "1"]
-    bench.main([*arguments, "--linear", "--divisions", "2"])
+    bench.main([*arguments, "--rows", "linear [!f]*", "divisions *", "--divisions", "2"])
+    assert {path.name.count(".") for path in (tmp_path / "work/features").iterdir()} == {1}, "no row looked at tokens"
     linear = json.loads(out.read_text("utf-8"))
-    kinds = {"frames", *get_args(Summary)}
-    assert {each["kept"] for each in linear if each["probe"] == "linear"} == kinds
+    assert {each["kept"] for each in linear if each["probe"] == "linear"} == set(get_args(Summary))
     chosen, pooled = (each for each in linear if each["probe"] == "linear, 2 divisions")
     assert (chosen["kept"], pooled["kept"]) == ("what fit chooses", "time")
     assert chosen["top1"] >= 0.8
     assert 0 <= chosen["spread"] < 0.3
     assert f"| {chosen['top1']:.3f} ± {chosen['spread']:.3f} (" in out.with_suffix(".md").read_text("utf-8")
     assert next(each for each in linear if each["kept"] == "mean")["top1"] >= 0.8, "colours are told apart"
-    monkeypatch.setattr("vidtok.infer.summarise.clip_summaries", None)
     bench.main(arguments)
     both = json.loads(out.read_text("utf-8"))
     assert both[: len(linear)] == linear
+    assert [each["kept"] for each in both[len(linear) :] if each["probe"] == "linear"] == ["frames"]
     assert {each["kept"] for each in both if each["probe"] == "positions and class token"} == {
         "full", "mean", "cells_2", "super_tokens_2"
     }  # fmt: skip
@@ -57,12 +58,16 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     page = out.with_suffix(".md").read_text("utf-8")
     row = next(each for each in both if each["kept"] == "motion")
     assert f"| motion | linear | 400 | {row['top1']:.3f} ({row['seconds']:.0f} s) |" in page
-    monkeypatch.setattr(bench, "linear", lambda *given: pytest.fail("measured again"))
+    monkeypatch.setattr("vidtok.infer.summarise.clip_summaries", None)
+    again = [figures for figures in both if figures["row"] != "linear frames"]
+    out.write_text(json.dumps(again))
     bench.main(arguments)
-    assert json.loads(out.read_text("utf-8")) == both
+    found = json.loads(out.read_text("utf-8"))
+    assert found[:-1] == again
+    assert found[-1]["top1"] == next(each for each in both if each["row"] == "linear frames")["top1"]
 
 
-def kept(bench, videos, *, parts=(), vectors=(), paired=False):
+def kept(bench, videos, *, parts=(), vectors=(), paired=False, given=None):
     """A set without tokens."""
     return bench.Set(
         name="x",
@@ -73,7 +78,7 @@ def kept(bench, videos, *, parts=(), vectors=(), paired=False):
         frames=1,
         grid=(1, 1),
         paired=paired,
-        given=None,
+        given=given,
     )
 
 
@@ -96,11 +101,13 @@ def test_what_is_left_out_is_what_the_list_says(bench):
         {f"plain.{part}": torch.tensor([own[0] * 2.0 - 1, k / 12]) for part in ("mean", "time", "maps", "motion")}
         for k, own in enumerate(labels)
     ]
-    own = kept(bench, videos, vectors=vectors)
-    (right,) = bench.by_given_folds(own, [k // 6 for k in range(12)])
+    own = kept(bench, videos, vectors=vectors, given=[k // 6 for k in range(12)])
+    (right,) = bench.by_given_folds(own)
     assert (right["top1"], right["spread"], right["bytes"]) == (1.0, 0.0, 4 * 2 * 4)
-    (wrong,) = bench.by_given_folds(own, [own[0] for own in labels])
+    (wrong,) = bench.by_given_folds(replace(own, given=[label[0] for label in labels]))
     assert wrong["top1"] == 0.0
+    assert bench.by_given_folds(replace(own, given=None)) == [], "a list without folds has no such row"
+    assert bench.divided(replace(own, paired=True), 2) == [], "nor has a set whose test clips are given"
 
 
 def test_the_opposite_of_a_class_is_its_pair(bench):

@@ -5,8 +5,10 @@
 Each clip is encoded once; its tokens in every form and its summaries stand in WORK/features, each row's figures in
 --out (a .json; the table goes into the .md beside it): a second call goes on where the first one stopped. Sets are
 `motion` (made where it is missing: 600 clips to train on, 200 to test), the folders of VIDTOK_VIDEOS, and any folder
-with a sub-folder per class, NAME=FOLDER. All but `motion` are measured by folds that keep groups together. Linear rows
-choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned for any of them.
+with a sub-folder per class, NAME=FOLDER. --rows PATTERN measures only the rows of these names; what no row is measured
+on is not kept either: all tokens of 300 clips are 600 MB. All but `motion` are measured by folds that keep groups
+together. Linear rows choose their penalty on inner folds; rows with attention have fixed settings, and nothing is tuned
+for any of them.
 With --divisions N what `vidtok fit` does, summary and penalty chosen on inner folds, is measured over N seeded
 divisions into five folds, beside the pooled summary alone on the same ones: mean and standard deviation. Where a list
 has folds of its own, it is measured over these besides, with one standard error.
@@ -19,8 +21,9 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +48,7 @@ from vidtok.nn.token_probe import BUDGETS, TokenLearnerProbe
 from vidtok.runs.fit_model import SUMMARIES, encoder_model
 from vidtok.runs.fit_set import stacked
 from vidtok.train.attentive import Recipe, TokenFiles, attentive_logits, fit_attentive
-from vidtok.train.nested import INNER, Videos, left_out_logits, standard_error
+from vidtok.train.nested import Videos, left_out_logits, standard_error
 from vidtok.train.probe import figure_of, fit_probe, parts_of
 from vidtok.types import Failure
 
@@ -79,7 +82,15 @@ class Set:
     """The folds that the list itself has, where it has a column of them."""
 
 
-def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motion: tuple[int, int]) -> Set:
+def encoded(
+    name: str,
+    *,
+    weights: EncoderWeights,
+    work: Path,
+    folds: int,
+    motion: tuple[int, int],
+    forms: Sequence[Reduction],
+) -> Set:
     """Encode what is not yet in the cache. A set with videos that cannot be decoded is refused."""
     name, _, folder = name.partition("=")
     frames, lists, group = FRAMES, [folder], None
@@ -96,7 +107,7 @@ def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motio
     groups: list[Hashable] = []
     sizes: list[int] = []
     vectors: list[Mapping[str, Tensor]] = []
-    tokens: dict[str, list[Path]] = {form.name: [] for form in FORMS}
+    tokens: dict[str, list[Path]] = {form.name: [] for form in forms}
     for source in lists:
         records, told = open_list(source, root=None, classes=classes, format="auto", part="train")
         assert told is not None
@@ -104,7 +115,7 @@ def encoded(name: str, *, weights: EncoderWeights, work: Path, folds: int, motio
         model = encoder_model(weights, told, summary="mean", frames=frames, kind="softmax")
         found, began = {}, time.monotonic()
         for each in summarise_videos(
-            model, records, views=model_views(model), folder=work / "features", reductions=FORMS
+            model, records, views=model_views(model), folder=work / "features", reductions=forms
         ):
             if isinstance(each, Failure):
                 raise SystemExit(each.cause)
@@ -179,9 +190,8 @@ def linear(own: Set, summary: str) -> list[Figures]:
         x, turned = (stacked(own.vectors, way) for way in ("plain", "reversed"))
     began, targets, logits = time.monotonic(), own.videos.targets, []
     for train, test in own.parts:
-        inner = own.videos.inner(train, folds=INNER, seed=0)
         kept = {name: every[train] for name, every in x.items()}
-        _, layer = fit_probe(kept, targets[train], inner, among=(summary,))
+        _, layer = fit_probe(kept, targets[train], own.videos.choosing(train, seed=0), among=(summary,))
         ways = (torch.cat(parts_of(way, summary), dim=1) for way in (x, turned))
         logits.append(tuple(layer(every[test]) for every in ways))
     seconds = time.monotonic() - began
@@ -192,6 +202,8 @@ def linear(own: Set, summary: str) -> list[Figures]:
 
 def divided(own: Set, divisions: int) -> list[Figures]:
     """What `fit` chooses, and the summary `time` alone, over seeded divisions into five folds that keep groups."""
+    if own.paired:  # of `motion` the test clips are given
+        return []
     features = stacked(own.vectors, "plain")
     rows = []
     for kept, among in (("what fit chooses", SUMMARIES), ("time", ("time",))):
@@ -208,10 +220,12 @@ def divided(own: Set, divisions: int) -> list[Figures]:
     return rows
 
 
-def by_given_folds(own: Set, given: Sequence[int]) -> list[Figures]:
+def by_given_folds(own: Set) -> list[Figures]:
     """What `fit` chooses over the folds that the list has; after ± stands one standard error."""
+    if own.given is None:
+        return []
     features, began = stacked(own.vectors, "plain"), time.monotonic()
-    videos = replace(own.videos, folds=given)
+    videos = replace(own.videos, folds=own.given)
     logits = left_out_logits({"plain": features}, videos, kind="softmax", among=SUMMARIES)["plain"]
     hits = (logits.argmax(dim=1) == videos.targets.argmax(dim=1)).tolist()
     told: Figures = {"top1": sum(hits) / len(hits), "spread": standard_error(hits, videos.groups), "opposite": None}
@@ -278,6 +292,26 @@ def trained(
     }
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row, and what it needs of the tokens; None: the summaries alone."""
+
+    measure: Callable[[Set], list[Figures]]
+    form: Reduction | None = None
+
+
+def known_rows(recipe: Recipe, divisions: int | None) -> dict[str, Row]:
+    """All rows, in the order in which they are measured. A row that says nothing of a set is empty for it."""
+    rows = {f"linear {each}": Row(partial(linear, summary=each)) for each in SUMMARIES}
+    rows = {"linear frames": Row(partial(linear, summary="frames"), MEAN), **rows}
+    if divisions:
+        rows[f"divisions {divisions}"] = Row(partial(divided, divisions=divisions))
+    rows["given folds"] = Row(by_given_folds)
+    rows |= {f"attentive {form.name}": Row(partial(attentive, form=form, recipe=recipe), form) for form in FORMS}
+    rows |= {f"learned {n}": Row(partial(learned, budgets=(n,), recipe=recipe), FULL) for n in BUDGETS}
+    return {**rows, "nested": Row(partial(learned, budgets=BUDGETS, recipe=recipe), FULL)}
+
+
 def table(results: Sequence[Figures]) -> str:
     """A line for what is kept and each probe on it; a column for each set, with the probe's seconds in brackets."""
     sets = list(dict.fromkeys(str(each["set"]) for each in results))
@@ -312,7 +346,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="of the probes with attention (default: %(default)s)")
     parser.add_argument("--motion", type=int, nargs=2, default=(600, 200), metavar="N", help="clips to train and test")
-    parser.add_argument("--linear", action="store_true", help="leave out the probes with attention, which take long")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        default=["*"],
+        metavar="PATTERN",
+        help="names of rows, as in 'linear *': those with attention (attentive, learned, nested) take long",
+    )
     parser.add_argument("--divisions", type=int, metavar="N", help="measure what `fit` does over N divisions besides")
     args = parser.parse_args(arguments)
     if args.divisions is not None and args.divisions < 2:
@@ -320,20 +360,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     weights, recipe = find_encoder(args.encoder), Recipe(epochs=args.epochs)
     results: list[Figures] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else []
     for name in args.sets:
-        own = encoded(name, weights=weights, work=args.work, folds=args.folds, motion=tuple(args.motion))
-        rows = {f"linear {each}": partial(linear, own, each) for each in ("frames", *SUMMARIES)}
-        if args.divisions and not own.paired:  # of `motion` the test clips are given
-            rows[f"divisions {args.divisions}"] = partial(divided, own, args.divisions)
-        if own.given is not None:
-            rows["given folds"] = partial(by_given_folds, own, own.given)
-        if not args.linear:
-            rows |= {f"attentive {form.name}": partial(attentive, own, form, recipe) for form in FORMS}
-            rows |= {f"learned {n}": partial(learned, own, (n,), recipe) for n in BUDGETS}
-            rows["nested"] = partial(learned, own, BUDGETS, recipe)
-        for row, measure in rows.items():
-            if any((each["set"], each["row"]) == (own.name, row) for each in results):
-                continue
-            found = [{"set": own.name, "row": row, **each} for each in measure()]
+        measured = {each["row"] for each in results if each["set"] == name.partition("=")[0]}
+        rows = {
+            row: each
+            for row, each in known_rows(recipe, args.divisions).items()
+            if row not in measured and any(fnmatchcase(row, pattern) for pattern in args.rows)
+        }
+        if not rows:
+            continue
+        forms = [form for form in FORMS if any(form == each.form for each in rows.values())]
+        own = encoded(name, weights=weights, work=args.work, folds=args.folds, motion=tuple(args.motion), forms=forms)
+        for row, each in rows.items():
+            found = [{"set": own.name, "row": row, **figures} for figures in each.measure(own)]
             results += found
             args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             write_page(args.out.with_suffix(".md"), table(results))

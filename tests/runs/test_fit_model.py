@@ -7,7 +7,7 @@ from tests.runs.own_clips import ENCODER, encoder_file
 from vidtok.models.encoders import find_encoder
 from vidtok.models.summary_network import summaries
 from vidtok.runs.fit_model import SUMMARIES, encoder_model, linear_model
-from vidtok.train.nested import INNER, Videos
+from vidtok.train.nested import Videos
 from vidtok.train.probe import fit_probe, parts_of
 
 
@@ -47,8 +47,7 @@ def test_a_model_gives_the_logits_of_the_probe_that_its_rows_made(weights):
     rows = list(range(8))
     choice, made = linear_model(weights, ["a", "b"], features, videos, rows, frames=3, kind="softmax", seed=0)
     own = {name: x[:8] for name, x in features.items()}
-    inner = videos.inner(rows, folds=INNER, seed=0)
-    wanted, layer = fit_probe(own, videos.targets[:8], inner, among=SUMMARIES)
+    wanted, layer = fit_probe(own, videos.targets[:8], videos.choosing(rows, seed=0), among=SUMMARIES)
     assert choice == wanted
     assert made.network.summary == choice.features
     with torch.no_grad():

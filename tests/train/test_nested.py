@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vidtok.data.divide import divide
-from vidtok.train.nested import Videos, left_out_logits, standard_error
+from vidtok.train.nested import DIVISIONS, JUDGED, Videos, left_out_logits, standard_error
 
 
 def videos(count: int = 24) -> Videos:
@@ -67,6 +67,16 @@ def test_inner_divisions_keep_groups():
     folds = own.inner(rows, seed=0)
     assert len(set(folds)) == 4
     assert all(folds[k] == folds[k + 1] for k in range(0, 16, 2))
+
+
+def test_a_choice_is_made_on_several_divisions_of_its_own_rows():
+    own = videos()
+    found = own.choosing(list(range(4, 20)), seed=3)
+    assert len(set(found)) == DIVISIONS > 1, "no two are alike"
+    assert found[0] == own.inner(list(range(4, 20)), seed=3)
+    assert found[1:] == own.choosing(list(range(4, 20)), seed=4)[:-1]
+    many = videos(JUDGED)
+    assert [len(many.choosing(list(range(n)), seed=0)) for n in (JUDGED // 2, JUDGED)] == [2, 1]
 
 
 def test_where_one_group_is_left_its_videos_are_divided():

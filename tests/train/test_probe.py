@@ -48,7 +48,7 @@ def test_a_union_is_fitted_and_said_part_by_part():
     targets = one_hot(labels, 2)
     features = {"a": noise(24, 40), "b": noise(24, 3), "c": torch.cat([targets[:, :1], noise(24, 1)], dim=1)}
     folds = divide(labels, list(range(24)), folds=4)
-    choice, layer = fit_probe(features, targets, folds, among=("a", "b_c", "a_b"))
+    choice, layer = fit_probe(features, targets, [folds], among=("a", "b_c", "a_b"))
     assert choice.features == "b_c"
     logits = layer(torch.cat([features["b"], features["c"]], dim=1))
     assert figure_of(logits, targets, kind="softmax") == 1.0
@@ -89,13 +89,18 @@ def test_rows_count_by_class_among_those_taken():
 
 def test_the_choice_is_what_fits_fold_by_fold_say():
     z, labels = noise(18, 5), [(k % 3,) for k in range(18)]
-    targets, folds = one_hot(labels, 3), divide(labels, list(range(18)), folds=3)
-    choice = choose({"x": z}, targets, folds)
-    logits = torch.zeros_like(targets)
-    for out in held_out(folds):
-        logits[out] = fit_logistic(z[~out], targets[~out], penalty=choice.penalty)(z[out])
-    assert choice.figure == figure_of(logits, targets, kind="softmax")
-    assert choice.loss == pytest.approx(float(-(targets * logits.log_softmax(1)).sum(1).mean()), rel=1e-3)
+    targets, divisions = one_hot(labels, 3), [divide(labels, list(range(18)), folds=3, seed=seed) for seed in (0, 1)]
+    choice = choose({"x": z}, targets, divisions)
+    figures, losses = [], []
+    for folds in divisions:
+        logits = torch.zeros_like(targets)
+        for out in held_out(folds):
+            logits[out] = fit_logistic(z[~out], targets[~out], penalty=choice.penalty)(z[out])
+        figures.append(figure_of(logits, targets, kind="softmax"))
+        losses.append(float(-(targets * logits.log_softmax(1)).sum(1).mean()))
+    assert figures[0] != figures[1]
+    assert choice.figure == pytest.approx(sum(figures) / 2)
+    assert choice.loss == pytest.approx(sum(losses) / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(15, 40), (15, 6)])
@@ -111,7 +116,7 @@ def test_features_that_tell_are_chosen_and_ties_go_to_the_smaller_loss_and_the_s
     targets = one_hot(labels, 2)
     telling = torch.cat([targets[:, :1] * 6, noise(24, 3)], dim=1)
     folds = divide(labels, list(range(24)), folds=4)
-    choice = choose({"noise": Design.of(noise(24, 8)).z, "telling": Design.of(telling).z}, targets, folds)
+    choice = choose({"noise": Design.of(noise(24, 8)).z, "telling": Design.of(telling).z}, targets, [folds])
     assert (choice.features, choice.figure) == ("telling", 1.0)
     assert choice.penalty == PENALTIES[-1], "it has the widest margins, and nothing to pay for them"
     same = [Choice(features="x", penalty=penalty, figure=1.0, loss=0.5) for penalty in (0.1, 1.0, 0.01)]
@@ -130,7 +135,7 @@ def test_random_labels_are_not_told():
         for out in held_out(divide(labels, list(range(40)), folds=4, seed=seed)):
             rows = (~out).nonzero().flatten().tolist()
             inner = divide([labels[row] for row in rows], rows, folds=3)
-            _, layer = fit_probe({"x": x[~out], "y": x[~out].square()}, targets[~out], inner)
+            _, layer = fit_probe({"x": x[~out], "y": x[~out].square()}, targets[~out], [inner])
             hits += (layer(x[out]).argmax(1) == targets[out].argmax(1)).tolist()
     assert abs(sum(hits) / 200 - 0.5) < 2 * (0.25 / 200) ** 0.5
 

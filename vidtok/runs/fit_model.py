@@ -13,7 +13,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.encoder_weights import EncoderWeights
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.runs.fit_tokens import around
-from vidtok.train.nested import INNER, Videos
+from vidtok.train.nested import Videos
 from vidtok.train.probe import Choice, Linear, fit_probe
 
 SUMMARIES: tuple[Summary, ...] = get_args(Summary)
@@ -46,8 +46,8 @@ def linear_model(
     """The best linear probe of these rows, chosen on inner folds of them, behind the encoder."""
     kept = torch.tensor(list(rows))
     own = {name: x[kept] for name, x in features.items()}
-    inner = videos.inner(list(rows), folds=INNER, seed=seed)
-    choice, layer = fit_probe(own, videos.targets[kept], inner, kind=kind, among=SUMMARIES)
+    divisions = videos.choosing(list(rows), seed=seed)
+    choice, layer = fit_probe(own, videos.targets[kept], divisions, kind=kind, among=SUMMARIES)
     summary = SUMMARIES[[str(name) for name in SUMMARIES].index(choice.features)]
     model = encoder_model(weights, classes, summary=summary, frames=frames, kind=kind)
     set_last_layer(model, layer)

@@ -1,5 +1,6 @@
 """How good a probe is on videos that it has not seen: everything that is chosen is chosen within what is trained on."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,9 @@ from vidtok.choices import ScoreKind
 from vidtok.data.divide import divide
 from vidtok.train.probe import fit_probe, held_out, one_hot, parts_of
 
-INNER = 4
-"""Folds in which features and penalty are chosen."""
+INNER, DIVISIONS, JUDGED = 4, 5, 1500
+"""Folds in which features and penalty are chosen; seeded divisions into them, whose figures are averaged, at most; as
+many videos left out in all of these make fewer of them enough."""
 BOOTSTRAP = 1000
 
 Features = Mapping[str, Float[Tensor, "n _"]]
@@ -58,6 +60,11 @@ class Videos:
             groups = list(rows)
         return divide(labels, groups, folds=max(2, min(folds, len(set(groups)))), seed=seed)
 
+    def choosing(self, rows: Sequence[int], *, seed: int) -> list[tuple[int, ...]]:
+        """The divisions of these rows by which a probe on them is chosen: fewer for many rows."""
+        count = min(DIVISIONS, math.ceil(JUDGED / len(rows)))
+        return [self.inner(rows, seed=seed + number) for number in range(count)]
+
 
 def left_out_logits(
     features: Mapping[str, Features],
@@ -83,7 +90,7 @@ def left_out_logits(
             rows = [row for row, part in zip(rows, parts, strict=True) if part == 0]
         kept = torch.tensor(rows)
         own = {name: x[kept] for name, x in features[plain].items()}
-        choice, layer = fit_probe(own, targets[kept], videos.inner(rows, seed=seed), kind=kind, among=among)
+        choice, layer = fit_probe(own, targets[kept], videos.choosing(rows, seed=seed), kind=kind, among=among)
         for control, each in features.items():
             logits[control][out] = layer(torch.cat(parts_of(each, choice.features), dim=1)[out])
     return logits

@@ -1,5 +1,6 @@
 """Linear probes on features of a frozen network: logistic regressions, chosen over folds through one Gram matrix."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,10 @@ class Linear:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The features and the penalty that did best on inner folds, and how well: the figure, and the mean loss."""
+    """The features and the penalty that did best on inner folds, and how well: the figure, and the mean loss.
+
+    Both are means over the divisions into inner folds.
+    """
 
     features: str
     penalty: float
@@ -122,25 +126,28 @@ def figure_of(logits: Float[Tensor, "n k"], targets: Float[Tensor, "n k"], *, ki
 def choose(
     designs: Mapping[str, Float[Tensor, "n r"]],
     targets: Float[Tensor, "n k"],
-    folds: Sequence[int],
+    divisions: Sequence[Sequence[int]],
     *,
     kind: ScoreKind = "softmax",
 ) -> Choice:
-    """Features and penalty with the best figure over these folds, each left out once; see `Choice.worth` for ties.
+    """Features and penalty with the best mean figure over these divisions into folds, each fold left out once.
 
-    On a small set many settings have the same accuracy, often all of it; the loss tells which of them has margins.
+    Which of many settings is best on one division is luck for the most part: their figures differ by less than one
+    figure of a small set by another division. Of equal figures see `Choice.worth`: on a small set many settings have
+    the same accuracy, often all of it; the loss tells which of them has margins.
     """
-    parts = held_out(folds)
-    weights = row_weights(targets, ~torch.stack(parts), kind=kind).repeat_interleave(len(PENALTIES), dim=0)
+    parts = [(number, part) for number, folds in enumerate(divisions) for part in held_out(folds)]
+    taken = ~torch.stack([part for _, part in parts])
+    weights = row_weights(targets, taken, kind=kind).repeat_interleave(len(PENALTIES), dim=0)
     penalties = targets.new_tensor(PENALTIES).repeat(len(parts))
     found = []
     for name, z in designs.items():
         fits = fit_logistics(z, targets, weights=weights, penalties=penalties, kind=kind, tolerance=CHOOSING_TOLERANCE)
-        left_out = targets.new_zeros(len(PENALTIES), *targets.shape)
-        for part, own in zip(parts, fits.split(len(PENALTIES)), strict=True):
-            left_out[:, part] = own(z[part])
+        left_out = targets.new_zeros(len(PENALTIES), len(divisions), *targets.shape)
+        for (number, part), own in zip(parts, fits.split(len(PENALTIES)), strict=True):
+            left_out[:, number, part] = own(z[part])
         for penalty, logits in zip(PENALTIES, left_out, strict=True):
-            figure = figure_of(logits, targets, kind=kind)
+            figure = statistics.fmean(figure_of(each, targets, kind=kind) for each in logits)
             loss = float(losses_of(logits, targets, kind=kind).mean())
             found.append(Choice(features=name, penalty=penalty, figure=figure, loss=loss))
     return max(found, key=lambda choice: choice.worth)
@@ -149,17 +156,17 @@ def choose(
 def fit_probe(
     features: Mapping[str, Float[Tensor, "n _"]],
     targets: Float[Tensor, "n k"],
-    folds: Sequence[int],
+    divisions: Sequence[Sequence[int]],
     *,
     kind: ScoreKind = "softmax",
     among: Sequence[str] | None = None,
 ) -> tuple[Choice, Linear]:
-    """The best probe by these folds, fitted to all rows, for features as they are.
+    """The best probe by these divisions into folds, see `choose`, fitted to all rows, for features as they are.
 
     `among`: what is chosen from, features and unions of them, see `parts_of`; by default each of the features.
     """
     designs = {name: Design.of(*parts_of(features, name)) for name in (features if among is None else among)}
-    choice = choose({name: design.z for name, design in designs.items()}, targets, folds, kind=kind)
+    choice = choose({name: design.z for name, design in designs.items()}, targets, divisions, kind=kind)
     best = designs[choice.features]
     return choice, best.layer(fit_logistic(best.z, targets, penalty=choice.penalty, kind=kind))
 
