@@ -178,6 +178,15 @@ class Mosaic:
         return torch.from_numpy(np.array(canvas)).permute(2, 0, 1)
 
 
+def heat_colours() -> UInt8[Tensor, "3 1 n"]:
+    """The colours of maps, from the lowest to the highest, over dark and light pictures."""
+    share = torch.linspace(0, 1, 64)[None]
+    rows = [
+        heat_over_picture(torch.full((3, 1, 64), grey, dtype=torch.uint8), share, top=1.0) for grey in (40, 120, 200)
+    ]
+    return torch.cat(rows, dim=-1)
+
+
 def with_top(title: str, top: float) -> str:
     """A title with the value of the brightest colour."""
     return f"{title}  max {top:.2g}"
