@@ -118,7 +118,7 @@ def corner_of(film: Film, number: int) -> str:
 def write_sheet(
     path: Path, rows: Sequence[Row], reader: VideoReader, views: TestViews, *, heading: str, panel_size: int
 ) -> str:
-    """A few frames beside each other, evenly spaced: a line of pictures, and one for each panel; of several films see below."""
+    """A few frames beside each other, evenly spaced: a line of pictures, and one for each panel; see `write_rows`."""
     if len(rows) > 1:
         return write_rows(path, rows, reader, views, heading=heading, panel_size=panel_size)
     film = rows[-1].film
@@ -133,7 +133,7 @@ def write_sheet(
         columns = [row.film.cells(number) for number in chosen]
         for place, index in enumerate(row.film.drawn_panels):
             panel, top = row.film.panels[index], row.film.tops[index]
-            titles += [panel.title, "" if panel.maps is None else f"max {top:.2g}", *[""] * (count - 2)][:count]
+            titles += [panel.title, "", "" if panel.maps is None else f"max {top:.2g}", *[""] * count][:count]
             tops += [top] * count
             cells += [
                 Cell(picture=picture, heat=each.heat, regions=each.regions, ring=each.ring)

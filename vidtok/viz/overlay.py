@@ -159,7 +159,9 @@ class Mosaic:
             shown = below if cell.heat is None else heat_over_picture(below, cell.heat, top=top)
             if cell.regions is not None:
                 shown = borders_over_picture(shown, cell.regions)
-            write(draw, (left, up - LINE), shortened(title, size=TEXT, width=self.cell[0]), fill=FAINT, size=TEXT)
+            beside = number + 1 < len(self.titles) and (number + 1) % self.columns and not self.titles[number + 1]
+            room = self.cell[0] * (2 if beside else 1)  # a title may go on over a cell that has none
+            write(draw, (left, up - LINE), shortened(title, size=TEXT, width=room), fill=FAINT, size=TEXT)
             canvas.paste(Image.fromarray(shown.permute(1, 2, 0).contiguous().numpy()), (left, up))
             if cell.ring is not None:
                 y, x = up + cell.ring[0] * self.cell[1], left + cell.ring[1] * self.cell[0]
