@@ -1,6 +1,6 @@
 """Whether maps follow what moves: small networks learn where one object goes; their maps are held to its track.
 
-    python tools/bench_tracks.py                      # all rows, ten minutes on one core
+    python tools/bench_tracks.py                      # all rows
     python tools/bench_tracks.py "TokenLearner" --steps 300
 
 A disc of one texture moves right, left, down or up over a still background of another, from anywhere; the class is the

@@ -65,8 +65,9 @@ def test_a_row_for_each_checkpoint_of_a_run(motion, trained, tmp_path, capsys):
         assert found["map_15"].shape[0] == 1
         assert np.array_equal(found["map_3"], found["map_11"])  # one checkpoint twice
     with Image.open(out) as image:
-        assert image.size[1] > (1 + 16) * (32 + LINE + GAP)
-    assert f"{out}: 6 of 8 frames" in capsys.readouterr().out
+        assert image.size[0] == 472  # nine cells of 32 pixels are narrower than the legend
+        assert 2 * (32 + LINE + GAP) < image.size[1] < 4 * (32 + LINE + GAP) + 12 * LINE
+    assert f"{out}: frame 5 of 8" in capsys.readouterr().out
     with pytest.raises(VidtokError, match="no checkpoints in this folder; name that of a run"):
         visualize.run(["--checkpoints", str(tmp_path), str(video), "--out", str(out)])
 

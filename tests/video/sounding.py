@@ -29,5 +29,5 @@ def write_with_sound(path, *, frames=20, fps=10, tones=((0.0, 2.0, 500.0),), cod
 def heard(path):
     """The samples of a file, and its rate."""
     with av.open(str(path)) as container:
-        found = [frame for frame in container.decode(container.streams.audio[0])]
+        found = list(container.decode(container.streams.audio[0]))
         return np.concatenate([frame.to_ndarray()[0] for frame in found]), found[0].sample_rate, float(found[0].time)

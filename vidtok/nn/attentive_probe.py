@@ -150,7 +150,7 @@ class FrameOrderProbe(nn.Module):
         weights, _ = self.attend.attention_map(self._with_token(x), query=first)
         return rearrange(weights[:, :, 0, 1:].mean(1), "b (t s) -> b t s", t=x.shape[1])
 
-    def _with_token(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b n d"]:
+    def _with_token(self, x: Float[Tensor, "b t s d"]) -> Float[Tensor, "b n own"]:
         steps, known = x.shape[1], self.position.shape[0]
         if steps > known:
             raise ModelError(f"the probe has positions for {known} frames, the clip has {steps}")

@@ -63,7 +63,7 @@ class TokenLearnerProbe(nn.Module):
         by_step = reduce(self._mixed(x, None), "b (t s) d -> b t d", "mean", t=steps)
         return self.head(by_step) / steps
 
-    def _mixed(self, x: Float[Tensor, "b t h w d"], tokens: int | None) -> Float[Tensor, "b n d"]:
+    def _mixed(self, x: Float[Tensor, "b t h w d"], tokens: int | None) -> Float[Tensor, "b n width"]:
         frames, most = self.position.shape[:2]
         kept = most if tokens is None else tokens
         if not 1 <= kept <= most:

@@ -16,17 +16,19 @@ from torch import Tensor
 from vidtok.data.views import TestViews
 from vidtok.errors import ConfigError
 from vidtok.infer.film import Film, each_picture, notes_of
-from vidtok.video.gif import write_gif
+from vidtok.video.gif import palette_for, write_gif
 from vidtok.video.reader import VideoReader
 from vidtok.video.sound import Sound
 from vidtok.video.write import write_video
-from vidtok.viz.overlay import Cell, Mosaic, with_top
+from vidtok.viz.overlay import Cell, Mosaic, heat_colours, with_top
 
 ENDINGS = (".mp4", ".gif", ".png", ".npz")
 SHEET_FRAMES, SHEET_COLOURS = 6, 256
 """Of a sheet; its colours are few, so that it is small."""
 MOST_GIF_FRAMES = 500
 VIDEO_SIZE, SHEET_SIZE = 224, 128
+ROOM = 120
+"""Pixels of a panel over which a title has room for its highest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ def write_film(
     mosaic = mosaic_of(rows, views, heading=heading, panel_size=panel_size or VIDEO_SIZE)
     frames = draw_frames(mosaic, rows, reader, views)
     if ending == ".gif":
-        write_gif(path, frames, fps=film.fps)
+        write_gif(path, frames, fps=film.fps, also=heat_colours())
     else:
         start = float(reader.pts_seconds[int(film.drawn[0])])
         sound = Sound(reader.path, start_seconds=start, end_seconds=start + len(film) / film.fps)
@@ -81,7 +83,7 @@ def mosaic_of(rows: Sequence[Row], views: TestViews, *, heading: str, panel_size
         tops.append(0.0)
         for index in film.drawn_panels:
             panel, top = film.panels[index], film.tops[index]
-            titles.append(panel.title if panel.maps is None else with_top(panel.title, top))
+            titles.append(panel.title if panel.maps is None or panel_size < ROOM else with_top(panel.title, top))
             tops.append(top)
     size = views.size if isinstance(views.size, tuple) else (views.size, views.size)
     return Mosaic(
@@ -116,7 +118,9 @@ def corner_of(film: Film, number: int) -> str:
 def write_sheet(
     path: Path, rows: Sequence[Row], reader: VideoReader, views: TestViews, *, heading: str, panel_size: int
 ) -> str:
-    """A few frames beside each other, evenly spaced: a line of pictures, and one for each panel of each film."""
+    """A few frames beside each other, evenly spaced: a line of pictures, and one for each panel; see `write_rows`."""
+    if len(rows) > 1:
+        return write_rows(path, rows, reader, views, heading=heading, panel_size=panel_size)
     film = rows[-1].film
     count = min(SHEET_FRAMES, len(film))
     chosen = [(2 * place + 1) * len(film) // (2 * count) for place in range(count)]
@@ -129,8 +133,7 @@ def write_sheet(
         columns = [row.film.cells(number) for number in chosen]
         for place, index in enumerate(row.film.drawn_panels):
             panel, top = row.film.panels[index], row.film.tops[index]
-            name = panel.title if row.title is None else f"{row.title}, {panel.title}"
-            titles += [name, "" if panel.maps is None else f"max {top:.2g}", *[""] * (count - 2)][:count]
+            titles += [panel.title, "", "" if panel.maps is None else f"max {top:.2g}", *[""] * count][:count]
             tops += [top] * count
             cells += [
                 Cell(picture=picture, heat=each.heat, regions=each.regions, ring=each.ring)
@@ -149,14 +152,34 @@ def write_sheet(
     )
     guesses = film.guesses[int(film.windows[chosen[count // 2]])]
     sheet = mosaic.draw(pictures[0], cells, corner=f"{len(film)} frames", guesses=guesses)
+    save_sheet(path, sheet)
+    return f"{path}: {count} of {len(film)} frames, {mosaic.size[0]} x {mosaic.size[1]}"
+
+
+def write_rows(
+    path: Path, rows: Sequence[Row], reader: VideoReader, views: TestViews, *, heading: str, panel_size: int
+) -> str:
+    """The frame in the middle, with a line for each film: what changes from one to the next stands below each other."""
+    mosaic = mosaic_of(rows, views, heading=heading, panel_size=panel_size)
+    film = rows[-1].film
+    number = len(film) // 2
+    (picture,) = each_picture(reader, views, [int(film.drawn[number])])
+    cells = [cell for row in rows for cell in (Cell(), *row.film.cells(number))]
+    guesses = film.guesses[int(film.windows[number])]
+    save_sheet(path, mosaic.draw(picture, cells, corner=corner_of(film, number), guesses=guesses, at=film.at(number)))
+    return f"{path}: frame {number + 1} of {len(film)}, {mosaic.size[0]} x {mosaic.size[1]}"
+
+
+def save_sheet(path: Path, sheet: UInt8[Tensor, "3 rows columns"]) -> None:
+    """A PNG, whole or not at all."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         image = Image.fromarray(rearrange(sheet, "c y x -> y x c").contiguous().numpy())
-        image.quantize(SHEET_COLOURS, dither=Image.Dither.NONE).save(aside, format="png", optimize=True)
+        palette = palette_for(image, heat_colours(), colours=SHEET_COLOURS)
+        image.quantize(palette=palette, dither=Image.Dither.NONE).save(aside, format="png", optimize=True)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-    return f"{path}: {count} of {len(film)} frames, {mosaic.size[0]} x {mosaic.size[1]}"
 
 
 def write_maps(path: Path, rows: Sequence[Row]) -> str:

@@ -14,8 +14,17 @@ LEAST_DELAY = 2
 """Browsers show frames that want less than this (in hundredths of a second) at a tenth of the pace."""
 
 
-def write_gif(path: str | Path, frames: Iterable[UInt8[Tensor, "c y x"]], *, fps: float, colours: int = 128) -> None:
+def write_gif(
+    path: str | Path,
+    frames: Iterable[UInt8[Tensor, "c y x"]],
+    *,
+    fps: float,
+    colours: int = 128,
+    also: UInt8[Tensor, "c y x"] | None = None,
+) -> None:
     """Write RGB pictures as a GIF, whole or not at all: all have the colours of one palette, made for the first.
+
+    `also`: a picture whose colours count as much as the first one's.
 
     Delays are whole hundredths of a second, and rates above 50 are slowed down to it. All pictures are held, a byte
     for each pixel. Raises ValueError for no pictures.
@@ -27,7 +36,7 @@ def write_gif(path: str | Path, frames: Iterable[UInt8[Tensor, "c y x"]], *, fps
         if made:
             made.append(image.quantize(palette=made[0], dither=Image.Dither.NONE))
         else:
-            made.append(image.quantize(colours, dither=Image.Dither.NONE))
+            made.append(image.quantize(palette=palette_for(image, also, colours=colours), dither=Image.Dither.NONE))
     if not made:
         raise ValueError("a GIF needs at least one picture")
     delay = max(LEAST_DELAY, round(CENTISECONDS / fps)) * 10
@@ -37,3 +46,13 @@ def write_gif(path: str | Path, frames: Iterable[UInt8[Tensor, "c y x"]], *, fps
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def palette_for(image: Image.Image, also: UInt8[Tensor, "c y x"] | None, *, colours: int) -> Image.Image:
+    """A picture with a palette for this one and, where given, one more, stretched to the same size."""
+    both = Image.new("RGB", (image.width, image.height * (1 if also is None else 2)))
+    both.paste(image, (0, 0))
+    if also is not None:
+        more = Image.fromarray(rearrange(also, "c y x -> y x c").contiguous().numpy())
+        both.paste(more.resize(image.size), (0, image.height))
+    return both.quantize(colours, dither=Image.Dither.NONE)

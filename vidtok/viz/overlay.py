@@ -159,7 +159,9 @@ class Mosaic:
             shown = below if cell.heat is None else heat_over_picture(below, cell.heat, top=top)
             if cell.regions is not None:
                 shown = borders_over_picture(shown, cell.regions)
-            write(draw, (left, up - LINE), shortened(title, size=TEXT, width=self.cell[0]), fill=FAINT, size=TEXT)
+            beside = number + 1 < len(self.titles) and (number + 1) % self.columns and not self.titles[number + 1]
+            room = self.cell[0] * (2 if beside else 1)  # a title may go on over a cell that has none
+            write(draw, (left, up - LINE), shortened(title, size=TEXT, width=room), fill=FAINT, size=TEXT)
             canvas.paste(Image.fromarray(shown.permute(1, 2, 0).contiguous().numpy()), (left, up))
             if cell.ring is not None:
                 y, x = up + cell.ring[0] * self.cell[1], left + cell.ring[1] * self.cell[0]
@@ -176,6 +178,15 @@ class Mosaic:
             self._under = (list(guesses), foot_picture(guesses, self.lines, size=(self.wide, self.foot)))
         canvas.paste(self._under[1], (0, self.size[1] - self.foot))
         return torch.from_numpy(np.array(canvas)).permute(2, 0, 1)
+
+
+def heat_colours() -> UInt8[Tensor, "3 1 n"]:
+    """The colours of maps, from the lowest to the highest, over dark and light pictures."""
+    share = torch.linspace(0, 1, 64)[None]
+    rows = [
+        heat_over_picture(torch.full((3, 1, 64), grey, dtype=torch.uint8), share, top=1.0) for grey in (40, 120, 200)
+    ]
+    return torch.cat(rows, dim=-1)
 
 
 def with_top(title: str, top: float) -> str:

@@ -52,5 +52,5 @@ def test_heads_that_look_along_time_are_not_in_the_mean():
 
 
 def test_heads_are_counted():
-    with pytest.raises(ModelError, match="`head`=3: .* has heads 1 to 2"):
+    with pytest.raises(ModelError, match=r"`head`=3: .* has heads 1 to 2"):
         shown(query, network_of(), head=3)

@@ -36,7 +36,7 @@ def test_a_kind_that_shows_nothing_names_those_that_do():
             ask_kinds(scene_of(network), ["attention", "tokens"])
         with pytest.raises(ModelError, match="no kind of picture 'rolout'; did you mean 'rollout'"):
             ask_kinds(scene_of(network), ["rolout"])
-        with pytest.raises(ModelError, match="`layer`=3: query has layers 1 to 2 here: 1 encoder.blocks.0.mixers.0"):
+        with pytest.raises(ModelError, match=r"`layer`=3: query has layers 1 to 2 here: 1 encoder\.blocks\.0"):
             ask_kinds(scene_of(network, layer=3), ["query"])
 
 

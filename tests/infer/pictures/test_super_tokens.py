@@ -65,7 +65,7 @@ def test_the_index_knows_equal_and_unrelated_labels():
 
 
 def test_two_textures_that_move_apart_are_two_regions():
-    """Raw pixels are the features: two cells, two super tokens, and both textures begin near the border of the cells."""
+    """Raw pixels are the features: two cells, two super tokens, and one texture begins in both cells."""
     generator = torch.Generator().manual_seed(0)
     pixels = 0.3 * torch.randn(1, 4, 8, 16, 3, generator=generator)
     truth = torch.full((4, 8, 16), -1)

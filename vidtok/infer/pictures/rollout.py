@@ -94,7 +94,7 @@ def _through(layer: Mixed, shares: Float[Tensor, "n tokens"]) -> Float[Tensor, "
     return parts + torch.einsum("nq,nqk->nk", parts, mean)
 
 
-def _onto(shares: Float[Tensor, "n tokens"], later: Mixed, earlier: Mixed) -> Float[Tensor, "n tokens"] | None:
+def _onto(shares: Float[Tensor, "n tokens"], later: Mixed, earlier: Mixed) -> Float[Tensor, "m places"] | None:
     """Shares of the later layer's tokens as shares of the earlier one's; None where nobody knows how."""
     same = (later.grid, later.apart, later.class_token, later.learned) == (
         earlier.grid,
