@@ -46,4 +46,3 @@ def test_where_nothing_follows_the_encoder_shows_where_it_looks():
 
 def test_the_contract():
     keeps_the_contract("encoder_vivit")
-    keeps_the_contract("encoder_vivit, TokenLearner")
