@@ -76,13 +76,13 @@ class Sound:
         resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
         if self.start > 1:
             self._source.seek(int((self.start - 1) * av.time_base))  # a little before: decoders warm up
-        at: int | None = None
+        at, begun = 0, False
         length = round((self.stop - self.start) * rate)
         for frame in self._source.decode(stream):
-            if at is None:
+            if not begun:
                 if frame.time is None:
                     continue
-                at = round((frame.time - self.start) * rate)
+                at, begun = round((frame.time - self.start) * rate), True
             for piece in resampler.resample(frame):
                 samples: Any = piece.to_ndarray()
                 first, last = max(0, -at), min(samples.shape[1], length - at)
