@@ -1,5 +1,6 @@
 """Labels for videos: the views, the order, the batches, and what happens to a model on the way."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,17 @@ import torch
 
 import vidtok
 from tests.video.clips import make_clip
+from vidtok.data.dataset import VideoDataset
+from vidtok.data.loader import EvalBatches, make_loader
+from vidtok.data.views import TestViews
 from vidtok.errors import DecodeError, ModelError
+from vidtok.infer.evaluate import predict_views
+from vidtok.infer.features import extract_features
 from vidtok.infer.predict import Prediction, VideoClassifier, model_views, predict_videos
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
-from vidtok.types import Failure
+from vidtok.types import Failure, Record
 from vidtok.video.reader import open_video
 
 FEEDING = Feeding(stride=2, short_side=40)
@@ -103,3 +109,36 @@ def test_no_videos_are_no_predictions():
 def test_a_model_that_does_not_know_how_it_was_fed_says_so(videos):
     with pytest.raises(ModelError, match="how clips are taken from videos is not known"):
         next(predict_videos(model(None), videos))
+
+
+def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypatch):
+    """Bytes of pixels that are alive at once, when the next video has been cut: of 200 videos as many as of 10."""
+    alive: list[weakref.ref] = []
+    peaks: list[int] = []
+    cut = TestViews.cut
+
+    def watched(self, reader, planned, rng, *, size=None):
+        pixels = cut(self, reader, planned, rng, size=size)
+        alive.append(weakref.ref(pixels))
+        alive[:] = [each for each in alive if each() is not None]
+        peaks.append(sum(each().nbytes for each in alive))
+        return pixels
+
+    monkeypatch.setattr(TestViews, "cut", watched)
+    net, found = model(), {}
+    for name, work in (("labels", predict_videos), ("features", extract_features), ("test", by_test)):
+        for count in (10, 200):
+            peaks.clear()
+            done = work(net, [videos[row % 2] for row in range(count)])
+            assert sum(1 for _ in done) == count == len(peaks)
+            found[name, count] = max(peaks)
+    one = 3 * 3 * 32 * 32
+    held = {"labels": 8, "features": 1, "test": 4}
+    assert {key: peak // one for key, peak in found.items()} == {key: held[key[0]] for key in found}
+
+
+def by_test(net: Classifier, paths: list[Path]) -> tuple[int, ...]:
+    records = [Record(path=path, labels=(0,), video_id=str(path)) for path in paths]
+    data = VideoDataset(records, views=model_views(net))
+    batches = make_loader(data, EvalBatches(records=len(records), batch=4), workers=0)
+    return predict_views(net, batches, classes=3, device=torch.device("cpu")).indices
