@@ -9,17 +9,14 @@ import torch
 
 import vidtok
 from tests.video.clips import make_clip
-from vidtok.data.dataset import VideoDataset
-from vidtok.data.loader import EvalBatches, make_loader
 from vidtok.data.views import TestViews
 from vidtok.errors import DecodeError, ModelError
-from vidtok.infer.evaluate import predict_views
 from vidtok.infer.features import extract_features
 from vidtok.infer.predict import Prediction, VideoClassifier, model_views, predict_videos
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
-from vidtok.types import Failure, Record
+from vidtok.types import Failure
 from vidtok.video.reader import open_video
 
 FEEDING = Feeding(stride=2, short_side=40)
@@ -126,19 +123,12 @@ def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypa
 
     monkeypatch.setattr(TestViews, "cut", watched)
     net, found = model(), {}
-    for name, work in (("labels", predict_videos), ("features", extract_features), ("test", by_test)):
+    for name, work in (("labels", predict_videos), ("features", extract_features)):
         for count in (10, 200):
             peaks.clear()
             done = work(net, [videos[row % 2] for row in range(count)])
             assert sum(1 for _ in done) == count == len(peaks)
             found[name, count] = max(peaks)
     one = 3 * 3 * 32 * 32
-    held = {"labels": 8, "features": 1, "test": 4}
+    held = {"labels": 8, "features": 2}
     assert {key: peak // one for key, peak in found.items()} == {key: held[key[0]] for key in found}
-
-
-def by_test(net: Classifier, paths: list[Path]) -> tuple[int, ...]:
-    records = [Record(path=path, labels=(0,), video_id=str(path)) for path in paths]
-    data = VideoDataset(records, views=model_views(net))
-    batches = make_loader(data, EvalBatches(records=len(records), batch=4), workers=0)
-    return predict_views(net, batches, classes=3, device=torch.device("cpu")).indices

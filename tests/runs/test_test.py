@@ -68,7 +68,7 @@ def test_the_form_of_the_lists_is_said(trained, motion):
 @pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     run, _ = trained
-    same = ["eval.batch=1", "eval.protocol=charades_10x3"]
+    same = ["eval.batch=1", "eval.protocol=scenic_4x3"]
     alone = called("test", "--checkpoint", run, "--out", tmp_path / "1", *same)
     many = tool("test_net", "--checkpoint", run, "--out", tmp_path / "n", *same, processes=processes)
     assert (alone.returncode, many.returncode) == (0, 0), many.stderr
@@ -81,7 +81,7 @@ def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     assert {"top1", "top5", "mean_class_accuracy", "macro_f1"} <= alike[0]["detail"]["figures"].keys()
     assert [each["mistakes"] for each in alike] == [alike[0]["mistakes"]] * 2
     # Other batches, and other parts of them, move scores by less than a millionth.
-    parted = ["eval.batch=3", "eval.max_views=4", "eval.protocol=charades_10x3"]
+    parted = ["eval.batch=3", "eval.max_views=4", "eval.protocol=scenic_4x3"]
     assert called("test", "--checkpoint", run, "--out", tmp_path / "b", *parted).returncode == 0
     with np.load(tmp_path / "1" / "predictions.npz") as one, np.load(tmp_path / "b" / "predictions.npz") as other:
         np.testing.assert_allclose(other["scores"], one["scores"], atol=1e-6)

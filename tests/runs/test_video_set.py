@@ -107,8 +107,9 @@ def test_shards_and_urls_go_wherever_a_list_goes(tmp_path: Path, capsys):
         assert [row["path"] for row in report] == members
         assert [int(row["bytes"]) for row in report] == [(tmp_path / name).stat().st_size for name in names]
         assert run_check(pattern, out=tmp_path / "here", workers=1) == 0
-        assert "4 of 4 files are known" in capsys.readouterr().out
-        assert "`vidtok lists SHARDS --to LIST.csv`" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "4 of 4 files are known" in said
+        assert "`vidtok lists SHARDS --to LIST.csv`" in said
         with pytest.raises(DataError, match="name a folder for it"):
             run_check(remote)
     with pytest.raises(DataError, match=r"there is no .*2\.tar"):
