@@ -137,6 +137,8 @@ FineTuning = Literal["folds", "once"]
 """How `fit` measures what fine-tuning brings: with every fold left out, or with the first alone."""
 
 FeatureKind = Literal["pooled", "tokens"]
+Engine = Literal["here", "ray"]
+"""Where prediction over many videos is computed: in this process, or by the actors of a Ray Data job."""
 
 Between = Literal["hold", "linear"]
 """What a frame between two time steps shows of their maps."""

@@ -2,14 +2,16 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from vidtok.infer.bootstrap import Estimate
 from vidtok.infer.detail import MISTAKES, confusions, measure_detail, without_nan
-from vidtok.infer.evaluate import measure
+from vidtok.infer.evaluate import Predictions, collect, measure, merge
 from vidtok.metrics import calibration_error, charades_precision, reliability, taken_for
+from vidtok.types import Failure
 
 NAMES = ("a", "b", "c", "d", "e", "f", "g")
 
@@ -248,3 +250,35 @@ def test_what_json_does_not_have_is_null():
     assert without_nan({"a": [math.nan, 1.0, {"b": math.inf}], "c": "nan", "d": 2}) == {
         "a": [None, 1.0, {"b": None}], "c": "nan", "d": 2
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize(("kind", "aggregate"), [("sigmoid", "max"), ("softmax", "scores")])
+def test_all_figures_are_those_of_one_process(processes, kind, aggregate):
+    """Each process has every so many-th video, as EvalBatches deals them out; average precision and intervals too."""
+    generator = torch.Generator().manual_seed(2)
+    n, k = 40, 5
+    logits = torch.randn(n, 4, k, generator=generator).round(decimals=1)  # with ties
+    labels = [(row % k,) if kind == "softmax" else tuple(range(row % 3)) for row in range(n)]
+
+    def of(rows) -> Predictions:
+        own = [(row, str(row), labels[row], logits[row]) for row in rows if row != 13]
+        failed = [Failure(index=row, path=Path(f"{row}.mp4"), cause="no", key=str(row)) for row in rows if row == 13]
+        return collect(own, failed, views=4, classes=k)
+
+    def detail(predictions: Predictions):
+        return measure_detail(
+            *(predictions.scores(aggregate, kind=kind), predictions.labels),
+            kind=kind,
+            groups=[row // 2 for row in predictions.indices],
+            missed=[labels[failure.index] for failure in predictions.failures],
+            missed_groups=[failure.index // 2 for failure in predictions.failures],
+            draws=50,
+        )
+
+    parts = [of(range(rank, n, processes)) for rank in range(processes)]
+    one, many = detail(of(range(n))), detail(merge(parts))
+    assert many.as_dict("abcde") == one.as_dict("abcde")
+    assert many.mistakes == one.mistakes
+    assert one.estimates.keys() & ({"mAP", "mAP_charades"} if kind == "sigmoid" else {"macro_f1"})
+    assert detail(merge(parts[:1])).as_dict("abcde") != one.as_dict("abcde")

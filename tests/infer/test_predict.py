@@ -1,5 +1,6 @@
 """Labels for videos: the views, the order, the batches, and what happens to a model on the way."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from tests.defaults import defaults, function_defaults
 from tests.video.clips import make_clip
 from vidtok.config import EvalConfig
 from vidtok.config_data import DataConfig
+from vidtok.data.views import TestViews
 from vidtok.errors import DecodeError, ModelError
+from vidtok.infer.features import extract_features
 from vidtok.infer.predict import Prediction, VideoClassifier, model_views, predict_videos
 from vidtok.models.classifier import Classifier
 from vidtok.models.create import create_model
@@ -121,3 +124,29 @@ def test_ways_to_look_at_videos_take_the_same_where_nothing_is_said():
         assert many[name] == data[name]
     names = tuple("abcdefg")
     assert len(Prediction(path=Path("a"), scores=torch.arange(7.0), classes=names).top()) == 5
+
+
+def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypatch):
+    """Bytes of pixels that are alive at once, when the next video has been cut: of 200 videos as many as of 10."""
+    alive: list[weakref.ref] = []
+    peaks: list[int] = []
+    cut = TestViews.cut
+
+    def watched(self, reader, planned, rng, *, size=None):
+        pixels = cut(self, reader, planned, rng, size=size)
+        alive.append(weakref.ref(pixels))
+        alive[:] = [each for each in alive if each() is not None]
+        peaks.append(sum(each().nbytes for each in alive))
+        return pixels
+
+    monkeypatch.setattr(TestViews, "cut", watched)
+    net, found = model(), {}
+    for name, work in (("labels", predict_videos), ("features", extract_features)):
+        for count in (10, 200):
+            peaks.clear()
+            done = work(net, [videos[row % 2] for row in range(count)])
+            assert sum(1 for _ in done) == count == len(peaks)
+            found[name, count] = max(peaks)
+    one = 3 * 3 * 32 * 32
+    held = {"labels": 8, "features": 2}
+    assert {key: peak // one for key, peak in found.items()} == {key: held[key[0]] for key in found}

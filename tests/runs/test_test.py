@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,12 +69,24 @@ def test_the_form_of_the_lists_is_said(trained, motion):
 @pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     run, _ = trained
-    alone = called("test", "--checkpoint", run, "--out", tmp_path / "1", "eval.batch=1")
-    many = together("test", "--checkpoint", run, "--out", tmp_path / "n", "eval.batch=1", processes=processes)
+    same = ["eval.batch=1", "eval.protocol=scenic_4x3"]
+    alone = called("test", "--checkpoint", run, "--out", tmp_path / "1", *same)
+    many = together("test", "--checkpoint", run, "--out", tmp_path / "n", *same, processes=processes)
     assert (alone.returncode, many.returncode) == (0, 0), many.stderr
     assert (tmp_path / "1" / "predictions.csv").read_text() == (tmp_path / "n" / "predictions.csv").read_text()
     assert alone.stdout.splitlines()[-1] == many.stdout.splitlines()[-1]
     assert many.stdout.count("val.csv: 17 records, read as paths") == 1, "by one of them"
+    # All figures of the protocol, of each class, their intervals, the calibration and the mistakes.
+    alike = [json.loads((tmp_path / name / "results.json").read_text()) for name in "1n"]
+    assert alike[0]["detail"] == alike[1]["detail"]
+    assert {"top1", "top5", "mean_class_accuracy", "macro_f1"} <= alike[0]["detail"]["figures"].keys()
+    assert [each["mistakes"] for each in alike] == [alike[0]["mistakes"]] * 2
+    # Other batches, and other parts of them, move scores by less than a millionth.
+    parted = ["eval.batch=3", "eval.max_views=4", "eval.protocol=scenic_4x3"]
+    assert called("test", "--checkpoint", run, "--out", tmp_path / "b", *parted).returncode == 0
+    with np.load(tmp_path / "1" / "predictions.npz") as one, np.load(tmp_path / "b" / "predictions.npz") as other:
+        np.testing.assert_allclose(other["scores"], one["scores"], atol=1e-6)
+        assert one["scores"].std() > 1e-3
 
 
 @pytest.mark.parametrize("aggregate", ["scores", "max"])

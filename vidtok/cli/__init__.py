@@ -10,7 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import get_args
 
+from vidtok.choices import Engine
 from vidtok.errors import VidtokError
 from vidtok.text.arguments import told_with
 from vidtok.text.console import widen_streams
@@ -53,6 +55,15 @@ def add_overrides(to: argparse.ArgumentParser) -> None:
     """Let the command take any number of changes to its config."""
     words = "change a key of the config, such as train.lr=1e-3 (any number of them)"
     to.add_argument("overrides", nargs="*", metavar="key.sub=value", help=words)
+
+
+def add_engine(to: argparse.ArgumentParser) -> None:
+    """The options of commands that go over a collection of videos as a Ray Data job."""
+    group = to.add_argument_group("large collections", "pip install 'vidtok[ray]'; docs/predict.md")
+    words = "ray: by actors of a Ray Data job, one for each GPU, or for each core (default: %(default)s)"
+    group.add_argument("--engine", choices=get_args(Engine), default="here", help=words)
+    group.add_argument("--actors", type=int, metavar="N", help="as many actors (default: all that there is room for)")
+    group.add_argument("--ray-address", metavar="ADDRESS", help="of a Ray cluster (default: Ray is started here)")
 
 
 def add_own_clips(to: argparse.ArgumentParser) -> None:

@@ -14,7 +14,8 @@ def run(arguments: Sequence[str]) -> int:
         "bad\nlines (NAME.clean.csv). Started again it goes on where it stopped: good files are not read twice, unless "
         "their size\nhas changed; bad ones are. The exit status is 1 where there are bad files."
     )
-    cli.add_argument("source", metavar="LIST|FOLDER", help="`path label` lines, a CSV with a column path, or a folder")
+    words = "`path label` lines, a CSV with a column path, a folder, or shards (a.tar, 'train-{000..003}.tar')"
+    cli.add_argument("source", metavar="LIST|FOLDER|SHARDS", help=words)
     cli.add_argument("--root", help="where relative paths of the list begin (default: the list's folder)")
     cli.add_argument("--out", help="folder for the report and the clean list (default: beside the list, in the folder)")
     cli.add_argument("--workers", type=int, help="processes (default: one for each core)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend, Device
-from vidtok.cli import parser
+from vidtok.cli import add_engine, parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -16,7 +16,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument(
         "--model", required=True, help="a run's or a saved model's folder, a checkpoint, or an id on the hub"
     )
-    cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST")
+    cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST|SHARDS")
     cli.add_argument("--out", required=True, metavar="FILE", help="a .npz, .safetensors or .parquet file")
     cli.add_argument("--tokens", action="store_true", help="every token, not the mean over places and times")
     cli.add_argument("--depth", type=int, help="behind so many blocks (default: what the network pools)")
@@ -26,21 +26,26 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
     cli.add_argument("--allow-plugins", action="store_true", help="let the model import the modules that it names")
     cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos could not be decoded")
+    add_engine(cli)
     args = cli.parse_args(arguments)
 
     from vidtok.runs.features import run_features
 
-    written = run_features(
-        args.model,
-        args.sources,
-        out=args.out,
-        kind="tokens" if args.tokens else "pooled",
-        depth=args.depth,
-        clips=args.clips,
-        root=args.root,
-        backend=args.backend,
-        device=args.device,
-        allow_plugins=args.allow_plugins,
-    )
+    with told_in_options(args):
+        written = run_features(
+            args.model,
+            args.sources,
+            out=args.out,
+            kind="tokens" if args.tokens else "pooled",
+            depth=args.depth,
+            clips=args.clips,
+            root=args.root,
+            backend=args.backend,
+            device=args.device,
+            allow_plugins=args.allow_plugins,
+            engine=args.engine,
+            actors=args.actors,
+            ray_address=args.ray_address,
+        )
     print(f"{args.out}: {written.done} videos encoded, {written.before} before, {len(written.failed)} failed")
     return 1 if written.failed and not args.allow_missing else 0

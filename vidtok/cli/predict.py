@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from vidtok.choices import Backend, Device
-from vidtok.cli import parser, told_in_options
+from vidtok.cli import add_engine, parser, told_in_options
 from vidtok.text.arguments import told_with
 
 
@@ -20,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
         required=True,
         help="a run's or a saved model's folder, a checkpoint, an id on the hub, or a file of vidtok export",
     )
-    cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST")
+    cli.add_argument("sources", nargs="+", metavar="VIDEO|FOLDER|LIST|SHARDS")
     cli.add_argument("--out", metavar="FILE", help="a .csv, .jsonl or .parquet file; of timelines a folder")
     cli.add_argument("--top", type=int, default=5, help="how many of the best classes (default: %(default)s)")
     cli.add_argument("--all-scores", action="store_true", help="the scores of all classes, with --out")
@@ -32,6 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     cli.add_argument("--device", choices=get_args(Device), default="auto", help="default: %(default)s")
     cli.add_argument("--allow-plugins", action="store_true", help="let the model import the modules that it names")
     cli.add_argument("--allow-missing", action="store_true", help="exit with 0 even if videos could not be decoded")
+    add_engine(cli)
     timeline = cli.add_argument_group("timelines", "segments of each video, in OUT/NAME.csv, .json and .png")
     timeline.add_argument("--timeline", action="store_true", help="segments of long videos instead of one label each")
     window = "of the window (default: the clip's own, or that of the videos that fit saw)"
@@ -46,9 +47,12 @@ def run(arguments: Sequence[str]) -> int:
     if args.all_scores and args.out is None:
         cli.error("--all-scores needs --out")
     if args.timeline:
-        given = {name: getattr(args, name) for name in ("top", "clips", "crops", "workers")}
+        given = {
+            name: getattr(args, name)
+            for name in ("top", "clips", "crops", "workers", "engine", "actors", "ray_address")
+        }
         if other := [name for name, value in given.items() if value != cli.get_default(name)]:
-            cli.error(f"--{other[0]} has no meaning with --timeline")
+            cli.error(f"--{other[0].replace('_', '-')} has no meaning with --timeline")
         return timelines(args)
     own = {"window": None, "step": None, "smooth": None, "min_length": None, "cuts": False}
     if other := [name for name, value in own.items() if getattr(args, name) != value]:
@@ -70,6 +74,9 @@ def run(arguments: Sequence[str]) -> int:
             backend=args.backend,
             device=args.device,
             allow_plugins=args.allow_plugins,
+            engine=args.engine,
+            actors=args.actors,
+            ray_address=args.ray_address,
         )
     if args.out is not None:
         print(f"{args.out}: {labelled.done} videos labelled, {labelled.before} before, {len(labelled.failed)} failed")

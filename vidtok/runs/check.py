@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vidtok.choices import Backend
 from vidtok.data.classes import ClassIndex
+from vidtok.errors import DataError
 from vidtok.runs.each_file import Done
 from vidtok.runs.report import FileReport, ReportRow, bytes_of, fill, named_bad, named_damaged
 from vidtok.runs.video_set import VideoSet, find_videos
@@ -16,6 +17,7 @@ from vidtok.train.parallel import usable_cores
 from vidtok.video.check import VideoFacts, check_video
 from vidtok.video.endings import MEDIA_SUFFIXES
 from vidtok.video.reader import check_backend
+from vidtok.video.source import is_url
 
 COLUMNS = (
     *("path", "ok", "frames", "fps", "seconds", "width", "height", "codec", "container", "variable_rate"),
@@ -45,6 +47,8 @@ def run_check(
     check_backend(backend)
     videos = find_videos([source], root=root, endings=MEDIA_SUFFIXES)
     source = Path(source)
+    if out is None and is_url(source):
+        raise DataError(f"{source}: a report cannot be written there: name a folder for it (`out`)")
     out = Path(out) if out else source if source.is_dir() else source.parent
     stem = "" if source.is_dir() else f"{source.stem}."
     work = Check(backend=backend, timeout_seconds=timeout_seconds)
@@ -136,6 +140,8 @@ def write_clean_list(videos: VideoSet, bad: Collection[str], *, out: Path, stem:
         clean.write_bytes(listed.without(bad))
         words = f"list without the bad files: {clean}"
         return [words if out.absolute() == videos.root.absolute() else f"{words} (its paths belong to {videos.root})"]
+    if videos.shards:
+        return ["shards are no list: `vidtok lists SHARDS --to LIST.csv`, and this command on that, leaves videos out"]
     if any("/" not in name for name in videos.names):
         return []  # not a folder per class: there is no list of it
     classes = class_order({name.split("/")[0] for name in videos.names})

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from vidtok.choices import Backend, Device, FeatureKind
+from vidtok.choices import Backend, Device, Engine, FeatureKind
 from vidtok.errors import ConfigError, ModelError
 from vidtok.infer.features import VideoFeatures, extract_features, weights_digest
 from vidtok.infer.predict import model_views
@@ -20,8 +20,9 @@ from vidtok.models.classifier import Classifier
 from vidtok.runs.feature_files import ENDINGS, FeatureRow, read_features, write_features
 from vidtok.runs.folders import make_folder
 from vidtok.runs.parquet import check_parquet
-from vidtok.runs.predict import Labelled, list_videos
+from vidtok.runs.predict import Labelled, check_engine, list_videos
 from vidtok.runs.progress import FileProgress
+from vidtok.runs.ray_work import ray_features
 from vidtok.text.console import printable
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
@@ -39,6 +40,9 @@ def run_features(
     backend: Backend = "pyav",
     device: Device = "auto",
     allow_plugins: bool = False,
+    engine: Engine = "here",
+    actors: int | None = None,
+    ray_address: str | None = None,
 ) -> Labelled:
     """Write the features of files, all videos of a folder, or those of lists: see `extract_features`.
 
@@ -46,7 +50,10 @@ def run_features(
     video's name in `names`, and in `seconds` when its frames are shown. What is known stands beside it in a folder
     until all is: the same call goes on behind that, and tries those again that had failed. Videos that `out` had before
     stay in it. Raises VidtokError for what cannot be used.
+
+    `engine`=ray: by `actors` of a Ray Data job, as `run_predict` has it.
     """
+    check_engine(engine, actors=actors, ray_address=ray_address)
     file = Path(out)
     if file.suffix not in ENDINGS:
         raise ConfigError(f"--out {out}: features are written as {', '.join(ENDINGS)}; give it one of these endings")
@@ -56,7 +63,7 @@ def run_features(
         raise ConfigError(f"--clips counts from 1, got {clips}")
     videos = list(list_videos(sources, root=root))
     failed: list[Failure] = []
-    with start_parallel(device) as parallel:
+    with start_parallel("cpu" if engine == "ray" else device) as parallel:
         loaded = model if isinstance(model, Classifier) else load_model(model, allow_plugins=allow_plugins)
         loaded = loaded.to(parallel.device)
         model_views(loaded, clips=clips)  # what cannot be is told before anything is opened
@@ -66,7 +73,21 @@ def run_features(
         way = {"weights": weights_digest(loaded), "kind": kind, "depth": depth, "clips": clips}
         parts = Parts(file, told=json.dumps(way, sort_keys=True))
         left = [video for video in videos if not parts.has(video)]
-        results = extract_features(loaded.for_inference(), left, kind=kind, depth=depth, clips=clips, backend=backend)
+        if engine == "ray":
+            results = ray_features(
+                *(loaded, left),
+                kind=kind,
+                depth=depth,
+                clips=clips,
+                backend=backend,
+                device=device,
+                actors=actors,
+                ray_address=ray_address,
+            )
+        else:
+            results = extract_features(
+                loaded.for_inference(), left, kind=kind, depth=depth, clips=clips, backend=backend
+            )
         with closing(results), FileProgress(len(videos), done=len(videos) - len(left)) as progress:
             for result in results:
                 if isinstance(result, Failure):

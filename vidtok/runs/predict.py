@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vidtok.choices import Backend, Crops, Device
+from vidtok.choices import Backend, Crops, Device, Engine
+from vidtok.data.formats.shards import is_shards
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.features import weights_digest
 from vidtok.infer.predict import Prediction, model_views, predict_videos
@@ -20,12 +21,15 @@ from vidtok.models.classifier import Classifier
 from vidtok.runs.folders import make_folder
 from vidtok.runs.parquet import check_parquet, read_parquet, write_parquet
 from vidtok.runs.progress import FileProgress
+from vidtok.runs.ray_job import check_ray
+from vidtok.runs.ray_work import ray_predictions
 from vidtok.runs.video_set import find_videos
 from vidtok.text.console import printable, say
 from vidtok.train.parallel import start_parallel
 from vidtok.types import Failure
 from vidtok.video.endings import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from vidtok.video.frames import PICTURE_SUFFIXES
+from vidtok.video.source import check_url, is_stored, is_url, url_of
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
@@ -53,6 +57,9 @@ def run_predict(
     backend: Backend = "pyav",
     device: Device = "auto",
     allow_plugins: bool = False,
+    engine: Engine = "here",
+    actors: int | None = None,
+    ray_address: str | None = None,
 ) -> Labelled:
     """Label files, all videos of a folder, or those of lists, with the `top` best classes of each.
 
@@ -60,7 +67,11 @@ def run_predict(
     .parquet file, each when it is known (Parquet's into a table beside it, until the end): the same call goes on behind
     what is there, and tries those again that had failed. Without `out` they are printed. `all_scores`: of every class,
     not of the best. Raises VidtokError for what cannot be used.
+
+    `engine`=ray: by `actors` of a Ray Data job, on this machine or in the cluster at `ray_address`; rows come in any
+    order. See `vidtok.runs.ray_job`.
     """
+    check_engine(engine, actors=actors, ray_address=ray_address)
     if top < 1 or clips < 1:
         raise ConfigError(f"--top and --clips count from 1, got {top} and {clips}")
     if out is not None and Path(out).suffix not in ENDINGS:
@@ -70,36 +81,65 @@ def run_predict(
     if out is not None and Path(out).suffix == ".parquet":
         check_parquet(out)
     names = list(list_videos(sources, root=root))
-    with start_parallel(device) as parallel:
+    with start_parallel("cpu" if engine == "ray" else device) as parallel:
         loaded = model if isinstance(model, Classifier) else load_model(model, allow_plugins=allow_plugins)
         loaded = loaded.to(parallel.device)
         model_views(loaded, clips=clips, crops=crops)  # what cannot be is told before anything is opened
-        loaded = loaded.for_inference()
         count = len(loaded.classes) if all_scores else min(top, len(loaded.classes))
         way = {"weights": weights_digest(loaded), "clips": clips, "crops": crops} if out is not None else {}
         rows = Rows(out, classes=loaded.classes, count=count, all_scores=all_scores, way=way)
         with closing(rows):
             left = [path for path in names if rows.name_of(path) not in rows.known]
-            results = predict_videos(loaded, left, clips=clips, crops=crops, workers=workers, backend=backend)
+            if engine == "ray":
+                results = ray_predictions(
+                    *(loaded, left),
+                    clips=clips,
+                    crops=crops,
+                    workers=workers,
+                    backend=backend,
+                    device=device,
+                    actors=actors,
+                    ray_address=ray_address,
+                )
+            else:
+                results = predict_videos(
+                    loaded.for_inference(), left, clips=clips, crops=crops, workers=workers, backend=backend
+                )
             failed = write_all(rows, results, total=len(names), before=len(names) - len(left))
     return Labelled(done=len(left) - len(failed), before=len(names) - len(left), failed=tuple(failed))
+
+
+def check_engine(engine: Engine, *, actors: int | None, ray_address: str | None) -> None:
+    """ConfigError for what the engine has not, actors or Ray itself, and for no actor."""
+    if engine == "ray":
+        check_ray()
+        if actors is not None and actors < 1:
+            raise ConfigError(f"`actors` counts from 1, got {actors}")
+    elif actors is not None or ray_address is not None:
+        raise ConfigError(f"`{'actors' if actors is not None else 'ray_address'}` is for `engine`=ray")
 
 
 def list_videos(sources: Sequence[str | Path], *, root: str | Path | None) -> dict[Path, Path]:
     """Every video once, in the order of the sources, with its name: its place in its folder or below its list's root.
 
-    A picture is a video of one frame where it is named, in a list, or in a folder of nothing else; beside videos, where
-    it is more often a cover, it is left out, and that is said. Raises DataError for what is not there.
+    Sources are files, URLs of videos, members of archives, folders, lists, and webdataset's shards (`is_shards`), for
+    which a root means nothing. A picture is a video of one frame where it is named, in a list, or in a folder of
+    nothing else; beside videos, where it is more often a cover, it is left out, and that is said. Raises DataError for
+    what is not there.
     """
     found: dict[Path, Path] = {}
     for source in map(Path, sources):
-        if source.is_file() and source.suffix.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
+        is_media = source.suffix.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
+        if is_media and (source.is_file() or is_stored(source)):
+            if is_url(source):
+                check_url(url_of(source), source="the command")
             found.setdefault(source, Path(source.name))
             continue
-        if not source.exists():
+        if not source.exists() and not is_shards(source):
             raise DataError(f"{source}: no such file or folder")
         is_folder = source.is_dir()
-        videos = find_videos([source], root=None if is_folder else root, endings=MEDIA_SUFFIXES)
+        own_root = None if is_folder or is_shards(source) else root
+        videos = find_videos([source], root=own_root, endings=MEDIA_SUFFIXES)
         for name in _without_pictures(source, videos.names) if is_folder else videos.names:
             is_below = not Path(name).is_absolute() and ".." not in Path(name).parts
             found.setdefault(videos.path(name), Path(name) if is_below else Path(Path(name).name))
@@ -180,7 +220,7 @@ class Rows:
         """Into the file at once."""
         if self.path is None:
             best = "   ".join(f"{name} {score:.3f}" for name, score in result.top(self.count))
-            say(f"{result.path}   {best}")
+            say(f"{self.name_of(result.path)}   {best}")
             return
         self._file.write(self._line(result))
         self._file.flush()
@@ -217,7 +257,8 @@ class Rows:
 
     def name_of(self, path: Path) -> str:
         """How a video is called in the file; Parquet's text holds no names that are not UTF-8."""
-        return printable(str(path)) if self._is_parquet else str(path)
+        name = url_of(path) if is_url(path) else str(path)
+        return printable(name) if self._is_parquet else name
 
     def _begin(self, file: TextIO) -> None:
         if self._is_csv:
@@ -234,7 +275,7 @@ class Rows:
     def _line(self, result: Prediction) -> str:
         if not self._is_csv:
             best = [{"class": name, "score": round(score, 6)} for name, score in result.top(self.count)]
-            return json.dumps({"video": str(result.path), "predictions": best}, ensure_ascii=False) + "\n"
+            return json.dumps({"video": self.name_of(result.path), "predictions": best}, ensure_ascii=False) + "\n"
         if self.all_scores:
             cells: list[str] = [f"{score:.6f}" for score in result.scores.tolist()]
         else:

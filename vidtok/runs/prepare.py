@@ -69,6 +69,8 @@ def run_prepare(
     """
     out = Path(out)
     videos = find_videos(sources, root=root, endings=VIDEO_SUFFIXES)
+    if videos.shards:
+        raise DataError(f"{sources[0]}: shards are not prepared: unpack them into a folder, and prepare that")
     check_out(videos, out)
     targets = target_names(videos)
     keep_settings(out / "prepare.json", settings)

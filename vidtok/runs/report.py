@@ -10,6 +10,7 @@ from typing import Any
 from vidtok.errors import DataError
 from vidtok.runs.each_file import Done, Work, each_file
 from vidtok.runs.progress import FileProgress
+from vidtok.video.source import is_stored, is_url, stored_bytes
 
 ReportRow = Mapping[str, str]
 GRACE_SECONDS = 10.0  # a reader that is too slow may say so itself
@@ -103,8 +104,10 @@ def fill(
 
 
 def bytes_of(path: Path) -> str:
-    """Bytes of a file; nothing for a folder and for what is not there."""
+    """Bytes of a file or of an archive's member; nothing for a folder, for a URL and for what is not there."""
     try:
+        if is_stored(path):
+            return "" if is_url(path) else str(stored_bytes(path))
         return str(path.stat().st_size) if not path.is_dir() else ""
     except OSError:
         return ""

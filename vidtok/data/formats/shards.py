@@ -64,6 +64,26 @@ def read_shards(path: Path, *, root: Path, classes: Sequence[str] | None = None)
     return Records.from_columns(columns, root=root, source=path, form="shards"), reader.names()
 
 
+def shard_videos(path: Path) -> list[str]:
+    """The paths of all videos and pictures of an archive or a pattern, in order; whether they have labels is no matter.
+
+    Raises DataError as `read_shards` does.
+    """
+    found = []
+    for archive in expand(path):
+        if not is_url(archive) and not archive.is_file():
+            raise DataError(f"{path}: there is no {archive}")
+        try:
+            members = tar_index(archive)
+        except OSError as error:
+            raise DataError(f"{archive}: {error.strerror or error}") from error
+        place = url_of(archive) if is_url(archive) else archive
+        found += [f"{place}/{name}" for name in members if is_media_name(name)]
+    if not found:
+        raise DataError(f"{path}: no video in it")
+    return found
+
+
 def expand(path: Path) -> Iterator[Path]:
     """The archives of a pattern, in order; numbers keep the zeros before them."""
     text = url_of(path) if is_url(path) else str(path)
