@@ -104,11 +104,25 @@ def picture_network(name: str, size: tuple[int, int]) -> nn.Module:
         near = timm.list_models(f"*{name.split('.')[0]}*")[:4]
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise ModelError(f"encoder={name!r}: timm has no network of this name{hint}")
+    base, _, tag = name.partition(".")
+    if tag and not is_tag(name):
+        tagged = {each.partition(".")[2] for each in timm.list_models(f"{base}.*", pretrained=True)}
+        raise ModelError(f"encoder={name!r}: timm has no weights {tag!r} of {base}; it has {', '.join(sorted(tagged))}")
     options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
     try:
         return timm.create_model(name, img_size=size, **options)
     except TypeError:  # convolutions take any size, and no option of it
         return timm.create_model(name, **options)
+
+
+def is_tag(name: str) -> bool:
+    """Whether timm knows the weights that the name has behind its dot."""
+    import timm
+
+    try:
+        return timm.get_pretrained_cfg(name) is not None
+    except RuntimeError:  # its word for a tag that is none
+        return False
 
 
 def middle_layer(body: nn.Module) -> int:
