@@ -73,7 +73,8 @@ def load_scenic(
             zero_time_attention=zero_time_attention,
         )
         _norm(transfer, "Transformer/encoder_norm", "pool.norm")
-        may_miss += ["encoder.token_learners.", "encoder.token_fusers.", "encoder.class_token."]
+        parts = ("token_learners", "token_fusers", "class_token", "time_position")
+        may_miss += [f"encoder.{part}." for part in parts]
     else:
         may_miss += _factorised(transfer, module, source_grid)
     if transfer.wants("head.pre_logits.weight") is not None:

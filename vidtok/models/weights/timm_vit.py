@@ -81,6 +81,6 @@ def load_timm_vit(
     return transfer.finish(
         may_miss=[
             *("head.", "time.", "time_pool."),
-            *(f"{prefix}token_learners.", f"{prefix}token_fusers.", f"{prefix}class_token."),
+            *(f"{prefix}token_learners.", f"{prefix}token_fusers.", f"{prefix}class_token.", f"{prefix}time_position."),
         ]
     )
