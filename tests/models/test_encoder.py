@@ -47,7 +47,7 @@ def test_names_and_networks_that_cannot_be_are_refused():
     with pytest.raises(ModelError, match=r"encoder='resnet18x': timm has no network of this name"):
         PictureEncoder(classes=2, encoder="resnet18x")
     assert not timm.is_model("resnet18x")
-    with pytest.raises(ModelError, match=r"encoder='resnet18\.none': timm has no weights 'none' of resnet18; it has a1"):
+    with pytest.raises(ModelError, match=r"encoder='resnet18\.none': timm has no weights 'none' of resnet18; it has a"):
         PictureEncoder(classes=2, encoder="resnet18.none")
 
 
