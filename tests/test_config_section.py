@@ -10,6 +10,7 @@ class Shelf(Section):
     books: int = 3
     """How many stand on it."""
     width: float = 1.0
+    """In metres."""
 
 
 def test_the_docstring_under_a_key_is_its_manual():

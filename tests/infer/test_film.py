@@ -43,7 +43,7 @@ def test_a_clip_is_drawn_frame_by_frame(video):
     model = model_of(stride=2)
     film = film_of(video, model, kinds=("query", "time"))
     assert film.drawn.tolist() == film.indices[0].tolist() == [3, 5, 7, 9]
-    assert (film.fps, film.windows.tolist(), film.places.tolist()) == (5.0, [0] * 4, [0, 1, 2, 3])
+    assert (film.fps, film.windows.tolist(), film.places.tolist()) == (pytest.approx(5.0), [0] * 4, [0, 1, 2, 3])
     with open_video(video) as reader:
         views = model_views(model)
         (view,) = views.views(reader.pts_seconds, np.random.default_rng(0))
@@ -66,7 +66,7 @@ def test_of_a_whole_video_every_frame_is_drawn_with_its_window_s_map(video):
     assert film.drawn.tolist() == list(range(13))
     assert film.windows.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3]
     np.testing.assert_allclose(film.places, [0, 1, 2, 3] * 3 + [3], atol=1e-6)
-    assert (film.fps, film.tape.length, len(film.guesses)) == (10.0, 4, 4)
+    assert (film.fps, film.tape.length, len(film.guesses)) == (pytest.approx(10.0), 4, 4)
     with open_video(video) as reader:
         pixels = torch.stack(list(each_picture(reader, model_views(model), film.drawn.tolist())))
     assert (pixels.float().mean((1, 2, 3)) - (40 + 12 * torch.arange(13))).abs().max() < 3

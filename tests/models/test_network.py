@@ -40,7 +40,6 @@ SPARED = {
         "encoder.position.table",
         "encoder.time_position.table",
         "encoder.class_token.token",
-        "encoder.class_token.position",
     },
     "encoder_vivit, steps apart": {
         "encoder.body.pos_embed",

@@ -164,8 +164,8 @@ def test_what_is_written_where(monkeypatch):
     )
     frames()
     words = [text for text, *_ in said]
-    assert words[:3] == ["0.75  running", "0.25  jumping", "0 to the highest value of the panel in the clip"]
-    first, last = words[3:8], words[-5:]
+    first, last = words[:5], words[-5:]
+    assert words[5:8] == ["0.75  running", "0.25  jumping", "0 to the highest value of the panel in the clip"]
     assert first[:2] == ["a.mp4", "frame 1 of 4"]
     assert last[:2] == ["a.mp4", "frame 4 of 4"]
     assert first[2] == "picture"

@@ -8,6 +8,7 @@ and a frame of the video between two frames of the window shows
 """
 
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -61,6 +62,7 @@ class Tape:
     def __init__(self, arrays: Sequence[np.ndarray]):
         self._forms = [(array.shape, array.dtype, array.nbytes) for array in arrays]
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the tape)
+        weakref.finalize(self, self._file.close)
         self.length = 0
 
     def append(self, arrays: Sequence[np.ndarray]) -> None:
@@ -138,7 +140,7 @@ class Film:
         shown = panel.point is not None and ring is not None and ring_frame * steps // frames == step
         return Cell(
             heat=None if heat is None else torch.from_numpy(heat.copy()),
-            regions=None if regions is None else torch.from_numpy(regions.copy()),
+            regions=None if regions is None else torch.tensor(regions, dtype=torch.int64),
             ring=ring if shown else None,
         )
 

@@ -124,8 +124,9 @@ class VJEPA2Probe(PartlyFrozen):
         return self.encoder.features(clips, depths=[layer + 1 for layer in self.layers])
 
     def _joined(self, levels: Sequence[Float[Tensor, "n t h w d"]], *, videos: int) -> Float[Tensor, "b *axes d"]:
-        if len(levels) == 1:
-            return rearrange(levels[0], "(b g) t h w d -> b (g t) h w d", b=videos)
+        last, *others = levels
+        if not others:
+            return rearrange(last, "(b g) t h w d -> b (g t) h w d", b=videos)
         return torch.cat([rearrange(level, "(b g) t h w d -> b (g t) (h w) d", b=videos) for level in levels], dim=2)
 
     def _check_layers(self, width: int) -> None:

@@ -156,7 +156,8 @@ class Encoder(nn.Module):
 
     def beside_blocks(self) -> Iterator[tuple[nn.Module | None, int]]:
         """Positions and class token with depth 0, TokenLearners and TokenFusers with that of the block they serve."""
-        yield from ((self.position, 0), (self.class_token, 0), (self.time_position, self.meet_at + 1))
+        time_depth = self.meet_at + 1 if self.class_token is None else 0  # a class token comes behind all positions
+        yield from ((self.position, 0), (self.class_token, 0), (self.time_position, time_depth))
         for layers in (self.token_learners, self.token_fusers):
             yield from ((layer, (self.after_block or 0) + place) for place, layer in enumerate(layers, start=1))
 

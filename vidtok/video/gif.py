@@ -16,9 +16,9 @@ LEAST_DELAY = 2
 
 def write_gif(
     path: str | Path,
-    frames: Iterable[UInt8[Tensor, "c y x"]],
+    frames: UInt8[Tensor, "f c y x"] | Iterable[UInt8[Tensor, "c y x"]],
     *,
-    fps: float,
+    fps: float | int,
     colours: int = 128,
     also: UInt8[Tensor, "c y x"] | None = None,
 ) -> None:

@@ -23,7 +23,7 @@ class Sound:
     decoder. Use it once: `begin`, `until` with rising times, `end`.
     """
 
-    def __init__(self, path: str | Path, *, start_seconds: float, end_seconds: float):
+    def __init__(self, path: str | Path, *, start_seconds: float | int, end_seconds: float | int):
         self.path, self.start, self.stop = Path(path), start_seconds, end_seconds
         self._stream: Any = None
         self._frames: Iterator[AudioFrame] | None = None

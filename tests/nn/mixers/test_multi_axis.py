@@ -35,18 +35,18 @@ def test_small_windows_equal_the_loops(grid, window, partition):
 def test_windows_hold_neighbours_or_tokens_from_everywhere(partition):
     layer = mixer(window=(1, 2, 2), partition=partition)
     number = torch.arange(16, dtype=torch.float64).view(1, 1, 4, 4, 1)
-    windows, seen = layer._windows(number)
+    windows, seen = layer.windows(number)
     first = {"block": [0, 1, 4, 5], "grid": [0, 2, 8, 10]}[partition]
     assert windows[0, :, 0].tolist() == first
     assert seen is None
     assert sorted(windows.flatten().tolist()) == list(range(16))
-    torch.testing.assert_close(layer._grid(windows, number), number, rtol=0, atol=0)
+    torch.testing.assert_close(layer.grid(windows, number), number, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("partition", ["block", "grid"])
 def test_tokens_that_fill_the_grid_up_are_not_seen(partition):
     layer = mixer(window=(2, 4, 4), partition=partition)
-    windows, seen = layer._windows(tokens(1, 3, 5, 6, 8))
+    windows, seen = layer.windows(tokens(1, 3, 5, 6, 8))
     assert seen is not None
     assert int(seen.sum()) == 3 * 5 * 6
     assert bool((windows[~seen] == 0).all())

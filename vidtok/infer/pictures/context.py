@@ -8,7 +8,7 @@ from vidtok.errors import ModelError
 from vidtok.infer.pictures.scene import NOTHING, Scene, Shown, layer_words, register
 
 
-@register("context", words="the context map of additive attention, by --layer")
+@register("context", words="the context map of additive attention, by `layer`")
 def context(scene: Scene) -> Sequence[Shown]:
     """The mean magnitude over the channels of what an additive mixer shows, for each layer that is asked for."""
     attending = {id(layer) for layer in scene.attending_all}

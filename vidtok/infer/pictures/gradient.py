@@ -20,7 +20,7 @@ LEAST = 1e-3
 """Of the sum of magnitudes: where the largest sum over channels is less, they cancel, as they do in front of a norm."""
 
 
-@register("gradient", words="what of the last grid speaks for a class, by the gradient (--class, by default the best)")
+@register("gradient", words="what of the last grid speaks for a class, by the gradient (`label`, by default the best)")
 def gradient(scene: Scene) -> Sequence[Shown]:
     """One panel: gradient times activation, summed over the channels, where it is above zero.
 

@@ -8,7 +8,7 @@ from vidtok.nn.looks import ALL_HEADS, heads_of
 from vidtok.nn.trace import query_rows
 
 
-@register("query", words="attention of the class token, or of the token at --point, by --layer and --head")
+@register("query", words="attention of the class token, or of the token at `point`, by `layer` and `head`")
 def query(scene: Scene) -> Sequence[Shown]:
     """A panel for each layer and head that is asked for; by default the last layer, the mean of its heads."""
     panels = []

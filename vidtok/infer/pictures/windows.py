@@ -11,7 +11,7 @@ from vidtok.nn.trace import Mixed, query_rows
 MIDDLE = Point(time=0.5, y=0.5, x=0.5)
 
 
-@register("windows", words="the block and the grid window of the middle, or of --point, and the weights within it")
+@register("windows", words="the block and the grid window of the middle, or of `point`, and the weights within it")
 def windows(scene: Scene) -> Sequence[Shown]:
     """The window of the token at `point`, by default in the middle of the clip: its border, and the token's attention.
 
