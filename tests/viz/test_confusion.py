@@ -161,7 +161,7 @@ def test_lists_end_within_the_picture(monkeypatch):
 
 
 def test_a_heading_may_be_as_wide_as_the_picture(monkeypatch):
-    said, drawn = written(monkeypatch, COUNTS, CLASSES, heading="words " * 400)
+    said, drawn = written(monkeypatch, COUNTS, CLASSES, heading="words " * 40)
     assert said[0][0].endswith("…")
     assert 0.95 * drawn.width < text_width(said[0][0], size=14) <= drawn.width - 16
 
