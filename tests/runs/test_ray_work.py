@@ -46,7 +46,7 @@ def test_labels_are_those_of_predict_videos(videos, asked):
     found = list(ray_predictions(net, videos, workers=0, actors=2, device="cpu", ray_address="there", **options))
     assert asked == {"cores": 1, "device": "cpu", "actors": 2, "ray_address": "there"}
     assert [each.path for each in found] == videos[::-1]
-    for each, wanted in zip(reversed(found), predict_videos(net, videos, **options), strict=True):
+    for each, wanted in zip(reversed(found), predict_videos(net.for_inference(), videos, **options), strict=True):
         if isinstance(wanted, Failure):
             assert each == wanted
         else:
@@ -62,7 +62,7 @@ def test_features_are_those_of_extract_features(videos, asked):
     options = {"kind": "tokens", "depth": 1, "clips": 2}
     found = list(ray_features(net, videos, **options))
     assert asked == {"device": "auto", "actors": None, "ray_address": None}
-    for each, wanted in zip(reversed(found), extract_features(net, videos, **options), strict=True):
+    for each, wanted in zip(reversed(found), extract_features(net.for_inference(), videos, **options), strict=True):
         if isinstance(wanted, Failure):
             assert each == wanted
         else:

@@ -85,13 +85,19 @@ def ray_rows(
         actors, on_gpu = actors_of(ray.cluster_resources(), actors=actors, cores=cores, device=device)
         held = ray.put(work)
         left = set(range(len(paths)))
-        for together in (block or max(BLOCK_VIDEOS, -(-len(paths) // MOST_BLOCKS)), 1):
-            places = sorted(left)
-            options = {"actors": min(actors, -(-len(places) // together)), "cores": cores, "on_gpu": on_gpu}
-            for index, found in _job(held, paths, places, together, **options) if places else ():
+        own = {"cores": cores, "on_gpu": on_gpu}
+
+        def rows(places: Sequence[int], together: int) -> Iterator[tuple[int, Arrays | Failure]]:
+            count = min(actors, -(-len(places) // together))
+            for index, found in _job(held, paths, places, together, actors=count, **own) if places else ():
                 if index in left:  # a block that was run twice brings no video twice
                     left.remove(index)
                     yield index, found
+
+        yield from rows(sorted(left), block or max(BLOCK_VIDEOS, -(-len(paths) // MOST_BLOCKS)))
+        yield from rows(sorted(left), 1)
+        for index in sorted(left):  # some were waiting for an actor that another one killed, and again
+            yield from rows([index], 1)
         for index in sorted(left):
             path = paths[index]
             cause = f"{path}: the process that read it died, alone too (perhaps for want of memory)"
