@@ -1,6 +1,6 @@
 """A Ray Data job over videos: the rows of `predict`, each once, whatever becomes of an actor.
 
-Ray is in no extra of the tests; `.ci/run` installs it before the slow ones.
+Ray is in no extra of the tests; they run where `pip install "vidtok[ray]"` was said.
 """
 
 import csv
