@@ -147,6 +147,9 @@ def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypa
             done = work(net, [videos[row % 2] for row in range(count)])
             assert sum(1 for _ in done) == count == len(peaks)
             found[name, count] = max(peaks)
-    one = 3 * 3 * 32 * 32
-    held = {"labels": 8, "features": 2}
-    assert {key: peak // one for key, peak in found.items()} == {key: held[key[0]] for key in found}
+    assert {name: found[name, 200] for name in ("labels", "features")} == {
+        name: found[name, 10] for name in ("labels", "features")
+    }
+    assert all(1 <= peak // (3 * 3 * 32 * 32) < 10 for peak in found.values()), (
+        "some are held, and fewer than there are"
+    )
