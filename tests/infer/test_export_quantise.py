@@ -1,5 +1,6 @@
 """8-bit files round what they say, and leave the rest."""
 
+import numpy as np
 import pytest
 
 import vidtok
@@ -35,6 +36,24 @@ def test_a_network_without_matrix_products_is_not_rounded_at_each_run(tmp_path):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "none.onnx")
     with pytest.raises(ModelError, match="has none; take the static form"):
         quantise_dynamic(tmp_path / "none.onnx", tmp_path / "eight.onnx")
+    assert not (tmp_path / "eight.onnx").exists()
+
+
+@pytest.mark.parametrize("kind", ["MatMul", "Gemm"])
+def test_a_head_alone_is_a_matrix_product_under_either_name(kind, tmp_path):
+    """A convolutional network has no other, and exporters write it as one operator with its bias."""
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    helper, numbers = onnx.helper, np.random.default_rng(0)
+    one = helper.make_tensor_value_info("clips", onnx.TensorProto.FLOAT, ["batch", 8])
+    two = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 4])
+    weight = onnx.numpy_helper.from_array(numbers.normal(size=(8, 4)).astype(np.float32), "weight")
+    bias = onnx.numpy_helper.from_array(np.zeros(4, np.float32), "bias")
+    names = ["clips", "weight", "bias"] if kind == "Gemm" else ["clips", "weight"]
+    graph = helper.make_graph([helper.make_node(kind, names, ["logits"])], "head", [one], [two], [weight, bias])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "head.onnx")
+    quantise_dynamic(tmp_path / "head.onnx", tmp_path / "eight.onnx")
+    assert "MatMulInteger" in operators(tmp_path / "eight.onnx")
 
 
 def test_static_rounds_by_clips_a_scale_for_each_channel(exported, tmp_path):

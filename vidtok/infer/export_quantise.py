@@ -21,11 +21,6 @@ def quantise_dynamic(float_file: Path, path: Path) -> None:
     product has weights.
     """
     quantisation = importlib.import_module("onnxruntime.quantization")
-    if not _has_weighted_products(float_file):
-        raise ModelError(
-            "dynamic quantisation rounds the weights of matrix products, and this network's file has none; "
-            "take the static form"
-        )
     with quiet():
         quantisation.quantize_dynamic(
             float_file,
@@ -34,6 +29,13 @@ def quantise_dynamic(float_file: Path, path: Path) -> None:
             weight_type=quantisation.QuantType.QInt8,
             per_channel=True,
             reduce_range=True,  # without it sums of two products overflow on processors without VNNI
+        )
+    # Told from what was written: products stand in a float file under several names and forms.
+    if not _operators(path) & {"MatMulInteger", "DynamicQuantizeMatMul"}:
+        path.unlink()
+        raise ModelError(
+            "dynamic quantisation rounds the weights of matrix products, and this network's file has none; "
+            "take the static form"
         )
 
 
@@ -66,8 +68,6 @@ def quantise_static(float_file: Path, path: Path, *, clips: Iterable[np.ndarray]
         )
 
 
-def _has_weighted_products(file: Path) -> bool:
+def _operators(file: Path) -> set[str]:
     onnx = importlib.import_module("onnx")
-    graph = onnx.load(file, load_external_data=False).graph
-    weights = {each.name for each in graph.initializer}
-    return any(node.op_type == "MatMul" and weights & set(node.input) for node in graph.node)
+    return {node.op_type for node in onnx.load(file, load_external_data=False).graph.node}
