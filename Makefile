@@ -11,10 +11,10 @@ demo: $(VENV)/ready
 	$(RUN) tools/demo.py --out runs/demo
 
 test: $(VENV)/ready lint
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto -m slow
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal -m slow
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
@@ -27,7 +27,7 @@ format: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --editable ".[test]"
+	$(VENV)/bin/pip install --quiet --no-compile --editable ".[test]"
 	touch $@
 
 clean:

@@ -88,7 +88,7 @@ def test_interrupted_and_run_again_is_bitwise_the_same(motion, tmp_path):
     for interrupt in (False, True):
         run = tmp_path / f"run_{interrupt}"
         kept = [item for item in small_run(motion, run) if not re.match(r"data\.(train|val|classes)", item)]
-        arguments = [*kept, f"data.root={tmp_path}", "train.steps=60", "--jobs", "2"]
+        arguments = [*kept, f"data.root={tmp_path}", "train.steps=24", "--jobs", "2"]
         if interrupt:
             options = {key: value for key, value in tool_options().items() if key in ("cwd", "env", "text")}
             command = tool_command("cross_validate", *arguments)
@@ -105,7 +105,7 @@ def test_interrupted_and_run_again_is_bitwise_the_same(motion, tmp_path):
             assert not (run / "fold_2").joinpath("output.txt").exists()
         done = called("cross_validate", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-        checkpoints = [run / f"fold_{fold}" / "checkpoints" / "step_00000060.pt" for fold in range(3)]
+        checkpoints = [run / f"fold_{fold}" / "checkpoints" / "step_00000024.pt" for fold in range(3)]
         lasts.append([torch.load(path, weights_only=True)["model"] for path in checkpoints])
     for one, other in zip(*lasts, strict=True):
         assert all(torch.equal(one[key], other[key]) for key in one)

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found under /proc"),
 ]
 
-STEPS = 96
+STEPS = 64
 SETTINGS = [
     f"train.steps={STEPS}",
     "train.save_every=2",
@@ -162,7 +162,7 @@ def test_one_process_killed_at_ten_moments(motion, whole, chance, tmp_path):
     assert_same(state(tmp_path / "run"), whole(1))
 
 
-@pytest.mark.parametrize(("settings", "kills"), [([], 4), (FSDP2, 2)])
+@pytest.mark.parametrize(("settings", "kills"), [([], 2), (FSDP2, 1)])
 def test_processes_of_two_killed_and_started_again_by_torchrun(motion, whole, chance, tmp_path, settings, kills):
     arguments = command(motion, tmp_path / "run", *settings, processes=2, restarts=kills)
     log = tmp_path / "log"
@@ -214,13 +214,12 @@ def test_a_loader_worker_is_killed(motion, whole, tmp_path):
     assert_same(state(tmp_path / "run"), whole(1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_torchrun_asked_to_stop_saves_and_goes_on_later(motion, whole, tmp_path, number):
+def test_torchrun_asked_to_stop_saves_and_goes_on_later(motion, whole, tmp_path):
     arguments, log = command(motion, tmp_path / "run", processes=2), tmp_path / "log"
     log.touch()
     with started(arguments, log) as process:
         wait_until(lambda: len(steps_said(log)) >= 5, process, log)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
     assert "the same command goes on from" in log.read_text()
     (step,) = re.findall(rf"stopped after step (\d+) of {STEPS}", log.read_text())
