@@ -51,10 +51,10 @@ def test_streaming_is_the_full_computation_on_the_same_windows(pieces):
 
 
 def test_each_time_step_is_computed_once(monkeypatch):
-    net, seen = streamable(), []
-    steps = net.network.steps
-    monkeypatch.setattr(net.network, "steps", lambda x: (seen.append(x.shape[1]), steps(x))[1])
-    stream = StreamingClassifier(net)
+    stream, seen = StreamingClassifier(streamable()), []
+    network = stream.model.network
+    steps = network.steps
+    monkeypatch.setattr(network, "steps", lambda x: (seen.append(x.shape[1]), steps(x))[1])
     for frame in video(14):
         stream.push(frame[None])
     assert seen == [2] * 7
@@ -79,6 +79,17 @@ def test_scores_are_of_the_model_s_kind_and_it_is_asked_at_rest():
     (found,) = StreamingClassifier(net).push(video(6))
     with torch.no_grad():
         torch.testing.assert_close(found, net.eval()(video(6)[None])[0].sigmoid(), rtol=0, atol=1e-5)
+
+
+def test_it_computes_with_the_model_s_form_for_inference_and_leaves_the_model_alone():
+    net = streamable()
+    stream = StreamingClassifier(net)
+    assert stream.model.network.is_inference_form
+    assert net.training
+    assert not net.network.is_inference_form
+    assert StreamingClassifier(stream.model).model is stream.model
+    own = {id(each) for each in net.parameters()}
+    assert not own & {id(each) for each in stream.model.parameters()}
 
 
 def test_what_cannot_stream_is_refused_with_what_would_be_right():

@@ -29,8 +29,8 @@ class StreamingClassifier:
     in the model's clips: its stride or rate is the caller's affair, and `vidtok.video.pace` sees to it.
 
     `whole_windows`: a network that takes whole clips alone computes each window anew, at the cost of a clip for each
-    time step; without, it is refused with a ModelError that says what would be right. The model stays on its device
-    and is put into evaluation state.
+    time step; without, it is refused with a ModelError that says what would be right. `stream.model` is the model in
+    its form for inference, on the same device: a copy, which later changes of the weights do not reach.
     """
 
     def __init__(self, model: Classifier, *, whole_windows: bool = False):
@@ -43,7 +43,7 @@ class StreamingClassifier:
         if not self.apart and not whole_windows:
             check_apart(network)
         frames, rows, columns = network.clip
-        self.model = model.eval()
+        self.model = model if network.is_inference_form else model.for_inference()
         self.kind: ScoreKind = model.feeding.scores
         self.frames, self.steps = frames, network.grid[0] if self.apart else max(1, min(network.grid[0], frames))
         self.step_frames = network.step_frames if self.apart else max(1, frames // self.steps)
