@@ -26,6 +26,33 @@ def test_pixels_are_normalised_by_colour():
     torch.testing.assert_close(classifier()(x), torch.tensor([want] * 2), rtol=1e-5, atol=1e-5)
 
 
+def test_pixels_and_floats_stay_as_they_were_and_give_the_same_numbers():
+    pixels = torch.randint(0, 256, (2, 4, 5, 6, 3), dtype=torch.uint8).movedim(-1, 2)  # in the decoder's order
+    model, floats = classifier(), pixels.float().contiguous()
+    before = floats.clone()
+    want = (before / 255 - model.mean) / model.std
+    for given in (pixels, floats):
+        found = model.normalise(given)
+        assert torch.equal(found, want)
+        assert found.is_contiguous()
+    assert torch.equal(pixels.float(), before)
+    assert torch.equal(floats, before)
+
+
+def test_floats_are_made_for_as_many_clips_as_go_through_the_network_at_once(monkeypatch):
+    model, seen = classifier(), []
+    normalise = model.normalise
+    monkeypatch.setattr(model, "normalise", lambda x: (seen.append(len(x)), normalise(x))[1])
+    x = torch.randint(0, 256, (5, 4, 3, 5, 6), dtype=torch.uint8)
+    whole = model(x)
+    model.network.clips_at_once = 2
+    torch.testing.assert_close(model(x), whole, rtol=0, atol=1e-6)
+    assert seen == [5, 2, 2, 1]
+    assert model(x[:2]).shape == (2, 3)
+    with pytest.raises(ModelError, match=r"built for clips of b 4 3 5 6"):
+        model(torch.zeros(4, 3, 5, 6, dtype=torch.uint8))
+
+
 def test_normalisation_is_not_among_the_weights():
     assert classifier().state_dict().keys() == {"network.head.weight"}
     assert classifier().classes == ("a", "b", "c")

@@ -2,13 +2,17 @@
 
 import csv
 import json
+import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import called, small_run, together
+from tests.ranks import command, run_ranks
 from tests.runs.commands import asks_for_the_defaults
 from tests.viz.reading import read_page
 from vidtok.cli import test as test_tool
@@ -58,6 +62,57 @@ def test_the_checkpoint_alone_is_enough(trained, tmp_path):
     assert sum(best) / 17 == pytest.approx(results["figures"]["top1"])
     scores = [float(rows[0][f"score_{k}"]) for k in range(1, 6)]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_figures_and_predictions_are_the_same_from_run_to_run(trained, tmp_path):
+    """By training's own test, by one in this process, and by one in another."""
+    run, said = trained
+    assert called("test", "--checkpoint", run, "--out", tmp_path / "here").returncode == 0
+    done = together("test", "--checkpoint", run, "--out", tmp_path / "there", processes=1)
+    assert done.stdout.splitlines()[-1] == said.splitlines()[-1]
+    for name in ("predictions.csv", "predictions.npz", "classes.csv", "confusion.csv", "confusion.png"):
+        (first, *others) = [
+            (folder / name).read_bytes() for folder in (run / "test", tmp_path / "here", tmp_path / "there")
+        ]
+        assert others == [first, first], name
+    assert (tmp_path / "here" / "results.json").read_bytes() == (tmp_path / "there" / "results.json").read_bytes()
+    own = json.loads((run / "test" / "results.json").read_text())
+    again = json.loads((tmp_path / "here" / "results.json").read_text())
+    assert own["detail"] == again["detail"]
+    assert own["detail"]["figures"]["top1"]["low"] is not None
+
+
+def tested_and_its_peak(words: list[str]) -> int:
+    status = command("test", words)
+    peak = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
+    assert peak is not None
+    print(f"peak {peak[1]} kB")
+    return status
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process stands in /proc")
+def test_memory_does_not_grow_with_the_number_of_videos(motion, trained, tmp_path):
+    """Of 200 videos against 10: a video's views are 12 x 8 pictures of 32 x 32 pixels, 0.3 MB.
+
+    What grows is what the figures are made of: 12 rows of 8 logits for each video, and draws of the bootstrap.
+    """
+    run, _ = trained
+    peaks = {}
+    for count in (10, 200):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for row in range(count):
+            os.link(motion / "val" / f"{row % 17:05d}.mp4", folder / f"{row}.mp4")
+        (tmp_path / f"{count}.csv").write_text("".join(f"{folder}/{row}.mp4 {row % 8}\n" for row in range(count)))
+        words = ["--checkpoint", str(run), "--list", str(tmp_path / f"{count}.csv"), "--out", str(folder / "out")]
+        words += ["eval.clips=4", "eval.crops=3", "eval.batch=1", "data.workers=0"]
+        done = run_ranks(tested_and_its_peak, words, processes=1)
+        assert done.returncode == 0, done.stderr
+        assert f" n={count} failed=0 " in done.stdout
+        peaks[count] = int(done.stdout.rsplit("peak ", 1)[1].split()[0])
+    one = 12 * 8 * 3 * 32 * 32 / 1024
+    assert peaks[200] - peaks[10] < 190 * one / 4, peaks
 
 
 def test_the_form_of_the_lists_is_said(trained, motion):

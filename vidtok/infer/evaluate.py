@@ -8,7 +8,6 @@ import torch
 from einops import rearrange, reduce
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vidtok.choices import Aggregate, Precision
 from vidtok.errors import ModelError
@@ -191,12 +190,14 @@ def collect(
     rows = sorted(rows, key=lambda row: row[0])
     counts = [len(row[3]) for row in rows]
     most = max(counts, default=views)
-    whole = [F.pad(row[3], (0, 0, 0, most - len(row[3]))) for row in rows]
+    logits = torch.zeros(len(rows), most, classes, dtype=rows[0][3].dtype if rows else None)
+    for place, row in enumerate(rows):
+        logits[place, : len(row[3])] = row[3]
     return Predictions(
         indices=tuple(row[0] for row in rows),
         video_ids=tuple(row[1] for row in rows),
         labels=tuple(row[2] for row in rows),
-        logits=torch.stack(whole) if rows else torch.empty(0, views, classes),
+        logits=logits,
         counts=None if len(set(counts)) < 2 else tuple(counts),
         failures=tuple(sorted(failures, key=lambda failure: failure.index)),
         damaged=tuple(sorted(damaged, key=lambda damaged: damaged.index)),
@@ -205,6 +206,8 @@ def collect(
 
 def merge(parts: Sequence[Predictions]) -> Predictions:
     """The predictions of several processes as one."""
+    if len(parts) == 1:
+        return parts[0]
     rows = [
         (index, video_id, labels, logits[:count])
         for part in parts
