@@ -6,7 +6,16 @@ from statistics import NormalDist
 import pytest
 import torch
 
-from vidtok.infer.bootstrap import draw, drawn_weights, estimate, interval, student_quantile
+from vidtok.infer.bootstrap import (
+    acceleration,
+    draw,
+    drawn_weights,
+    estimate,
+    estimates_of_precision,
+    interval,
+    left_out_weights,
+    student_quantile,
+)
 from vidtok.metrics import weighted_precisions
 
 CASES = 1000
@@ -124,3 +133,67 @@ def test_the_interval_of_average_precision_holds_the_truth():
         low, high = interval(value, weighted_precisions(scores, hot, weights).mean(1), units=videos)
         held += low <= truth <= high
     assert 0.93 <= held / cases <= 0.97
+
+
+@pytest.mark.parametrize(
+    ("videos", "share", "apart"),
+    [(100, 0.2, 1.2), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((60, 1 / 3, 2.5), (200, 0.3, 0.5)))],
+)
+def test_the_interval_of_a_single_class_s_average_precision_holds_the_truth(videos, share, apart, monkeypatch):
+    """Twenty to sixty videos of the class; what is only corrected holds it in 92 to 93 of 100 cases."""
+    generator = torch.Generator().manual_seed(videos)
+
+    def drawn_set(n):
+        hot = torch.rand(n, 1, generator=generator) < share
+        return torch.randn(n, 1, generator=generator).double() + apart * hot, hot
+
+    scores, hot = drawn_set(1_000_000)
+    truth = float(weighted_precisions(scores, hot, torch.ones(1, len(hot), dtype=torch.float64)))
+    drawn, left_out = list(drawn_weights(range(videos), draws=DRAWS)), list(left_out_weights(range(videos)))
+    monkeypatch.setattr("vidtok.infer.bootstrap.drawn_weights", lambda *_, **__: drawn)  # the same for all cases
+    monkeypatch.setattr("vidtok.infer.bootstrap.left_out_weights", lambda *_, **__: left_out)
+    held, cases = 0, 600
+    for _ in range(cases):
+        scores, hot = drawn_set(videos)
+        (found,) = estimates_of_precision(
+            lambda weights, scores=scores, hot=hot: weighted_precisions(scores, hot, weights),
+            *(range(videos),),
+            units=[int(hot.sum())],
+        )
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert 0.93 <= held / cases <= 0.97
+
+
+def test_each_group_is_left_out_once_or_as_a_part_of_a_block():
+    (alone,) = left_out_weights(["a", "b", "a", "c"])
+    assert alone.tolist() == [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]]
+    (blocks,) = left_out_weights("abcde", blocks=2)
+    assert blocks.tolist() == [[0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
+
+
+def test_left_out_groups_that_do_not_fit_into_memory_at_once_are_the_same(monkeypatch):
+    (whole,) = left_out_weights(range(9))
+    monkeypatch.setattr("vidtok.infer.bootstrap.ROOM", 4 * 9)
+    parts = list(left_out_weights(range(9)))
+    assert [len(part) for part in parts] == [4, 4, 1]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_the_acceleration_of_a_mean_is_a_sixth_of_its_skewness():
+    """Efron, 1987: of the mean of n numbers, skewness / 6 √n."""
+    numbers = torch.tensor([1.0, 1.0, 2.0, 3.0, 9.0], dtype=torch.float64)
+    (weights,) = left_out_weights(range(5))
+    apart = numbers - numbers.mean()
+    skewness = float(apart.pow(3).mean() / apart.square().mean() ** 1.5)
+    assert acceleration(weights @ numbers / weights.sum(1)) == pytest.approx(skewness / 6 / 5**0.5)
+    assert acceleration(torch.tensor([0.5, math.nan, 0.5], dtype=torch.float64)) == 0
+
+
+def test_an_accelerated_interval_reaches_further_where_the_figure_varies_more():
+    drawn, normal = torch.linspace(0, 1, 10001, dtype=torch.float64), NormalDist()
+    low, high = interval(0.4, drawn, units=10**6, acceleration=0.1)
+    for end, z in ((low, -1.959966), (high, 1.959966)):
+        shift = normal.inv_cdf(0.4)
+        assert end == pytest.approx(normal.cdf(shift + (shift + z) / (1 - 0.1 * (shift + z))), abs=1e-3)

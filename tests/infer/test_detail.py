@@ -145,6 +145,28 @@ def test_both_definitions_of_mean_average_precision(levels):
     assert (found.counts, found.classes[0].accuracy) == (None, None)
 
 
+def test_the_average_precision_of_a_class_has_an_interval_by_the_groups_that_show_it():
+    """Class 0 is shown by 20 of 40 videos, class 1 by both videos of one group, class 2 by the videos of two."""
+    generator = torch.Generator().manual_seed(3)
+    hot = torch.zeros(40, 3, dtype=torch.bool)
+    hot[::2, 0] = hot[:2, 1] = hot[4:8, 2] = True
+    scores = (torch.rand(40, 3, generator=generator).double() + 0.3 * hot).clamp(max=1)
+    labels = [tuple(row.nonzero()[:, 0].tolist()) for row in hot]
+    wide = measure_detail(scores, labels, kind="sigmoid", groups=[row // 2 for row in range(40)]).classes
+    narrow = measure_detail(scores, labels, kind="sigmoid", groups=range(40)).classes
+    for each in (wide[0], wide[2], *narrow):
+        assert None not in (each.average_precision_low, each.average_precision, each.average_precision_high)
+        assert 0 <= each.average_precision_low < each.average_precision < each.average_precision_high <= 1
+    assert (wide[1].average_precision_low, wide[1].average_precision_high) == (None, None)
+    few = narrow[1].average_precision_high - narrow[1].average_precision_low
+    assert few > narrow[0].average_precision_high - narrow[0].average_precision_low
+    plain = measure_detail(scores, labels, kind="sigmoid", groups=range(40)).as_dict("abc")["classes"][0]
+    assert plain["average_precision_low"] == narrow[0].average_precision_low
+    assert plain["average_precision_high"] == narrow[0].average_precision_high
+    softmax = measure_detail(scores, [(0,)] * 40, kind="softmax", groups=range(40)).classes[0]
+    assert (softmax.average_precision_low, softmax.average_precision_high) == (None, None)
+
+
 def test_a_video_that_is_drawn_twice_is_there_twice(monkeypatch):
     """What a draw gives equals the figure of the list in which the drawn videos are written out.
 
@@ -164,7 +186,11 @@ def test_a_video_that_is_drawn_twice_is_there_twice(monkeypatch):
         )
         return Estimate(value=float(statistic(drawn)[0]), low=None, high=None)
 
+    def one_draw_of_each(statistics, groups, *, units, draws):
+        return [one_draw(lambda drawn, k=k: statistics(drawn)[:, k], groups, draws=draws) for k in range(len(units))]
+
     monkeypatch.setattr("vidtok.infer.detail.estimate", one_draw)
+    monkeypatch.setattr("vidtok.infer.detail.estimates_of_precision", one_draw_of_each)
     for kind, labels in (("softmax", single), ("sigmoid", several)):
         drawn = measure_detail(scores, labels, kind=kind, groups=range(12)).estimates
         whole = measure_detail(scores[written], [labels[row] for row in written], kind=kind, groups="x" * 12).estimates

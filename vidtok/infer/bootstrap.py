@@ -12,11 +12,16 @@ from torch import Tensor
 
 CONFIDENCE = 0.95
 DRAWS = 1000
-ROOM = 2**24
+ROOM = 2**21
 """Numbers that are held at once for one statistic."""
+
+BLOCKS = 100
+"""Of groups, each of which is left out once for the acceleration."""
 
 Statistic = Callable[[Float64[Tensor, "d n"]], Float64[Tensor, "d"]]
 """A figure for each of `d` draws, by how often each row was drawn; NaN where it has none."""
+Statistics = Callable[[Float64[Tensor, "d n"]], Float64[Tensor, "d m"]]
+"""The same for several figures at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,43 @@ def estimate(statistic: Statistic, groups: Sequence[Hashable], *, draws: int = D
     return Estimate(value=value, low=low, high=high)
 
 
+def estimates_of_precision(
+    statistics: Statistics, groups: Sequence[Hashable], *, units: Sequence[int], draws: int = DRAWS, seed: int = 0
+) -> list[Estimate]:
+    """Figures that rest on some of the rows, as average precision does on a class's videos: `units` groups have some.
+
+    Their intervals are accelerated (see `interval`), and widened for so many groups: on 20 to 60 videos of a class the
+    plain ones hold the truth in 88 to 95 of 100 cases.
+    """
+    whole = statistics(torch.ones(1, len(groups), dtype=torch.float64))[0]
+    drawn = torch.cat([statistics(weights) for weights in drawn_weights(groups, draws=draws, seed=seed)])
+    without = torch.cat([statistics(weights) for weights in left_out_weights(groups)])
+    found = []
+    for place, (value, own) in enumerate(zip(whole.tolist(), units, strict=True)):
+        low, high = interval(value, drawn[:, place], units=own, acceleration=acceleration(without[:, place]))
+        found.append(Estimate(value=value, low=low, high=high))
+    return found
+
+
+def acceleration(without: Float64[Tensor, "b"]) -> float:
+    """Σ d³ / 6 (Σ d²)^1.5, with d the distances of a figure without each block of groups from their mean."""
+    known = without[without.isfinite()]
+    apart = known.mean() - known
+    spread = float(apart.square().sum())
+    # Where leaving out changes nothing there is only rounding.
+    return float(apart.pow(3).sum()) / (6 * spread**1.5) if spread > 1e-20 else 0.0
+
+
+def left_out_weights(groups: Sequence[Hashable], *, blocks: int = BLOCKS) -> Iterator[Float64[Tensor, "b n"]]:
+    """Each group left out once, some at once where there are more groups than `blocks`; some of them at a time."""
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    column = torch.tensor([places[group] for group in groups], dtype=torch.int64)
+    count, at_once = min(blocks, len(places)), max(1, ROOM // max(1, len(groups)))
+    for start in range(0, count, at_once):
+        rows = torch.arange(start, min(start + at_once, count))
+        yield (column % count != rows[:, None]).double()
+
+
 def draw(
     statistic: Statistic, groups: Sequence[Hashable], *, draws: int = DRAWS, seed: int = 0
 ) -> Float64[Tensor, "draws"]:
@@ -59,15 +101,16 @@ def drawn_weights(groups: Sequence[Hashable], *, draws: int = DRAWS, seed: int =
         yield torch.from_numpy(counts).double()[:, column]
 
 
-def interval(value: float, drawn: Float64[Tensor, "draws"], *, units: int) -> tuple[float | None, float | None]:
-    """The bias-corrected percentile interval (Efron, 1981), with its percentiles moved apart for few units.
+def interval(
+    value: float, drawn: Float64[Tensor, "draws"], *, units: int, acceleration: float = 0.0
+) -> tuple[float | None, float | None]:
+    """The bias-corrected, accelerated percentile interval (Efron, 1987), its percentiles moved apart for few units.
 
-        p± = Φ(2 z₀ ± √(n / (n - 1)) t)     z₀ = Φ⁻¹(share of draws below the figure)
+        p± = Φ(z₀ + r± / (1 - a r±))     r± = z₀ ± √(n / (n - 1)) t     z₀ = Φ⁻¹(share of draws below the figure)
 
-    with t the quantile of Student's distribution with n - 1 degrees of freedom (Hesterberg, arXiv 1411.5279, section
-    5.3): plain percentiles are too narrow by the root of n / (n - 1). None without two units, or a draw.
-    In simulations it held the truth in 95 to 96 of 100 cases for accuracies and means over classes, in 92 of 100 for
-    the average precision of a single class that twenty videos have.
+    with a the acceleration, at 0 the interval that is only corrected (Efron, 1981), and t the quantile of Student's
+    distribution with n - 1 degrees of freedom (Hesterberg, arXiv 1411.5279, section 5.3): plain percentiles are too
+    narrow by the root of n / (n - 1). None without two units, or a draw.
     """
     known = drawn[drawn.isfinite()]
     if units < 2 or not len(known) or not np.isfinite(value):
@@ -75,9 +118,13 @@ def interval(value: float, drawn: Float64[Tensor, "draws"], *, units: int) -> tu
     normal = NormalDist()
     below = float((known < value).double().mean() + (known == value).double().mean() / 2)
     least = 0.5 / len(known)
-    shift = 2 * normal.inv_cdf(min(max(below, least), 1 - least))
+    shift = normal.inv_cdf(min(max(below, least), 1 - least))
     reach = sqrt(units / (units - 1)) * student_quantile(0.5 + CONFIDENCE / 2, freedom=units - 1)
-    ends = [normal.cdf(shift - reach), normal.cdf(shift + reach)]
+
+    def share(moved: float) -> float:
+        return normal.cdf(shift + moved / max(1 - acceleration * moved, 0.05))
+
+    ends = [share(shift - reach), share(shift + reach)]
     low, high = known.quantile(torch.tensor(ends, dtype=known.dtype)).tolist()
     return low, high
 

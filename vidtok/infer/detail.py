@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Statistic, estimate
+from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Statistic, estimate, estimates_of_precision
 from vidtok.metrics import (
     Bin,
     ScoreKind,
-    average_precision,
     calibration_error,
     confusion,
     multi_hot,
@@ -47,6 +46,9 @@ class ClassFigures:
     precision: float | None
     f1: float | None
     average_precision: float | None
+    average_precision_low: float | None = None
+    """The ends of its interval, of a class that two groups of videos have at least."""
+    average_precision_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,21 +133,20 @@ def measure_detail(
     single = all(len(own) == 1 for own in every)
     hot, own_groups = multi_hot(every, classes=k), [*groups, *missed_groups]
     statistics: dict[str, Statistic] = {}
+    estimates: dict[str, Estimate] = {}
     precisions = None
-    if kind == "sigmoid":
+    if kind == "sigmoid" and every:
         last = torch.full((len(missed), k), -torch.inf, dtype=scores.dtype)
         whole = torch.cat([scores, last])
-        precisions = average_precision(whole, every).tolist()
-        low = sunk(whole, hot)
-        statistics["mAP"] = lambda weights: weighted_precisions(whole, hot, weights).nanmean(1)
-        statistics["mAP_charades"] = lambda weights: weighted_precisions(low, hot, weights, ties=False).nanmean(1)
+        estimates, precisions = _precisions(whole, hot, own_groups, draws=draws)
     counts = told = None
     if single:
         told = taken_for(scores, labels)
         truth = torch.tensor([own[0] for own in every], dtype=torch.int64)
         counts = confusion(told, truth[: len(scores)], classes=k)
         statistics |= _of_single_labels(scores, labels, truth, told)
-    estimates = {name: estimate(each, own_groups, draws=draws) for name, each in statistics.items()} if every else {}
+    if every:
+        estimates |= {name: estimate(each, own_groups, draws=draws) for name, each in statistics.items()}
     bins = _bins(scores, labels, told)
     return Detail(
         estimates=estimates,
@@ -158,6 +159,27 @@ def measure_detail(
         counts=counts,
         mistakes=_mistakes(scores, labels, told),
     )
+
+
+def _precisions(
+    scores: Float[Tensor, "m k"], hot: Bool[Tensor, "m k"], groups: Sequence[Hashable], *, draws: int
+) -> tuple[dict[str, Estimate], list[Estimate]]:
+    """Both means of average precision, and that of each class."""
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    of = torch.tensor([places[group] for group in groups])
+    shown, units = len(of[hot.any(1)].unique()), [len(of[own].unique()) for own in hot.T]
+    low = sunk(scores, hot)
+
+    def with_mean(weights: Float64[Tensor, "d m"]) -> Float64[Tensor, "d _"]:
+        each = weighted_precisions(scores, hot, weights)
+        return torch.cat([each.nanmean(1, keepdim=True), each], dim=1)
+
+    def charades(weights: Float64[Tensor, "d m"]) -> Float64[Tensor, "d 1"]:
+        return weighted_precisions(low, hot, weights, ties=False).nanmean(1, keepdim=True)
+
+    mean, *classes = estimates_of_precision(with_mean, groups, units=[shown, *units], draws=draws)
+    (other,) = estimates_of_precision(charades, groups, units=[shown], draws=draws)
+    return {"mAP": mean, "mAP_charades": other}, classes
 
 
 def _of_single_labels(
@@ -192,7 +214,7 @@ def _of_single_labels(
 
 
 def _of_classes(
-    hot: Tensor, counts: Int64[Tensor, "k k"] | None, precisions: Sequence[float] | None
+    hot: Tensor, counts: Int64[Tensor, "k k"] | None, precisions: Sequence[Estimate] | None
 ) -> tuple[ClassFigures, ...]:
     videos = hot.sum(0).tolist()
     right = taken = None
@@ -208,7 +230,9 @@ def _of_classes(
             accuracy=None if right is None else ratio(right[i], n),
             precision=None if right is None or taken is None else ratio(right[i], taken[i]),
             f1=None if right is None or taken is None else ratio(2 * right[i], n + taken[i]),
-            average_precision=None if precisions is None else precisions[i],
+            average_precision=None if precisions is None else precisions[i].value,
+            average_precision_low=None if precisions is None else precisions[i].low,
+            average_precision_high=None if precisions is None else precisions[i].high,
         )
         for i, n in enumerate(videos)
     )

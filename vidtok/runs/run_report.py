@@ -166,7 +166,7 @@ def _by_class(detail: Mapping[str, Any], scores: Tensor, labels: Tensor, classes
         (each for each in detail["classes"] if each["videos"]),
         key=lambda each: (-1.0 if each[figure] is None else each[figure], each["class"]),
     )
-    rows = [Bar(name=each["class"], value=each[figure], note=f"{each['videos']} videos") for each in known]
+    rows = [Bar(name=each["class"], value=each[figure], note=_class_note(each)) for each in known]
     left_out = len(classes) - len(known)
     note = f"{figure.replace('_', ' ').capitalize()}, the lowest first."
     note += f" {left_out} classes have no video." if left_out else ""
@@ -180,6 +180,12 @@ def _by_class(detail: Mapping[str, Any], scores: Tensor, labels: Tensor, classes
         return [*sections, PageSection(title="Confusion", note=note, body=matrix(counts, classes))]
     pairs = [[f"{each['class']} → {each['taken_for']}", each["videos"]] for each in detail["confusions"]]
     return [*sections, PageSection(title="Confusion", body=table(["true class → taken for", "videos"], pairs))]
+
+
+def _class_note(row: Mapping[str, Any]) -> str:
+    """How many videos it has, and the interval of its average precision."""
+    low, high = (row.get(f"average_precision_{end}") for end in ("low", "high"))
+    return f"{row['videos']} videos" + ("" if low is None or high is None else f", {low:.2f} … {high:.2f}")
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
