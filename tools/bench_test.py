@@ -23,10 +23,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # run from a checkout, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout, installed or not
+
+from vidtok.choices import Crops
 
 NAMES = tuple(f"class {number}" for number in range(400))
 
@@ -104,7 +105,7 @@ def save_model(folder: Path, *, cfg: str) -> str:
     return f"{cfg}: {frames} frames of {size} pixels, {macs / 1e9:.1f} G multiply-adds a view"
 
 
-def decode_bare(saved: Path, listed: Path, *, clips: int, crops: int) -> tuple[float, int]:
+def decode_bare(saved: Path, listed: Path, *, clips: int, crops: Crops) -> tuple[float, int]:
     """The processor's seconds, and the frames, of all that has to be decoded for these views and nothing else."""
     import av
     import numpy as np
@@ -158,7 +159,7 @@ def main() -> int:
     cli.add_argument("--videos", type=int, default=40, help="at most so many of them (default: %(default)s)")
     cli.add_argument("--cfg", default="k400_casvit_xs", help="config of the network (default: %(default)s)")
     cli.add_argument("--clips", type=int, default=10, help="default: %(default)s")
-    cli.add_argument("--crops", type=int, default=3, help="default: %(default)s")
+    cli.add_argument("--crops", type=int, default=3, choices=get_args(Crops), help="default: %(default)s")
     cli.add_argument("--json", metavar="FILE", help="write the figures too")
     cli.add_argument("overrides", nargs="*", metavar="key.sub=value", help="of the test, such as data.workers=1")
     args = cli.parse_args()
