@@ -16,6 +16,7 @@ from vidtok.infer.paired import Difference, mcnemar, paired_bootstrap
 from vidtok.metrics import taken_for, top_k_hits, weighted_precisions
 from vidtok.runs.results import write_rows
 from vidtok.runs.run_report import find_results
+from vidtok.text.arrays import read_arrays
 
 SHOWN = 20
 """Videos on which runs differ that are said."""
@@ -118,10 +119,9 @@ def _named(scored: Scored, row: int) -> str:
 def read_scores(run: str | Path) -> Scored:
     """The scores of a run, a test or a fit; DataError where there are none, or of an older version."""
     file = find_results(run) / "predictions.npz"
-    with np.load(file) as arrays:
-        if missing := {"key", "group", "failed", "failed_labels", "failed_group"} - set(arrays.files):
-            raise DataError(f"{file}: written by an older version (it has no {sorted(missing)[0]!r}): test it again")
-        read = {name: arrays[name] for name in arrays.files}
+    read = read_arrays(file)
+    if missing := {"key", "group", "failed", "failed_labels", "failed_group"} - read.keys():
+        raise DataError(f"{file}: written by an older version (it has no {sorted(missing)[0]!r}): test it again")
     failed = np.full((len(read["failed"]), len(read["classes"])), -np.inf, dtype=np.float32)
     keys = [*read["key"].tolist(), *read["failed"].tolist()]
     order = sorted(range(len(keys)), key=keys.__getitem__)

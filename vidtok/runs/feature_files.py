@@ -13,8 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vidtok.errors import ConfigError
+from vidtok.errors import ConfigError, DataError
 from vidtok.runs.parquet import read_parquet, told_in_parquet, write_parquet
+from vidtok.text.arrays import read_arrays
 
 ENDINGS = (".npz", ".safetensors", ".parquet")
 
@@ -71,15 +72,15 @@ def read_features(path: Path) -> tuple[str, dict[str, tuple[Tensor, Tensor]]]:
             features = np.array([np.reshape(row[2], row[3]) for row in cells], np.float32)
             seconds = np.array([row[1] for row in cells], np.float64)
         elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                told, names = str(file["told"]), file["names"].tolist()
-                features, seconds = file["features"], file["seconds"]
+            arrays = read_arrays(path)
+            told, names = str(arrays["told"]), arrays["names"].tolist()
+            features, seconds = arrays["features"], arrays["seconds"]
         else:
             with safe_open(path, framework="np") as file:
                 metadata = file.metadata() or {}
                 told, names = metadata["told"], json.loads(metadata["names"])
                 features, seconds = file.get_tensor("features"), file.get_tensor("seconds")
-    except (OSError, KeyError, ValueError, IndexError, SafetensorError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, IndexError, SafetensorError, DataError) as error:
         raise ConfigError(f"{path}: no features of vidtok; name another file, or remove it") from error
     places: dict[str, list[int]] = {}
     for row, name in enumerate(names):

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from vidtok.data.folds import FoldTable
 from vidtok.runs.parts import PartRun
 from vidtok.runs.results import write_class_figures, write_rows
+from vidtok.text.arrays import read_arrays
 from vidtok.viz.confusion import scores_confusion
 
 SPREAD = "standard deviation over the folds (divisor n - 1)"
@@ -87,16 +87,16 @@ def pool(parts: Sequence[PartRun], rows: Sequence[Mapping[str, Any]], whole: Pat
         return []  # tested before there were such files
     lines, scores, labels, classes = [], [], [], []
     for _, row, file in files:
-        with np.load(file) as arrays:
-            classes = arrays["classes"].tolist()
-            own, hot = torch.from_numpy(arrays["scores"]), torch.from_numpy(arrays["labels"])
-            for video, each, has in zip(arrays["video"].tolist(), own, hot, strict=True):
-                best = int(each.argmax())
-                names = ";".join(name for name, yes in zip(classes, has.tolist(), strict=True) if yes)
-                score = f"{float(each[best]):.6f}"
-                lines.append([row["seed"], row["fold"], video, names, int(has[best]), classes[best], score])
-            scores.append(own)
-            labels += [tuple(each.nonzero()[:, 0].tolist()) for each in hot]
+        arrays = read_arrays(file)
+        classes = arrays["classes"].tolist()
+        own, hot = torch.from_numpy(arrays["scores"]), torch.from_numpy(arrays["labels"])
+        for video, each, has in zip(arrays["video"].tolist(), own, hot, strict=True):
+            best = int(each.argmax())
+            names = ";".join(name for name, yes in zip(classes, has.tolist(), strict=True) if yes)
+            score = f"{float(each[best]):.6f}"
+            lines.append([row["seed"], row["fold"], video, names, int(has[best]), classes[best], score])
+        scores.append(own)
+        labels += [tuple(each.nonzero()[:, 0].tolist()) for each in hot]
     write_rows(
         whole / "predictions.csv",
         ["seed", "fold", "video", "label", "correct", "class_1", "score_1"],

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from vidtok.metrics import confusion, taken_for
 from vidtok.runs.figures import FIGURE_WORDS
 from vidtok.runs.looks import Look
 from vidtok.runs.results import figure_words
+from vidtok.text.arrays import read_arrays
 from vidtok.train.log import read_log
 from vidtok.types import Record
 from vidtok.viz.charts import Bar, Line, bars, clean, line_chart, matrix, reliability_chart
@@ -76,9 +76,9 @@ def write_report(folder: Path, *, look: Look | None = None) -> Path:
     """
     results = read_results(folder)
     detail = results["detail"]
-    with np.load(folder / "predictions.npz") as arrays:
-        scores, labels = torch.from_numpy(arrays["scores"]), torch.from_numpy(arrays["labels"])
-        classes = arrays["classes"].tolist()
+    arrays = read_arrays(folder / "predictions.npz")
+    scores, labels = torch.from_numpy(arrays["scores"]), torch.from_numpy(arrays["labels"])
+    classes = arrays["classes"].tolist()
     is_fit = (folder / "fit.json").is_file()
     run = folder if is_fit or (folder / "log.jsonl").is_file() else folder.resolve().parent
     mistakes = results.get("mistakes", [])[:SHOWN_MISTAKES]

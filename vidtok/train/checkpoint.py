@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidtok.errors import CheckpointError
+from vidtok.errors import CheckpointError, DataError
 from vidtok.nn.finite import first_not_finite
+from vidtok.text.arrays import check_stored
 
 FORMAT = "vidtok checkpoint 3"
 OLDER = "vidtok checkpoint 2"
@@ -194,9 +195,10 @@ def verify_file(path: Path) -> None:
     Raises CheckpointError where it is cut off or a single bit is wrong.
     """
     try:
+        check_stored(path)
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (DataError, OSError, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged, or no checkpoint of vidtok: {error}") from error
     if wrong is not None:
         raise CheckpointError(f"{path}: damaged: the checksum of its part {wrong} is wrong")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from vidtok.errors import CheckpointError
+from vidtok.errors import CheckpointError, DataError
+from vidtok.text.arrays import read_arrays
 
 # Where training code of different ages keeps the parameters, looked for in this order.
 PARAMETERS = (("optimizer", "target"), ("opt", "target"), ("target",), ("params",))
@@ -53,10 +53,9 @@ def read_flax(path: Path) -> dict[str, Tensor]:
 def read_vit_npz(path: Path) -> dict[str, Tensor]:
     """The arrays of a ViT's .npz file (Dosovitskiy et al., arXiv 2010.11929) under the names that scenic has."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: torch.from_numpy(file[key]) for key in file.files}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a whole .npz file: {error}") from error
+        arrays = {key: torch.from_numpy(array) for key, array in read_arrays(path).items()}
+    except (DataError, TypeError) as error:  # of kinds of numbers that torch has not
+        raise CheckpointError(str(error)) from error
     named = {}
     for key, array in arrays.items():
         for pattern, name in NPZ_NAMES:

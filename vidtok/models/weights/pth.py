@@ -2,13 +2,15 @@
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vidtok.errors import CheckpointError
+from vidtok.errors import CheckpointError, DataError
 from vidtok.models.weights.image_form import unwrap
+from vidtok.text.arrays import check_stored
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
@@ -27,10 +29,12 @@ def read_pickle(path: Path) -> dict[str, object]:
     damaged, or holds anything else.
     """
     try:
+        if zipfile.is_zipfile(path):
+            check_stored(path)
         # An open file, since torch goes by the ending of a path and hands some files to other libraries.
         with torch.serialization.safe_globals([argparse.Namespace]), open(path, "rb") as file:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (DataError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} holds a {type(loaded).__name__}; a dictionary of tensors is needed")
