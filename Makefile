@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Threads that spin while they wait make several torch processes on the same cores many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow ray lint format clean
 
 demo: $(VENV)/ready
 	$(RUN) tools/demo.py --out runs/demo
@@ -15,6 +15,9 @@ test: $(VENV)/ready lint
 
 test-slow: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal -m slow
+
+# Ray Data, 600 MB, whose tests are among the slow ones and are skipped without it.
+ray: $(VENV)/ray
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
@@ -28,6 +31,10 @@ format: $(VENV)/ready
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --no-compile --editable ".[test]"
+	touch $@
+
+$(VENV)/ray: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --editable ".[ray]"
 	touch $@
 
 clean:

@@ -1,12 +1,11 @@
 """A Ray Data job over videos: the rows of `predict`, each once, whatever becomes of an actor.
 
-Ray is in no extra of the tests; they run where `pip install "vidtok[ray]"` was said.
+Ray is in no extra of the tests; they run where `make ray` was said, as .ci/run does before the slow ones.
 """
 
 import csv
 import importlib.util
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +14,9 @@ from types import SimpleNamespace
 import pyarrow
 import pytest
 import torch
-from torch import Tensor
 
 from tests.infer.test_predict import model
+from tests.runs.dying import Dying
 from tests.video.clips import make_clip
 from vidtok.cli import features, predict
 from vidtok.errors import ConfigError, DataError
@@ -29,30 +28,6 @@ from vidtok.runs.ray_work import Labelling
 from vidtok.types import Failure
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
-
-
-class Dying:
-    """Work that kills its own process: at one video the first time, at another one every time."""
-
-    held_bytes = 0
-
-    def __init__(self, inner: Labelling, folder: Path, *, once: str, always: str):
-        self.inner, self.folder, self.once, self.always = inner, folder, once, always
-
-    def start(self, device: torch.device) -> None:
-        (self.folder / f"process {os.getpid()}").touch()
-        self.inner.start(device)
-
-    def __call__(self, paths: Sequence[Path]) -> Iterator[dict[str, Tensor] | Failure]:
-        for path in paths:
-            died = self.folder / "died"
-            if path.name == self.always or (path.name == self.once and not died.exists()):
-                if path.name == self.once:
-                    died.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            with (self.folder / f"done {path.name}").open("a") as file:
-                file.write("x")
-            yield from self.inner([path])
 
 
 class Wrong:
@@ -72,9 +47,9 @@ class Wrong:
 def videos(tmp_path: Path) -> Path:
     folder = tmp_path / "videos"
     folder.mkdir()
-    for k in range(40):
+    for k in range(16):
         make_clip(folder / f"{k:02}.mp4", frames=8 + k % 5)
-    (folder / "07.mp4").write_text("no video")
+    (folder / "03.mp4").write_text("no video")
     return folder
 
 
@@ -85,7 +60,7 @@ def rows_of(file: Path) -> dict[str, list[float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install 'vidtok[ray]'")
+@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: make ray")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_rows_are_those_of_predict_and_none_is_lost_or_twice_when_actors_die(videos, tmp_path, monkeypatch):
     import ray
@@ -93,16 +68,16 @@ def test_rows_are_those_of_predict_and_none_is_lost_or_twice_when_actors_die(vid
     net, paths = model(), sorted(videos.iterdir())
     here = run_predict(net, [videos], out=tmp_path / "here.csv", all_scores=True)
     wanted = rows_of(tmp_path / "here.csv")
-    assert (here.done, len(here.failed), len(wanted)) == (39, 1, 39)
+    assert (here.done, len(here.failed), len(wanted)) == (15, 1, 15)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else 15, and other tests go first
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=2**28, log_to_driver=False)
     try:
         # The whole command: rows, failures, Parquet, and a second call that does only what is missing.
         out = tmp_path / "ray.parquet"
-        run_predict(net, paths[:20], out=out, all_scores=True)  # as if the job had been stopped here
+        run_predict(net, paths[:8], out=out, all_scores=True)  # as if the job had been stopped here
         both = run_predict(net, [videos], out=out, all_scores=True, engine="ray", actors=2, device="cpu")
-        assert (both.done, both.before, [each.path for each in both.failed]) == (20, 19, [videos / "07.mp4"])
+        assert (both.done, both.before, [each.path for each in both.failed]) == (8, 7, [videos / "03.mp4"])
         found = {row[0]: row[1:] for row in read_parquet(out)[1]}
         assert found.keys() == wanted.keys()
         for name, scores in found.items():
@@ -111,20 +86,20 @@ def test_rows_are_those_of_predict_and_none_is_lost_or_twice_when_actors_die(vid
         folder = tmp_path / "seen"
         folder.mkdir()
         inner = Labelling(model=net, clips=1, crops=1, workers=0, backend="pyav")
-        work = Dying(inner, folder, once="21.mp4", always="33.mp4")
+        work = Dying(inner, folder, once="05.mp4", always="13.mp4")
         rows = list(ray_rows(work, paths, actors=2, device="cpu", block=4))
-        assert sorted(index for index, _ in rows) == list(range(40))
+        assert sorted(index for index, _ in rows) == list(range(16))
         failed = {index: each.cause for index, each in rows if isinstance(each, Failure)}
-        assert failed.keys() == {7, 33}
-        assert failed[7] == here.failed[0].cause
-        assert failed[33].startswith(f"{paths[33]}: the process that read it died")
+        assert failed.keys() == {3, 13}
+        assert failed[3] == here.failed[0].cause
+        assert failed[13].startswith(f"{paths[13]}: the process that read it died")
         for index, each in rows:
             if index not in failed:
                 assert not isinstance(each, Failure)
                 assert each["scores"].tolist() == pytest.approx(wanted[str(paths[index])], abs=2e-6)
         assert (folder / "died").exists()
         assert len(list(folder.glob("process *"))) >= 3, "two actors, and those in the place of dead ones"
-        assert len((folder / "done 20.mp4").read_text()) >= 2, "the block of the video that was interrupted ran again"
+        assert len((folder / "done 04.mp4").read_text()) >= 2, "the block of the video that was interrupted ran again"
         with pytest.raises(ConfigError, match="`actors`=3, with 1 cores each: Ray has 2 cores, which is enough for 2"):
             list(ray_rows(work, paths[:3], actors=3, device="cpu"))
     finally:
