@@ -10,7 +10,10 @@ from PIL import Image
 
 from tests.conftest import ROOT, small_run
 from vidtok.cli import train, visualize
-from vidtok.errors import VidtokError
+from vidtok.errors import ConfigError, VidtokError
+from vidtok.models.create import create_model
+from vidtok.models.feeding import Feeding
+from vidtok.runs.visualize import MOST_ROWS, checkpoints_of, class_number, run_visualize
 from vidtok.viz.overlay import GAP, LINE
 
 
@@ -133,3 +136,36 @@ def test_odd_input_is_named(motion, trained, tmp_path):
         with pytest.raises(VidtokError, match=words):
             visualize.run(["--checkpoint", str(checkpoint), str(shown), "--out", out])
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_model_itself_is_shown_what_it_is_made_for(motion, tmp_path, capsys):
+    sizes = {"width": 12, "depth": 1, "heads": 2, "tubelet": (2, 8, 8), "frames": 4, "size": 16}
+    model = create_model("vivit", classes=["a", "b"], feeding=Feeding(stride=1, short_side=20), seed=0, **sizes)
+    video, out = motion / "val" / "00004.mp4", tmp_path / "a.png"
+    assert run_visualize(model, video, out=out, panel_size=16) == out
+    said = capsys.readouterr().out.splitlines()
+    assert sorted(said[0].removeprefix("00004.mp4: ").split(", ")) == ["a 0.500", "b 0.500"]
+    assert said[-1].startswith(f"{out}: 4 of 4 frames, ")
+    for options, words in (
+        ({"overrides": ["data.stride=2"]}, "data.stride=2: this is a saved model, which is shown what it is made for"),
+        ({"panel_size": 15}, "is at least 16 pixels, got 15"),
+        ({"over_training": True}, "checkpoints are those of a run: name its folder, not a model"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            run_visualize(model, video, out=out, **options)
+
+
+def test_of_many_checkpoints_some_have_a_row_evenly_spaced(tmp_path):
+    for step in range(1, 16):
+        (tmp_path / f"step_{step:08d}.pt").touch()
+        if step == MOST_ROWS:
+            assert [int(path.stem[5:]) for path in checkpoints_of(tmp_path)] == list(range(1, 9))
+    assert [int(path.stem[5:]) for path in checkpoints_of(tmp_path)] == [1, 3, 5, 7, 9, 11, 13, 15]
+
+
+def test_classes_by_their_names():
+    assert class_number(["run", "jump"], "jump") == 1
+    with pytest.raises(ConfigError, match=r"has no class 'x'; it has run, jump$"):
+        class_number(["run", "jump"], "x")
+    with pytest.raises(ConfigError, match=r"it has a0, a1, a2, a3, a4, a5, a6, a7 …$"):
+        class_number([f"a{k}" for k in range(9)], "zzz")

@@ -159,3 +159,8 @@ def test_processes_wait_for_each_other_as_long_as_they_are_told():
         done = run_ranks(late, minutes, processes=2)
         assert (done.returncode == 0) == met, done.stderr
         assert ("Timed out" in done.stderr) == (not met)
+
+
+def test_a_device_that_is_none_is_not_taken_for_another():
+    with pytest.raises(ConfigError, match=r"`device` is auto, cpu, cuda, got 'gpu'"), start_parallel("gpu"):
+        pass

@@ -110,7 +110,8 @@ def _open(
     """A model, how clips are taken, what kind its scores are, where it runs, and how videos are read."""
     if isinstance(source, Classifier) or (is_saved(source) and cfg is None):
         if overrides:
-            raise ConfigError(f"{overrides[0]}: {source} is a saved model, which is shown what it is made for")
+            which = "this" if isinstance(source, Classifier) else source
+            raise ConfigError(f"{overrides[0]}: {which} is a saved model, which is shown what it is made for")
         model = source if isinstance(source, Classifier) else load_model(source)
         return model, model_views(model), (model.feeding.scores if model.feeding else "softmax"), "auto", {}
     named = None if cfg is None else str(cfg)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.distributed as dist
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from vidtok.choices import ParallelForm
+from vidtok.choices import Device, ParallelForm
 from vidtok.errors import ConfigError
 from vidtok.train.rendezvous import fresh_store
 
@@ -80,6 +80,8 @@ def start_parallel(device: str, *, form: ParallelForm = "ddp", wait_minutes: flo
     them for lost: while the first one writes a large checkpoint, or another one still tests its share of the videos,
     torch's 10 minutes for GPUs may be too short. Processes that die are noticed by torchrun at once.
     """
+    if device not in get_args(Device):
+        raise ConfigError(f"`device` is {', '.join(get_args(Device))}, got {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("`device`=cuda, but torch finds no CUDA device here; give `device`=auto or cpu")
     kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
