@@ -9,10 +9,10 @@ import torch
 from tests.building import config, described_run
 from tests.conftest import ROOT
 from tests.data.formats.samples import SAMPLES
-from vidtok.build import build_lists, build_model, build_trained
+from vidtok.build import build_feeding, build_lists, build_model, build_trained, config_of
 from vidtok.build_train import normalisation_warning, start_weights
 from vidtok.config_io import load_config, to_yaml
-from vidtok.errors import CheckpointError, ConfigError, DataError
+from vidtok.errors import CheckpointError, ConfigError, DataError, ModelError
 from vidtok.train.state import RunState
 
 
@@ -129,3 +129,23 @@ def test_a_model_may_be_a_published_one_with_changes(motion):
     assert model.architecture.options["depth"] == 2
     with pytest.raises(ConfigError, match=r"model.dpeth: unknown key; did you mean 'depth'"):
         load_config(ROOT / "configs/motion_vivit_tl8.yaml", ["model={name: vivit_b16x2_fsa, dpeth: 2}"])
+
+
+@pytest.mark.parametrize(("fit", "crops"), [("crop", 3), ("pad", 1)])
+def test_a_model_is_tested_as_it_was_fed(motion, fit, crops):
+    keys = ["data.target_fps=10.0", "data.mean=[0.1, 0.2, 0.3]", "train.loss=sigmoid", "train.label_smoothing=0"]
+    whole = [f"data.fit={fit}", "data.short_side=null", "eval.crops=1"] if fit == "pad" else []
+    settings = config(motion, *keys, *whole, "eval.opposites=[]")
+    model = build_model(settings, "abcdefgh")
+    model.feeding = replace(model.feeding, video_seconds=2.5)
+    made = config_of(model, val="v.csv")
+    assert build_feeding(made) == replace(model.feeding, video_seconds=None) == build_feeding(settings)
+    assert (made.data.train, made.data.val, made.data.flip) == ("v.csv", "v.csv", False)
+    assert (made.data.frames, made.data.size) == (settings.data.frames, settings.data.size)
+    assert (made.data.mean, made.data.std) == ((0.1, 0.2, 0.3), settings.data.std)
+    assert (made.eval.crops, made.eval.after_train, made.train.loss) == (crops, False, "sigmoid")
+    again = build_model(made, "abcdefgh")
+    again.load_state_dict(model.state_dict())
+    model.feeding = None
+    with pytest.raises(ModelError, match="not known of this model: name a config with `cfg`, which says it"):
+        config_of(model, val="v.csv")

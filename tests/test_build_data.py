@@ -11,10 +11,14 @@ from vidtok.build_data import (
     build_augment,
     build_crop,
     build_eval_batches,
+    build_input_remedy,
     build_train_batches,
     build_train_plan,
+    cores_per_process,
     eval_views,
+    loader_workers,
     run_steps,
+    unspoilt_train_views,
 )
 from vidtok.build_train import build_mixing
 from vidtok.data import buffers
@@ -149,3 +153,37 @@ def test_fewer_workers_are_told_in_the_configurations_words(motion, monkeypatch)
     assert "2 workers need" in text
     assert "data.workers=0 none. Videos are decoded in the training process itself" in text
     assert len(next(iter(batches))) > 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "workers", "own"), [(20, None, 8, 20), (20, "4", 5, 5), (2, "4", 1, 1), (7, "1", 7, 7)]
+)
+def test_workers_are_as_many_as_a_process_has_cores_and_eight_at_most(monkeypatch, cores, processes, workers, own):
+    monkeypatch.setattr("vidtok.build_data.usable_cores", lambda: cores)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if processes is not None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+    assert (loader_workers(None), cores_per_process()) == (workers, own)
+    assert [loader_workers(wanted) for wanted in (0, 3, 30)] == [0, 3, 30]
+
+
+def test_what_a_run_that_waits_can_do_is_what_its_settings_leave(motion, monkeypatch):
+    monkeypatch.setattr("vidtok.build_data.usable_cores", lambda: 4)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert build_input_remedy(config(motion, "data.workers=1", "train.batch=4")) == (
+        "raise data.workers (now 1, of 4 cores), or prepare the videos with tools/prepare_videos.py, or set "
+        "data.crop_in=yuv, or set data.repeats=2"
+    )
+    least = build_input_remedy(config(motion, "data.workers=4", "data.crop_in=yuv", "train.batch=3"))
+    assert least == "prepare the videos with tools/prepare_videos.py, or take a machine with more cores than 4"
+    pictures = build_input_remedy(config(motion, "data.workers=4", "data.backend=frames", "train.batch=3"))
+    assert pictures == "take a machine with more cores than 4"
+
+
+def test_a_single_view_has_no_control_and_unspoilt_training_no_augmentation(motion):
+    settings = config(motion, "eval.control=reverse", "eval.clips=2", "data.augment.grey_prob=1.0", "data.flip=true")
+    assert eval_views(settings).control == "reverse"
+    single = eval_views(settings, single=True)
+    assert (single.control, single.clips, single.crops) == ("none", 1, 1)
+    seen = unspoilt_train_views(settings)
+    assert (seen.flip, seen.augment, seen.repeats) == (False, None, 2)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.video.clips import make_clip
-from vidtok.data.survey import Seen, crop_warning, short_warning, survey
+from vidtok.data.survey import Seen, crop_warning, median_seconds, short_warning, survey
 from vidtok.data.views import JitteredCrop, ResizedCrop, TestViews, TrainViews
 from vidtok.types import Record
 from vidtok.video.protocols import ClipRule
@@ -15,8 +15,8 @@ def views(fit="crop", *, clip=CLIP, scale=(0.75, 1.0), ratio=(0.8, 1.25), size=5
     return TrainViews(clip=clip, size=size, crop=ResizedCrop(scale=scale, ratio=ratio, fit=fit), flip=False)
 
 
-def seen(picture, *, name="a.mp4", is_short=False):
-    return Seen(name=name, picture=picture, frames=300, is_short=is_short)
+def seen(picture, *, name="a.mp4", frames=300, is_short=False):
+    return Seen(name=name, picture=picture, frames=frames, is_short=is_short)
 
 
 def test_videos_are_opened_evenly_and_broken_ones_left_out(tmp_path):
@@ -65,3 +65,29 @@ def test_a_clip_longer_than_videos_is_said():
     assert "a clip of 64 frames with stride 32 is longer than 1 of 2 validation videos looked at" in warning
     assert "(a.mp4 has 300 frames)" in warning
     assert "all clips of such a video are the same" in warning
+
+
+def test_how_long_videos_are_in_the_middle(tmp_path):
+    good, bad = make_clip(tmp_path / "good.mp4"), tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    records = [Record(path=good, labels=(0,), video_id=str(end), end_seconds=end) for end in (0.2, 0.5, 0.3)]
+    records.append(Record(path=bad, labels=(0,), video_id="bad"))
+    assert median_seconds(records, backend="pyav") == pytest.approx(0.3)
+    assert median_seconds(records, backend="pyav", most=2) == pytest.approx((0.2 + 0.3) / 2)
+    assert median_seconds(records[3:], backend="pyav") is None
+    still = Record(path=good, labels=(0,), video_id="still", end_seconds=0.01)
+    assert median_seconds([still], backend="pyav") is None
+
+
+def test_the_worst_video_is_the_one_that_is_named():
+    several = [seen((500, 500)), seen((720, 1280), name="wide.mp4"), seen((400, 900), name="wider.mp4")]
+    warning = crop_warning(several, views(scale=(0.69, 1.0)))
+    assert warning is not None
+    assert "in 2 of 3 training videos looked at, no box of 69 to 100 %" in warning
+    assert "in wider.mp4, 900 x 400 pixels" in warning
+    clip = ClipRule(frames=64, stride=2, target_fps=8.0)
+    tested = TestViews(clip=clip, size=16, short_side=24, clips=4, crops=1)
+    short = [seen((9, 16), name=f"{frames}.mp4", frames=frames, is_short=True) for frames in (30, 20, 40)]
+    warning = short_warning(short, tested, which="training")
+    assert warning is not None
+    assert "with stride 2 at 8 fps is longer than 3 of 3 training videos looked at (20.mp4 has 20 frames)" in warning

@@ -28,6 +28,7 @@ def test_contradictions(tmp_path):
     assert "train.csv: 1 lines contradict earlier ones on the same video, such as 'a.mp4' with the labels 0 and" in line
     (line,) = contradictions(listed(tmp_path, "more.csv", [*rows, "b.mp4,run,1,2"])[0])
     assert "2 lines contradict" in line
+    assert "such as 'a.mp4'" in line
 
 
 def test_shared_videos(tmp_path):
@@ -35,6 +36,9 @@ def test_shared_videos(tmp_path):
     (line,) = shared_videos(train, listed(tmp_path, "val.csv", ["run1.mp4,run,,", "b.mp4,walk,1,2"], classes)[0])
     assert "1 of 2 videos of" in line
     assert "such as 'run1.mp4'" in line
+    (line,) = shared_videos(train, listed(tmp_path, "two.csv", ["run2.mp4,run,,", "run0.mp4,run,,", "z.mp4,run,,"])[0])
+    assert "2 of 3 videos of" in line
+    assert "such as 'run2.mp4'" in line
     (line,) = shared_videos(train, train)
     assert line.startswith("all 4 videos of")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.errors import ModelError
+from vidtok.errors import DecodeError, ModelError
 from vidtok.infer.film import Film, Question, Spot, Tape, each_picture, look_at, make_film
 from vidtok.infer.pictures import Ask, Shown
 from vidtok.infer.predict import model_views
@@ -25,9 +25,10 @@ def video(tmp_path_factory):
     return path
 
 
-def model_of(stride=1):
+def model_of(stride=1, *, classes="ab", **feeding):
     torch.manual_seed(0)
-    model = create_model("vivit", classes=["a", "b"], feeding=Feeding(stride=stride, short_side=20), **SIZES)
+    feeding = Feeding(stride=stride, short_side=20, **feeding)
+    model = create_model("vivit", classes=[*classes], feeding=feeding, **SIZES)
     with torch.no_grad():
         model.network.head.logits.weight.normal_()
     return model
@@ -73,6 +74,9 @@ def test_of_a_whole_video_every_frame_is_drawn_with_its_window_s_map(video):
     (query,), _ = look_at(model, pixels[4:8], kinds=("query",))
     torch.testing.assert_close(film.cells(5)[0].heat, query.maps[0])
     torch.testing.assert_close(film.cells(6)[0].heat, query.maps[1])
+    assert film.tops == (float(film.stacked(0).max()),)
+    assert film.stacked(0).shape == (4, 2, 2, 2)
+    assert len(set(film.stacked(0).max(axis=(1, 2, 3)))) > 1
 
 
 def test_frames_between_those_that_the_network_saw_hold_or_mix_their_maps():
@@ -112,7 +116,12 @@ def test_a_point_of_the_video_is_a_place_of_the_clip(video):
     assert y == pytest.approx((18.5 * 20 / 24 - 2) / 16)
     assert x == pytest.approx((15.5 * 33 / 40 - 8) / 16)
     assert [film.cells(number)[0].ring is not None for number in range(4)] == [False, False, True, True]
+    for seconds, frame in ((0, 0), (0.5, 1), (1.3, 3)):
+        assert film_of(video, model, kinds=("query",), spot=Spot(x=15, y=18, seconds=seconds)).rings[0][0] == frame
     for spot, words in (
+        (Spot(x=0, y=0, seconds=0.5), r"outside of what the network sees: x from 10 to 29, y from 2 to 22"),
+        (Spot(x=20, y=24, seconds=0.5), r"outside of the pictures, 40 x 24"),
+        (Spot(x=20, y=12, seconds=-1), r"-1 s is outside of the video"),
         (Spot(x=1, y=12, seconds=0.5), r"outside of what the network sees: x from 10 to 29, y from 2 to 22"),
         (Spot(x=40, y=12, seconds=0.5), r"outside of the pictures, 40 x 24"),
         (Spot(x=20, y=12, seconds=9), r"9 s is outside of the video, which ends at 1\.3 s"),
@@ -139,3 +148,38 @@ def test_a_tape_gives_back_what_was_kept_and_refuses_other_shapes():
     assert tape.read(2, 1).tolist() == [2, -2]
     with pytest.raises(ValueError, match="a tape of"):
         tape.append([np.zeros((1, 3), np.float32), np.zeros(2, np.int32)])
+
+
+def test_a_clip_goes_at_its_own_pace_and_names_its_best_classes(video):
+    film = film_of(video, model_of(classes="abcde", target_fps=5.0), kinds=("query",))
+    assert film.fps == pytest.approx(5.0)
+    (best,) = film.guesses
+    assert len(best) == 3
+    assert [score for _, score in best] == sorted((score for _, score in best), reverse=True)
+    assert len({name for name, _ in best}) == 3
+    assert film_of(video, model_of(sampling="segments"), kinds=("query",)).fps == pytest.approx(10 * 4 / 13)
+
+
+@pytest.mark.parametrize("drawn", [[2, 2, 5], [5, 2, 2]])
+def test_pictures_come_in_the_order_in_which_they_are_drawn(video, drawn):
+    views = model_views(model_of())
+    with open_video(video) as reader:
+        pixels = torch.stack(list(each_picture(reader, views, drawn)))
+    assert pixels.shape == (3, 3, 16, 16)
+    assert (pixels.float().mean((1, 2, 3)) - (40 + 12 * torch.tensor(drawn))).abs().max() < 3
+
+
+def test_frames_that_do_not_come_in_their_order_are_refused(video, monkeypatch):
+    model = model_of()
+    with open_video(video) as reader:
+        each_at = reader.each_at
+
+        def disordered(indices, *, short_side):
+            found = {index: picture.clone() for index, picture in each_at(indices, short_side=short_side)}
+            yield from ((index, found[index]) for index in (0, 1, 2, 3, 4, 5, 4, 6))
+
+        monkeypatch.setattr(reader, "each_at", disordered)
+        with pytest.raises(DecodeError, match=r"a\.mp4: its frames cannot be had in their order; `vidtok prepare`"):
+            make_film(model, reader, model_views(model), Question(), kind="softmax", whole=True)
+        with pytest.raises(DecodeError, match=r"a\.mp4: its frames cannot be had in their order; `vidtok prepare`"):
+            list(each_picture(reader, model_views(model), range(8)))

@@ -3,6 +3,7 @@
 from tests.golden.case import FOLDER, Case, check
 from tests.models import test_attention as attention
 from tests.models import test_golden as golden
+from tests.models import test_inference_form as inference
 from tests.models import test_network as contract
 from tests.models.networks import PLANS
 
@@ -14,6 +15,11 @@ def keeps_the_contract(name: str) -> None:
     contract.test_weight_decay_spares_positions_and_class_tokens_and_no_kernel(name)
     if name in PLANS:
         contract.test_a_new_classifier_starts_as_the_first_one_did(name)
+
+
+def is_the_same_for_inference(name: str) -> None:
+    """The numbers of its form for inference, and what stays of its norms."""
+    inference.test_every_network_gives_the_same_numbers(name)
 
 
 def looks_where_the_mark_is(network: str, **options: object) -> None:

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from tests.models.contract import gives_what_the_official_code_gave, keeps_the_contract, looks_where_the_mark_is
+from tests.models import test_inference_form as inference
+from tests.models.contract import (
+    gives_what_the_official_code_gave,
+    is_the_same_for_inference,
+    keeps_the_contract,
+    looks_where_the_mark_is,
+)
 from tests.models.families import clips, tiny
 from vidtok.models.casvit import CASVIT_SIZES, CASViT
 
@@ -64,3 +70,8 @@ def test_the_contract_and_the_recorded_numbers():
         keeps_the_contract(name)
     looks_where_the_mark_is("casvit", per_time_step=True)
     looks_where_the_mark_is("casvit", temporal_kernel=3, temporal_strides=(2, 1, 1, 1))
+
+
+def test_the_form_for_inference_is_the_same_in_space_and_in_time():
+    is_the_same_for_inference("casvit")
+    inference.test_video_forms_with_kernels_and_windows_over_time("casvit")

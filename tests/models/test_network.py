@@ -13,6 +13,7 @@ from timm.optim import param_groups_layer_decay
 from torch import nn
 
 import vidtok
+from tests.models import test_inference_form as inference
 from tests.models.networks import ALL, LIBRARIES, OWN, PLANS, clip_of, filled
 from vidtok.errors import ModelError
 from vidtok.infer.evaluate import predict_views
@@ -22,6 +23,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.network import _no_learning
 from vidtok.models.options import plain
 from vidtok.models.presets import PRESETS, list_models
+from vidtok.nn import onednn
 from vidtok.train.groups import parameter_groups
 from vidtok.types import Batch
 
@@ -442,3 +444,11 @@ def test_no_layer_asks_a_tensor_for_its_length():
                     wrong.append(f"{file.relative_to(package)}:{call.lineno}")
     assert methods > 20
     assert not wrong, wrong
+
+
+def test_the_form_for_inference_is_the_same_and_of_two_kinds():
+    for name in ("vivit, TokenLearner", "encoder"):
+        inference.test_every_network_gives_the_same_numbers(name)
+    if onednn.why_not() is None:
+        inference.test_a_form_takes_the_fused_operations_where_they_are()
+        inference.test_large_batches_go_through_in_parts_whose_tensors_stay_small()

@@ -1,11 +1,16 @@
 """The table of families: what each configuration says of the clip and its grid, by numbers of the libraries' own."""
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
+import torch
+import transformers as library
 from torch import nn
 
+from tests.models.transformers_tiny import SAVED, clip_size, part_of
 from vidtok.errors import ModelError
+from vidtok.models.transformers_encoder import encoder_of
 from vidtok.models.transformers_families import (
     BY_TYPE,
     FAMILIES,
@@ -113,3 +118,45 @@ def test_a_missing_norm_gets_a_place_and_another_stays():
     other = nn.Module()
     final_norm(other, SimpleNamespace(hidden_size=6))
     assert not hasattr(other, "layernorm")
+
+
+def settings_for(saved):
+    """Those of transformers_tiny for a class that is saved: of a sample of its family, or of the part within one."""
+    wanted = getattr(library, saved).config_class
+    for other, settings in SAVED.values():
+        if OPENED[other] is OPENED[saved]:
+            own = getattr(library, other).config_class(**settings)
+            for config in (own, *(getattr(own, part, None) for part in ("vision_config", "video_config"))):
+                if type(config) is wanted:
+                    return config
+    raise AssertionError(saved)
+
+
+@pytest.mark.parametrize("saved", OPENED)
+def test_names_are_those_of_the_library_s_parts(saved):
+    family, config = OPENED[saved], settings_for(saved)
+    if saved == "HieraForPreTraining":
+        config.decoder_hidden_size, config.decoder_depth, config.decoder_num_heads = 8, 1, 1
+    with torch.device("meta"):
+        part = getattr(library, saved)(config).get_submodule(family.opened[saved])
+    assert type(part).__name__ in (family.body, *(name for name, path in family.opened.items() if not path))
+    for stage in family.stages:
+        assert isinstance(part.get_submodule(stage.blocks), nn.ModuleList)
+        for path in (*stage.norms, *stage.before):
+            assert hasattr(part, path.partition(".")[0])
+            if family.words != "VideoMAE":  # whose norm may be in the head
+                assert isinstance(part.get_submodule(path), nn.Module)
+    assert {*family.spared} <= dict(part.named_parameters()).keys()
+    takes = inspect.signature(part.forward).parameters
+    assert {family.takes, *family.options} <= takes.keys() or "kwargs" in takes
+
+
+@pytest.mark.parametrize("name", [name for name in SAVED if "," not in name])
+def test_what_features_do_not_pass_through_is_left_out(name):
+    _, part = part_of(name)
+    with torch.device("meta"):
+        body, _ = encoder_of({**part.config.to_dict(), "model_type": part.config.model_type}, clip=clip_size(name))
+    kept = {path.partition(".")[0] for path, _ in body.named_parameters()}
+    assert not kept & {"pooler", "predictor", "head"}
+    assert not any("mask_token" in path for path, _ in body.named_parameters())
+    assert body.config.model_type in BY_TYPE

@@ -1,7 +1,10 @@
+import copy
+
 import pytest
 import torch
 
 from vidtok.nn.block import Block
+from vidtok.nn.inference import inference_layer
 from vidtok.nn.mixers import make_mixer
 
 
@@ -54,3 +57,14 @@ def test_a_dropped_branch_is_absent_and_a_kept_one_is_rescaled_or_not(rescale):
             seen["dropped" if torch.equal(out, x) else "kept"] += 1
             assert torch.equal(out, x) or torch.allclose(out, kept, atol=1e-6)
     assert 25 <= seen["kept"] <= 80, seen
+
+
+@pytest.mark.parametrize("gelu", ["tanh", "quick"])
+@torch.no_grad()
+def test_the_form_for_inference_gives_the_same(gelu):
+    layer, x = block(mixers=2, gelu=gelu, dropout=0.5, drop_path=0.5).double().eval(), torch.randn(2, 5, 8).double()
+    for norm in [*layer.norms, layer.mlp_norm]:
+        torch.nn.init.normal_(norm.weight)
+    form = inference_layer(copy.deepcopy(layer), fused=False)
+    torch.testing.assert_close(form(x), layer(x))
+    assert [name for name, _ in form.named_modules() if "drop" in name] == []

@@ -78,6 +78,9 @@ def test_squeeze_excite_pools_the_clip_or_the_time_step(per_time_step):
     other[:, 2] += 1.0
     moved = (gate(other) - gate(x))[:, :2].abs().max()
     assert bool(moved == 0) == per_time_step
+    unasked = SqueezeExcite(4, hidden=2).double()
+    unasked.load_state_dict(gate.state_dict())
+    assert torch.equal(unasked(x), gate(x)) is not per_time_step
     clip = x[:1, :1] if per_time_step else x[:1]
     pooled = clip.mean((1, 2, 3))[0]
     hidden = gate.reduce.weight @ pooled + gate.reduce.bias

@@ -159,3 +159,84 @@ def test_time_that_nobody_looks_over_is_refused():
 
 def test_the_recorded_numbers():
     gives_what_the_official_code_gave("vivit_m3_tiny_time_space", "tokenlearner_vit_video_fuser")
+
+
+def test_rates_rise_from_block_to_block():
+    rates = [block.drop_path.drop_prob for block in encoder(drop_path=0.4).blocks]
+    assert rates == pytest.approx([0.0, 0.2, 0.4])
+    assert [block.drop_path.drop_prob for block in encoder(drop_path=0.4, depth=1).blocks] == [0.0]
+    plain = encoder()
+    assert [block.drop_path.drop_prob for block in plain.blocks] == [0.0] * 3
+    assert [block.drop_path.scale_by_keep for block in plain.blocks] == [False] * 3
+    assert [block.drop_path.scale_by_keep for block in encoder(drop_path_rescale=True).blocks] == [True] * 3
+    assert {module.p for module in plain.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}
+
+
+def test_what_stands_beside_the_blocks_has_the_depth_of_what_it_serves():
+    apart = encoder(**APART)
+    assert list(apart.beside_blocks()) == [
+        (apart.position, 0),
+        (None, 0),
+        (apart.time_position, 3),
+        (apart.token_learners[0], 3),
+    ]
+    token = encoder(position="learned_separable", class_token=True)
+    assert list(token.beside_blocks()) == [(token.position, 0), (token.class_token, 0), (token.time_position, 0)]
+    fused = encoder(token_learner=TokenLearnerOptions(after_block=1, tokens=3, fuse=True))
+    layers = [*zip(fused.token_learners, (2, 3), strict=True), *zip(fused.token_fusers, (2, 3), strict=True)]
+    assert list(fused.beside_blocks())[3:] == layers
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"token_learner": TokenLearnerOptions(after_block=3)},
+            "TokenLearner after block 3 of 3 does nothing: set `token_learner.after_block` to 0 … 2",
+        ),
+        (
+            {"token_learner": TokenLearnerOptions(after_block=0), "class_token": True},
+            "TokenLearner leaves no place for a class token: set `pool`=mean",
+        ),
+        (
+            {"class_token": True, "mixer": [{"name": "mhsa"}, {"name": "mhsa"}, B]},
+            r"mixer \(name=mhsa, axes=space\) of block 2 needs the grid, where no class token stands: set `pool`=mean",
+        ),
+        (
+            {"token_learner": TokenLearnerOptions(after_block=1), "token_mixer": B},
+            r"mixer \(name=mhsa, axes=space\) of block 1 needs the grid, but TokenLearner has left learned tokens",
+        ),
+        ({"mixer": []}, "a pattern of 0 mixers does not fill 3 blocks"),
+        ({"mixer": [[]]}, "block 0 has no mixer; give at least one"),
+    ],
+)
+def test_combinations_that_cannot_work_say_what_to_set(options, words):
+    with pytest.raises(ModelError, match=words):
+        encoder(**options)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_attention_among_learned_tokens_is_spread_over_their_places(version):
+    model = encoder(token_learner=TokenLearnerOptions(after_block=1, tokens=3, version=version))
+    x = torch.randn(2, *GRID, 12)
+    with torch.no_grad():
+        learned, mixed = model.attention(x)
+        y = model.blocks[0](x + model.position.table)
+        torch.testing.assert_close(learned.maps, model.token_learners[0].maps(y))
+        tokens = model.blocks[1](model.token_learners[0](y))
+        block = model.blocks[2]
+        shares = block.mixers[0].attention_map(block.norms[0](tokens))[0].mean((1, 2)).view(2, 2, 3)
+    per_place = learned.maps / learned.maps.sum((-2, -1), keepdim=True)
+    torch.testing.assert_close(mixed.maps, torch.einsum("bts,btshw->bthw", shares, per_place))
+    assert (learned.place, learned.query) == ("TokenLearner before block 2 of 3", "each learned token")
+    assert learned.meaning.endswith(", 1 over each time step" if version == "1.1" else ", 0 to 1")
+    assert (mixed.place, mixed.query) == ("block 3 of 3, mhsa", "mean over all learned tokens")
+    assert mixed.meaning.endswith(", spread over the places of each learned token")
+    fused = encoder(token_learner=TokenLearnerOptions(after_block=1, tokens=3, fuse=True))
+    with torch.no_grad():
+        learned, _ = fused.attention(x)
+        y = x + fused.position.table
+        y = fused.blocks[0](y)
+        y = y + fused.token_fusers[0](fused.blocks[1](fused.token_learners[0](y)), y)
+        torch.testing.assert_close(learned.maps, fused.token_learners[1].maps(y))
+    assert learned.place == "TokenLearner before block 3 of 3"

@@ -43,6 +43,8 @@ def test_a_norm_before_and_behind_a_linear_layer(bias):
     scale = torch.randn(4).double()
     torch.testing.assert_close(scale_of(scale, layer)(x), scale * layer(x))
     assert scale_of(None, layer) is layer
+    for made in (fold_before(affine_of(norm), layer), FoldedLinear(layer)):
+        assert not any(parameter.requires_grad for parameter in made.parameters())
     bare = nn.BatchNorm2d(6, affine=False).double().eval()
     bare.running_mean.normal_()
     pictures = x[:, 0].movedim(-1, 1)
@@ -58,6 +60,7 @@ def test_a_convolution_with_its_norm_an_activation_and_a_sum(kernel, stride, gro
     added = torch.randn_like(want)
     fold_conv(conv, affine_of(norm))
     folded = FoldedConv(conv, activation="gelu")
+    assert not any(parameter.requires_grad for parameter in (*folded.parameters(), *conv.parameters()))
     torch.testing.assert_close(folded(x), want)
     torch.testing.assert_close(folded(x, added), want + added)
 

@@ -44,3 +44,8 @@ def test_every_activation_is_its_formula(form, formula):
     x = 3 * torch.randn(7, 3, dtype=torch.float64)
     torch.testing.assert_close(mlp(x), mlp.contract(formula(mlp.expand(x))), rtol=1e-10, atol=1e-10)
     assert mlp.form == form
+    with torch.no_grad():
+        want, added = mlp(x), torch.randn(7, 2, dtype=torch.float64)
+        inference = mlp.inference_form(fused=False)
+        torch.testing.assert_close(inference(x), want, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(inference(x, added), want + added, rtol=1e-10, atol=1e-10)

@@ -10,9 +10,20 @@ from vidtok.nn import onednn
 from vidtok.nn.conv import GridConv
 from vidtok.nn.folded import FoldedConv, FoldedLinear
 
-pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+needs_onednn = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
 
 
+def test_what_is_said_of_this_machine_is_true():
+    why, is_x86 = str(onednn.why_not()), platform.machine() in ("x86_64", "AMD64")
+    assert ("is no x86" in why) is not is_x86
+    assert ("without oneDNN" in why) is (is_x86 and not torch.backends.mkldnn.is_available())
+    if "results are wrong" in why:
+        with torch.no_grad():
+            layer, x = nn.Linear(16, 24), torch.randn(5, 16)
+            assert not torch.allclose(onednn.FusedLinear(layer)(x), FoldedLinear(layer)(x), atol=1e-4)
+
+
+@needs_onednn
 @pytest.mark.parametrize("activation", onednn.POST_OPS)
 @torch.no_grad()
 def test_both_forms_of_a_layer_are_equal(activation):
@@ -22,6 +33,7 @@ def test_both_forms_of_a_layer_are_equal(activation):
     for rest in ((), (added,), (added.transpose(2, 3).contiguous().transpose(2, 3),)):
         torch.testing.assert_close(fused(x, *rest), FoldedLinear(layer, activation=activation)(x, *rest))
     assert torch.equal(fused.weight, layer.weight)
+    assert not fused.bias.requires_grad
     for options in ({}, {"groups": 16}, {"stride": (2, 2, 2), "same": True}, {"kernel": (3, 3, 3), "bias": False}):
         conv, grid = GridConv(16, 16, **options), torch.randn(2, 3, 6, 8, 16)
         want = FoldedConv(conv, activation=activation)(grid)
@@ -31,6 +43,7 @@ def test_both_forms_of_a_layer_are_equal(activation):
         assert got(grid).is_contiguous()
 
 
+@needs_onednn
 def test_where_they_are_not_the_cause_is_told(monkeypatch):
     assert "bfloat16 on cpu" in onednn.why_not_for(nn.Linear(2, 2).bfloat16())
     assert "float32 on meta" in onednn.why_not_for(nn.Linear(2, 2, device="meta"))
@@ -44,6 +57,17 @@ def test_where_they_are_not_the_cause_is_told(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(onednn, "_ops", lambda: object())
         assert "has other operations" in onednn.why_not.__wrapped__()
+    for kind in (onednn.FusedLinear, onednn.FusedConv):
+        right = kind.forward
+
+        def wrong_at_one_place(self, x, added, right=right):
+            y = right(self, x, added)
+            y.view(-1)[0] -= 0.5
+            return y
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "forward", wrong_at_one_place)
+            assert onednn.why_not.__wrapped__() == "their results are wrong here, by 5.0e-01"
     with monkeypatch.context() as patch:
-        patch.setattr(onednn.FusedLinear, "forward", lambda self, x, added: added)
-        assert "results are wrong here" in onednn.why_not.__wrapped__()
+        patch.setattr(platform, "machine", lambda: "AMD64")
+        assert onednn.why_not.__wrapped__() is None

@@ -10,13 +10,18 @@ from PIL import Image
 
 from tests.models.networks import AROUND, LIBRARIES, OWN, filled
 from tests.video.sounding import heard, write_with_sound
+from vidtok.errors import ConfigError
+from vidtok.infer.film import Question, make_film
+from vidtok.infer.predict import model_views
 from vidtok.models.architecture import Architecture
 from vidtok.models.classifier import Classifier
 from vidtok.models.feeding import Feeding
 from vidtok.models.vivit import ViViT
 from vidtok.nn.mixers import MIXERS
-from vidtok.runs.film_files import ENDINGS
+from vidtok.runs import film_files
+from vidtok.runs.film_files import ENDINGS, Row, write_film
 from vidtok.runs.visualize import run_visualize
+from vidtok.video.reader import open_video
 from vidtok.viz.overlay import GAP, LINE
 
 SIZES = {"classes": 5, "frames": 4, "size": (16, 24), "tubelet": (2, 8, 8), "width": 12, "depth": 2, "heads": 2}
@@ -118,3 +123,76 @@ def test_each_ending_is_what_it_says_and_sound_is_kept(video, tmp_path, capsys):
         assert found["map_1"].dtype == np.float32
         assert found["frames"].tolist() == [list(range(4 * k, 4 * k + 4)) for k in range(5)]
         np.testing.assert_allclose(found["seconds"][:, 0], [0, 0.4, 0.8, 1.2, 1.6], atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def filmed(video):
+    """A reader, the views of a model, and a film of its clip and one of the whole video, a panel each."""
+    model = classifier_of(filled("vivit"))
+    views = model_views(model)
+    with open_video(video) as reader:
+        films = [
+            make_film(model, reader, views, Question(kinds=("query",)), kind="softmax", whole=whole)
+            for whole in (False, True)
+        ]
+        yield reader, views, *films
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the mosaics are asked for, one after the other."""
+    asked, made = [], film_files.Mosaic
+    monkeypatch.setattr(film_files, "Mosaic", lambda **given: asked.append(given) or made(**given))
+    return asked
+
+
+def test_a_sheet_has_six_frames_evenly_spaced_or_all_of_a_clip(filmed, drawn, tmp_path):
+    reader, views, clip, whole = filmed
+    out = tmp_path / "a.png"
+    said = write_film(out, [Row(film=whole)], reader, views, heading="h")
+    with Image.open(out) as image:
+        assert said == f"{out}: 6 of 20 frames, {image.size[0]} x {image.size[1]}"
+    (asked,) = drawn
+    assert asked["titles"][:6] == [f"frame {number}" for number in (2, 6, 9, 12, 16, 19)]
+    assert asked["titles"][6:] == [whole.panels[0].title, "", f"max {whole.tops[0]:.2g}", "", "", ""]
+    assert asked["tops"] == [0.0] * 6 + [whole.tops[0]] * 6
+    assert (asked["columns"], asked["panel_size"], asked["guesses"], asked["heading"]) == (6, 128, 3, "h")
+    assert write_film(out, [Row(film=clip)], reader, views, heading="h", panel_size=40).startswith(f"{out}: 4 of 4 fr")
+    assert (drawn[1]["columns"], drawn[1]["panel_size"]) == (4, 40)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("panel_size", [40, 128])
+def test_films_of_several_checkpoints_stand_below_each_other(filmed, drawn, tmp_path, panel_size):
+    reader, views, clip, _ = filmed
+    rows = [Row(film=clip, title="one"), Row(film=clip, title="two")]
+    out = tmp_path / "a.png"
+    said = write_film(out, rows, reader, views, heading="h", panel_size=panel_size)
+    assert said.startswith(f"{out}: frame 3 of 4, ")
+    (asked,) = drawn
+    title = clip.panels[0].title + (f"  max {clip.tops[0]:.2g}" if panel_size == 128 else "")
+    assert asked["titles"] == ["one", title, "two", title]
+    assert (asked["columns"], asked["picture"]) == (2, (16, 24))
+    assert asked["tops"] == [0.0, clip.tops[0]] * 2
+    out = tmp_path / "a.npz"
+    assert write_film(out, rows, reader, views, heading="h") == f"{out}: 2 panels, 1 windows"
+    with np.load(out) as found:
+        words = json.loads(str(found["words"]))
+        assert found["map_1"].shape == (1, *clip.panels[0].maps.shape)
+    assert [panel["row"] for panel in words["panels"]] == ["one", "two"]
+    assert words["fps"] == clip.fps
+
+
+def test_a_gif_has_its_limit_and_films_their_size_and_pace_in_words(filmed, drawn, tmp_path, monkeypatch):
+    reader, views, clip, _ = filmed
+    out = tmp_path / "a.gif"
+    monkeypatch.setattr(film_files, "MOST_GIF_FRAMES", 3)
+    with pytest.raises(ConfigError, match=r"a\.gif: 4 frames are too many for a GIF; .*a\.mp4 would do"):
+        write_film(out, [Row(film=clip)], reader, views, heading="h")
+    monkeypatch.setattr(film_files, "MOST_GIF_FRAMES", 4)
+    said = write_film(out, [Row(film=clip)], reader, views, heading="h")
+    with Image.open(out) as image:
+        assert said == f"{out}: 4 frames of {image.size[0]} x {image.size[1]} at 10 per second"
+    (asked,) = drawn
+    assert (asked["panel_size"], asked["columns"]) == (224, None)
+    assert asked["titles"][0] == "picture"

@@ -16,7 +16,9 @@ from vidtok.config_io import load_config
 from vidtok.data.records import Records
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
+from vidtok.models.encoders import find_encoder
 from vidtok.runs import fit as runs_fit
+from vidtok.runs.fit_model import encoder_model
 from vidtok.runs.fit_tune import TuneRecipe, Tuning
 from vidtok.train.nested import Videos
 
@@ -109,3 +111,34 @@ def test_every_fold_is_left_out_once_and_models_start_without_it(monkeypatch, ca
     assert said[3] == (
         "in all: fine-tuned 0.67, the linear probe 1.00, on 6 videos; it is not worth it: fit without --finetune"
     )
+
+
+def test_a_run_sees_what_the_linear_probe_saw_and_is_as_long_as_its_videos_want(tmp_path):
+    weights = find_encoder(str(small_encoder(tmp_path / "encoder") / "model"))
+    start = encoder_model(weights, ("a", "b"), summary="time", frames=2, kind="softmax")
+    records = Records(["a.mp4"], [(0,)], root=tmp_path, source=tmp_path / "list.csv")
+    given = {"records": records, "folder": tmp_path, "backend": "pyav", "workers": 3, "seed": 7}
+
+    def config(count, *, kind="softmax", classes=("a", "b"), **recipe):
+        tuning = Tuning(classes=classes, kind=kind, recipe=TuneRecipe(**recipe), **given)
+        return tuning.config(start, run=tmp_path / "run", count=count)
+
+    found = config(20)
+    data, train = found.data, found.train
+    assert data.train == data.val == str(tmp_path / "list.csv")
+    assert (data.frames, data.stride, data.sampling, data.size, data.fit) == (2, 1, "segments", 32, "pad")
+    assert (data.scale, data.ratio, data.flip) == ((0.75, 1.0), (0.8, 1.25), True)
+    assert (data.mean, data.std) == (weights.mean, weights.std)
+    assert (data.backend, data.workers) == ("pyav", 3)
+    assert (train.epochs, train.batch, train.lr, train.weight_decay, train.layer_decay) == (8.0, 8, 1e-4, 0.05, 0.75)
+    assert train.warmup_steps == 2, "a tenth of 20 steps"
+    assert (train.batch_norm, train.loss, train.class_weights) == ("frozen", "softmax", "balanced")
+    assert (train.init, train.keep_checkpoints) == (str(tmp_path / "run" / "start"), 1)
+    assert train.save_every >= 10**9, "the last step alone is saved"
+    assert (found.run.dir, found.run.seed) == (str(tmp_path / "run"), 7)
+    assert (found.eval.clips, found.eval.crops, found.eval.after_train, found.eval.train_sample) == (1, 1, False, 0)
+    assert (found.model["name"], found.model["summary"], found.model["trained_blocks"]) == ("encoder", "time", 2)
+    few = config(5, kind="sigmoid", classes=("turn left", "turn right"), blocks=99, epochs=11)
+    assert (few.train.batch, few.train.warmup_steps) == (5, 1)
+    assert (few.train.class_weights, few.train.loss, few.data.flip) == (None, "sigmoid", False)
+    assert few.model["trained_blocks"] == len(start.network.blocks)

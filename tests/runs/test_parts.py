@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from tests.conftest import called, small_run, tool_command, tool_options
 from vidtok.config_io import load_config
-from vidtok.errors import TrainingError
+from vidtok.errors import CheckpointError, DataError, TrainingError
 from vidtok.runs.parts import PartRun, prepare, run_parts
 from vidtok.runs.results import protocol
 
@@ -43,6 +44,24 @@ def test_a_changed_test_is_done_anew_and_the_training_kept(motion, tmp_path):
     assert one.results.exists()
     prepare(part(motion, one.folder, "eval.clips=2"))
     assert not one.results.exists()
+
+
+def test_a_run_that_has_saved_nothing_may_change_and_one_that_has_may_not(motion, tmp_path):
+    one = part(motion, tmp_path / "one")
+    prepare(replace(one, lists={"train.txt": "a 0"}))
+    prepare(replace(part(motion, one.folder, "train.lr=0.5"), lists={"train.txt": "b 0"}))
+    assert "lr: 0.5" in (one.folder / "config.yaml").read_text()
+    assert (one.folder / "train.txt").read_text() == "b 0"
+    (one.folder / "checkpoints").mkdir()
+    (one.folder / "checkpoints" / "step_00000012.pt").touch()
+    with pytest.raises(CheckpointError, match=r"(?s)started with another configuration \(now \| then\):.*train\.lr"):
+        prepare(one)
+    same = part(motion, one.folder, "train.lr=0.5")
+    with pytest.raises(DataError, match=r"train\.txt: the table of folds has changed since this run was started"):
+        prepare(replace(same, lists={"train.txt": "a 0"}))
+    prepare(replace(same, lists={"train.txt": "b 0", "new.txt": "c"}))
+    assert (one.folder / "new.txt").read_text() == "c"
+    assert (same.steps, part(motion, one.folder, "train.steps=null", "train.epochs=2").steps) == (12, 12)
 
 
 def write_results_of(one, val=None, **changes):

@@ -4,6 +4,7 @@ What else `vidtok predict` does is tried in test_fit.py, where there is a model 
 """
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -24,10 +25,14 @@ from tests.video.clips import make_clip
 from vidtok.build import build_feeding
 from vidtok.cli import predict
 from vidtok.config_io import find_config
+from vidtok.errors import ConfigError, DataError
+from vidtok.infer.predict import Prediction
 from vidtok.models.create import create_model
-from vidtok.runs.predict import list_videos, run_predict
+from vidtok.runs.parquet import read_parquet
+from vidtok.runs.predict import Labelled, Rows, check_engine, list_videos, run_predict, write_all
 from vidtok.runs.test import run_test
 from vidtok.text.classes import read_classes
+from vidtok.types import Failure
 
 VIDEOS = Path(os.environ.get("VIDTOK_VIDEOS", ""))
 
@@ -165,3 +170,153 @@ def test_a_killed_command_repeats_at_most_one_batch(tmp_path):
 
 def test_the_command_asks_for_the_defaults():
     asks_for_the_defaults("predict", run_predict, "--model", "a", "b.mp4")
+
+
+CLASSES = ("run", "jump", "sit")
+
+
+def rows(out, *, all_scores=False, count=2, way="one"):
+    way = {"weights": way}
+    return Rows(out, classes=CLASSES, count=3 if all_scores else count, all_scores=all_scores, way=way)
+
+
+def labelled(name, *scores):
+    return Prediction(path=Path(name), scores=torch.tensor(scores), classes=CLASSES)
+
+
+def written(out, *results, **options):
+    file = rows(out, **options)
+    for result in results:
+        file.add(result)
+    file.close()
+    return file.known
+
+
+ONE, TWO = labelled("a, b.mp4", 0.25, 0.5, 0.125), labelled("é.mp4", 0.75, 0.0, 1 / 3)
+
+
+def test_rows_of_a_file_of_each_kind(tmp_path, capsys):
+    out = tmp_path / "new" / "a.csv"
+    assert written(out, ONE, TWO) == set()
+    lines = ["video,class_1,score_1,class_2,score_2", '"a, b.mp4",jump,0.500000,run,0.250000']
+    lines.append("é.mp4,run,0.750000,sit,0.333333")
+    assert out.read_text("utf-8").splitlines() == lines
+    assert written(tmp_path / "all.csv", ONE, all_scores=True) == set()
+    assert (tmp_path / "all.csv").read_text() == 'video,run,jump,sit\n"a, b.mp4",0.250000,0.500000,0.125000\n'
+    written(tmp_path / "a.jsonl", ONE, TWO)
+    first, second = (tmp_path / "a.jsonl").read_text("utf-8").splitlines()
+    best = [{"class": "jump", "score": 0.5}, {"class": "run", "score": 0.25}]
+    assert json.loads(first) == {"video": "a, b.mp4", "predictions": best}
+    assert json.loads(second)["predictions"][1] == {"class": "sit", "score": 0.333333}
+    assert "é.mp4" in second
+    assert not capsys.readouterr().out
+    written(None, ONE)
+    assert capsys.readouterr().out == "a, b.mp4   jump 0.500   run 0.250\n"
+
+
+@pytest.mark.parametrize("all_scores", [False, True])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_file_goes_on_behind_its_last_whole_row(tmp_path, name, all_scores):
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'vidtok[parquet]'")
+    out = tmp_path / name
+    text = tmp_path / ".a.parquet.rows.csv" if name == "a.parquet" else out
+    file = rows(out, all_scores=all_scores)
+    for result in (ONE, TWO):
+        file.add(result)
+    file._file.close()
+    cut = text.read_bytes()[:-4]  # killed in the middle of the second row
+    text.write_bytes(cut)
+    for end in (b"\n", b",\n") if name == "a.csv" else ():
+        text.write_bytes(cut[: cut.rfind(b",")] + end)
+        assert written(out, all_scores=all_scores) == {"a, b.mp4"}
+    assert written(out, TWO, all_scores=all_scores) == {"a, b.mp4"}
+    assert written(out, all_scores=all_scores) == {"a, b.mp4", "é.mp4"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([f".{name}.way", name])
+    if name == "a.parquet":
+        columns, found = read_parquet(out)
+        wanted = ["video", *CLASSES] if all_scores else ["video", "class_1", "score_1", "class_2", "score_2"]
+        second = [0.75, 0.0, 1 / 3] if all_scores else ["run", 0.75, "sit", 1 / 3]
+        assert columns == wanted
+        assert list(found)[1] == [
+            "é.mp4",
+            *(each if isinstance(each, str) else pytest.approx(each, abs=1e-5) for each in second),
+        ]
+    with pytest.raises(ConfigError, match=r"has labels of 2 videos already, by another model, or with other clips or"):
+        rows(out, all_scores=all_scores, way="two")
+    (tmp_path / f".{name}.way").unlink()
+    with pytest.raises(ConfigError, match="2 videos already, it is not known by what model; name another file"):
+        rows(out, all_scores=all_scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "a.csv",
+            "video,run,jump,sit\nx,1,0,0\n",
+            "has other columns than these predictions, video, class_1, score_1, c",
+        ),
+        ("a.jsonl", "\n", "a.jsonl:1: not a prediction; name another file"),
+        ("a.jsonl", '{"video": "x"}\n', "a.jsonl:1: not a prediction"),
+        ("a.jsonl", "3\n", "a.jsonl:1: not a prediction"),
+        ("a.jsonl", '{"video": "x", "predictions": [{"class": "run"}]}\n', "a.jsonl:1: .* of another --top"),
+        (
+            "a.jsonl",
+            '{"video": "x", "predictions": [{"class": "run"}, {"class": "fly"}]}\n',
+            "a.jsonl:1: a prediction of another model",
+        ),
+    ],
+)
+def test_files_of_others_are_left_as_they_are(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        rows(tmp_path / name)
+    assert (tmp_path / name).read_text() == text
+
+
+def test_failures_are_told_and_counted(tmp_path, capsys):
+    def results():
+        yield Failure(index=0, path=Path("b.mp4"), cause="b.mp4: no video", key="b.mp4")
+        yield ONE
+
+    file = rows(tmp_path / "a.csv")
+    (failed,) = write_all(file, results(), total=3, before=1)
+    file.close()
+    assert failed.path == Path("b.mp4")
+    assert "failed: b.mp4: no video" in "".join(capsys.readouterr())
+    assert [row[0] for row in rows_of(tmp_path / "a.csv")] == ["a, b.mp4"]
+
+
+def test_a_call_says_what_it_did_and_what_cannot_be(tmp_path, capsys):
+    video, out = make_clip(tmp_path / "a.mp4", frames=6), tmp_path / "out.csv"
+    net = model()
+    assert run_predict(net, [video], top=2) == Labelled(done=1, before=0, failed=())
+    told = capsys.readouterr().out.split()
+    assert (told[0], len(told)) == (str(video), 1 + 2 * 2)
+    (tmp_path / "b.mp4").touch()
+    done = run_predict(net, [video, tmp_path / "b.mp4"], out=out)
+    assert (done.done, done.before, [each.path.name for each in done.failed]) == (1, 0, ["b.mp4"])
+    assert len(rows_of(out)[0]) == 1 + 2 * 3
+    done = run_predict(net, [video, tmp_path / "b.mp4"], out=out)
+    assert (done.done, done.before, len(done.failed)) == (0, 1, 1)
+    for options, words in [
+        ({"top": 0}, "--top and --clips count from 1, got 0 and 1"),
+        ({"clips": 0}, "--top and --clips count from 1, got 5 and 0"),
+        ({"out": "a.txt"}, r"--out a.txt: predictions are written as .csv, .jsonl or .parquet"),
+        ({"actors": 1}, "`actors` is for `engine`=ray"),
+        ({"ray_address": "auto"}, "`ray_address` is for `engine`=ray"),
+    ]:
+        with pytest.raises(ConfigError, match=words):
+            run_predict(net, [video], **options)
+    with pytest.raises(DataError, match=r"none.mp4: no such file or folder"):
+        list_videos([tmp_path / "none.mp4"], root=None)
+
+
+def test_actors_count_from_one(monkeypatch):
+    monkeypatch.setattr("vidtok.runs.predict.check_ray", lambda: None)
+    for actors in (None, 1):
+        check_engine("ray", actors=actors, ray_address="auto")
+    with pytest.raises(ConfigError, match="`actors` counts from 1, got 0"):
+        check_engine("ray", actors=0, ray_address=None)
+    check_engine("here", actors=None, ray_address=None)

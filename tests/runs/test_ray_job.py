@@ -5,6 +5,7 @@ Ray is in no extra of the tests; they run where `make ray` was said, as .ci/run 
 
 import csv
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,10 +21,11 @@ from tests.runs.dying import Dying
 from tests.video.clips import make_clip
 from vidtok.cli import features, predict
 from vidtok.errors import ConfigError, DataError
+from vidtok.runs import ray_job
 from vidtok.runs.features import run_features
 from vidtok.runs.parquet import read_parquet
 from vidtok.runs.predict import run_predict
-from vidtok.runs.ray_job import Actor, Arrays, actors_of, found_in, ray_rows
+from vidtok.runs.ray_job import STORE_BYTES, Actor, Arrays, actors_of, check_ray, found_in, joined, ray_rows
 from vidtok.runs.ray_work import Labelling
 from vidtok.types import Failure
 
@@ -175,3 +177,126 @@ def test_the_command_hands_its_options_on(tmp_path, capsys):
     with pytest.raises(SystemExit):
         predict.run([*common, "--timeline", "--ray-address", "auto"])
     assert "--ray-address has no meaning with --timeline" in capsys.readouterr().err
+
+
+def test_both_packages_are_needed(monkeypatch):
+    for missing in (None, "ray", "pyarrow"):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, missing=missing: None if name == missing else 1)
+        if missing is None:
+            check_ray()
+            continue
+        with pytest.raises(ConfigError, match=r"`engine`=ray needs Ray Data: pip install 'vidtok\[ray\]'"):
+            check_ray()
+
+
+def test_a_cluster_that_is_there_is_joined_and_another_is_started_and_ended(monkeypatch):
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setattr(ray_job, "usable_cores", lambda: 5)
+    work, said = Wrong(), []
+    work.held_bytes = 1000
+
+    def ray(there):
+        return SimpleNamespace(
+            is_initialized=lambda: there, init=lambda **given: said.append(given), shutdown=lambda: said.append("ended")
+        )
+
+    with joined(ray(True), actors=2, cores=1, work=work, address="auto"):
+        pass
+    assert said == []
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own = {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES + 2000, **quiet}
+    for options, wanted in (
+        ({"actors": 2, "cores": 3, "address": None}, {**own, "num_cpus": 6}),
+        ({"actors": None, "cores": 3, "address": None}, {**own, "num_cpus": 5}),
+        ({"actors": None, "cores": 8, "address": None}, {**own, "num_cpus": 8 * max(1, torch.cuda.device_count())}),
+        ({"actors": None, "cores": 3, "address": "ray://head"}, {"address": "ray://head", **quiet}),
+    ):
+        with joined(ray(False), work=work, **options):
+            assert said == [wanted]
+        assert said.pop() == "ended"
+        assert said.pop() == wanted
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("options", "first"), [({}, (16, 3)), ({"block": 5}, (5, 7)), ({"block": 40}, (40, 1)), ({"most": 2}, (20, 2))]
+)
+def test_what_is_lost_with_its_block_is_tried_alone_and_then_is_a_failure(monkeypatch, tmp_path, options, first):
+    """Videos 3 and 4 do not come back: one of them once, the other never; video 0 comes with every job."""
+    asked, lost = [], {3: 1, 4: 9}
+
+    def job(held, paths, places, together, *, actors, cores, on_gpu):
+        asked.append((list(places), together, actors, cores, on_gpu))
+        for place in (*places, 0):
+            if lost.get(place, 0) > 0:
+                lost[place] -= 1
+            else:
+                yield place, {"a": torch.tensor([place])}
+
+    ray = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: {"CPU": 14.0}, put=lambda work: work)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(ray_job, "check_ray", lambda: None)
+    monkeypatch.setattr(ray_job, "_job", job)
+    options = dict(options)
+    if "most" in options:
+        monkeypatch.setattr(ray_job, "MOST_BLOCKS", options.pop("most"))
+    paths = [tmp_path / str(k) for k in range(40)]
+    rows = list(ray_rows(Wrong(), paths, cores=2, **options))
+    assert sorted(index for index, _ in rows) == list(range(40))
+    failed = {index: each for index, each in rows if isinstance(each, Failure)}
+    assert failed.keys() == {4}
+    assert failed[4].cause == f"{paths[4]}: the process that read it died, alone too (perhaps for want of memory)"
+    assert (failed[4].index, failed[4].path, failed[4].key) == (4, paths[4], str(paths[4]))
+    assert [each[1:] for each in asked] == [(*first, 2, False), (1, 2, 2, False), (1, 1, 2, False)]
+    assert [each[0] for each in asked[1:]] == [[3, 4], [4]]
+    assert list(ray_rows(Wrong(), [])) == []
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_job_divides_its_videos_among_actors_that_are_begun_again(monkeypatch, tmp_path, on_gpu):
+    said = {}
+
+    class Listed:
+        context = SimpleNamespace()
+
+        def map_batches(self, actor, **options):
+            said.update(options, actor=actor)
+            return self
+
+        def iter_batches(self, **options):
+            said["read"] = options
+            held, _, folder = said["fn_constructor_args"]
+            actor = said["actor"](held, False, folder)
+            yield from actor(pyarrow.table({key: [item[key] for item in said["items"]] for key in ("index", "path")}))
+
+    def from_items(items, *, override_num_blocks):
+        said.update(items=items, blocks=override_num_blocks)
+        return Listed()
+
+    class Own(Wrong):
+        def __call__(self, paths):
+            yield from ({"a": torch.tensor([float(path.name)])} for path in paths)
+
+    data = SimpleNamespace(from_items=from_items, ActorPoolStrategy=lambda *, size: ("pool", size))
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda held: held))
+    monkeypatch.setitem(sys.modules, "ray.data", data)
+    monkeypatch.chdir(tmp_path)
+    threads, paths = torch.get_num_threads(), [tmp_path / str(k) for k in range(6)]
+    work = Own()
+    rows = list(ray_job._job(work, paths, [1, 4, 5], 2, actors=7, cores=3, on_gpu=on_gpu))
+    torch.set_num_threads(threads)
+    assert [(index, found["a"].item()) for index, found in rows] == [(1, 1.0), (4, 4.0), (5, 5.0)]
+    assert (said["blocks"], said["compute"], said["num_cpus"], said["num_gpus"]) == (
+        2,
+        ("pool", 7),
+        3,
+        1 if on_gpu else None,
+    )
+    assert said["fn_constructor_args"] == (work, on_gpu, str(tmp_path))
+    assert (said["max_restarts"], said["max_task_retries"]) == (-1, 1)
+    assert said["batch_size"] is None
+    assert said["batch_format"] == "pyarrow"
+    assert said["read"] == {"batch_size": None, "batch_format": "pyarrow"}
+    context = Listed.context
+    assert (context.enable_progress_bars, context.print_on_execution_start) == (False, False)
+    assert context.max_errored_blocks == -1

@@ -113,6 +113,9 @@ def test_every_form_of_a_class_file(tmp_path, text):
         ('{"0": "a", "1": "a"}', "the class 'a' stands on name 0 already"),
         ('{"a": true}', "class numbers are whole numbers"),
         ("{}", "class numbers|need the numbers"),
+        ("2,bend\n3,jack\n", r": 2 names need the numbers 0 to 1, or 1 to 2, each of them once; these are 2, 3$"),
+        ("id,name\n0,bend\nrun\n1,jack\n", r":3: no number and name, as on other lines, in 'run'"),
+        ("id,name\n0,bend\n1,bend\n", r":3: the class 'bend' stands on line 2 already"),
     ],
 )
 def test_what_is_not_understood_is_refused(tmp_path, text, message):
@@ -137,3 +140,24 @@ def test_another_encoding(tmp_path):
 def test_order():
     assert class_order(["b", "10", "2"]) == ("10", "2", "b")
     assert class_order(["10", "9", "0"]) == ("0", "9", "10")
+
+
+def test_headers_of_a_number_and_a_name(tmp_path):
+    numbers = ["id", "Index", "idx", "number", "class_id", "label-id", "classIndex", "labelindex", "class_idx"]
+    names = ["name", "class", "classes", "ClassName", "label", "labels", "label_name", "category"]
+    for number, name in [*((number, "name") for number in numbers), *(("id", name) for name in names)]:
+        text = f"{number},{name}\n1,jack\n0,bend\n"
+        assert read_classes(write(tmp_path, text)) == ("bend", "jack"), text
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("id,name\n", ("id,name",)),  # a single line is no header
+        ("bend\n0,jack\n", ("bend", "0,jack")),  # half of the lines are not the most
+        ('""\n"a"\n', ('""', "a")),
+        ("number,thing\n0,jack\n", ("number,thing", "0,jack")),
+    ],
+)
+def test_what_looks_like_more_than_a_name_and_is_none(tmp_path, text, names):
+    assert read_classes(write(tmp_path, text)) == names

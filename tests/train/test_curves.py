@@ -49,7 +49,21 @@ def test_curves_show_what_was_told(tmp_path, drawn):
     assert points(check) == [(0, 0.3), (10, 0.7), (20, 0.5)]
     words = [text.get_text() for text in check.get_legend().get_texts()]
     assert words == ["val mAP", "best 0.700, step 10"]
+    assert not check.get_legend().get_frame_on()
+    assert (list(check.lines[1].get_xdata()), list(check.lines[1].get_ydata())) == ([10], [0.7])
+    assert check.get_ylim() == (0, 1.02)
     assert points(drawn["speed, and share of time waiting for data"])[0] == (0, 9.0)
+    rate = drawn["highest learning rate, gradient norm before clipping"]
+    assert points(rate) == [(0, 0.1), (10, 0.1), (20, 0.1)]
+    assert rate.get_ylim()[0] == 0
+    axes = {axis.get_ylabel(): axis for axis in rate.figure.axes}
+    assert axes.keys() == {"", "learning rate", "gradient norm", "clips/s", "waiting"}
+    assert points(axes["gradient norm"]) == [(0, 2.0), (10, 2.0), (20, 2.0)]
+    assert axes["gradient norm"].get_yscale() == "log"
+    assert (axes["waiting"].get_ylim(), axes["clips/s"].get_ylim()[0]) == ((0, 1), 0)
+    (filled,) = axes["waiting"].collections
+    assert filled.get_paths()[0].vertices[:, 1].max() == 0.25
+    assert check.get_shared_x_axes().joined(check, rate)
 
 
 def test_without_validation_and_with_numbers_that_are_not_there(tmp_path, drawn):

@@ -17,6 +17,7 @@ def test_pictures_of_a_file_are_the_readers(tmp_path, short_side):
     with open_video(path) as reader, Source(path) as source:
         wanted = reader.frames_at(range(8), short_side=short_side)
         assert (source.is_live, source.name, source.fps) == (False, str(path), reader.fps)
+        assert source.length_seconds == pytest.approx(8 / reader.fps)
         for index, shown in enumerate(source):
             assert shown.size == (96, 64)
             assert torch.equal(source.picture(shown, short_side), wanted.pixels[index])
@@ -28,7 +29,7 @@ def test_pictures_of_a_file_are_the_readers(tmp_path, short_side):
 def test_a_camera_of_the_network_and_its_end(stalls, cause):
     seen, told = [], rf"^rtsp://127\.0\.0\.1:\d+/door: .* after 0\.\d s of video.*{cause}"
     with camera(30, fps=50, stalls=stalls) as url, Source(url, timeout_seconds=1.0) as source:
-        assert source.is_live
+        assert (source.is_live, source.fps, source.length_seconds) == (True, 50.0, None)
         frames = iter(source)
         for _ in range(30):
             shown = next(frames)

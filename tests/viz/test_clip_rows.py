@@ -61,3 +61,22 @@ def test_targets_in_words(target, words):
 
 def test_many_classes_are_cut():
     assert target_words([1.0] * 3, ["a", "b", "c"], most=2) == "c + b …"
+
+
+def test_large_frames_are_made_smaller_without_flicker():
+    """Lines of one pixel become their mean, wherever they begin."""
+    stripes = torch.zeros(1, 1, 3, 64, 128, dtype=torch.uint8)
+    stripes[..., ::2] = 200
+    picture = np.asarray(clip_rows(stripes, ["one"], cells=1, cell_height=16))
+    inside = picture[GAP + LINE + 2 : GAP + LINE + 14, GAP + 2 : GAP + 30]
+    assert abs(inside.astype(int) - 100).max() <= 2
+    with pytest.raises(ValueError, match="got 1 and 2"):
+        clip_rows(stripes, ["a", "b"])
+    assert clip_rows(stripes, ["one"]).height == GAP + LINE + 112 + GAP
+    assert clip_rows(stripes.expand(-1, 20, -1, -1, -1), ["one"]).width == GAP + 8 * 224 + 7 * 2 + GAP
+
+
+def test_small_shares_of_a_target_are_left_out():
+    assert target_words([0.996, 0.004], ["a", "b"]) == "a"
+    assert target_words([0.99, 0.01], ["a", "b"]) == "a 0.99 + b 0.01"
+    assert target_words([1.0] * 5, ["a", "b", "c", "d", "e"]) == "e + d + c + b …"

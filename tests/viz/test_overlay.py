@@ -1,9 +1,31 @@
 """The frames of an attention video: every frame there, each panel where it belongs, heat where the map is high."""
 
+import numpy as np
 import pytest
 import torch
 
-from vidtok.viz.overlay import BACKGROUND, GAP, LINE, TEXT, Panel, attention_frames, heat_over_picture
+from vidtok.viz.overlay import (
+    BACKGROUND,
+    FAINT,
+    GAP,
+    INK,
+    LINE,
+    NEGATIVE,
+    OUTLINE,
+    POSITIVE,
+    STRIP,
+    TEXT,
+    Cell,
+    Mosaic,
+    Panel,
+    Strip,
+    attention_frames,
+    borders_over_picture,
+    heat_colours,
+    heat_over_picture,
+    strip_picture,
+    with_top,
+)
 from vidtok.viz.text import text_width, wrapped
 
 
@@ -174,3 +196,120 @@ def test_what_is_written_where(monkeypatch):
     (right, _), anchor = ends["frame 1 of 4"]
     assert right - text_width("frame 1 of 4", size=TEXT) > GAP + text_width("a.mp4", size=TEXT)
     assert anchor == "ra"
+
+
+def strip(values, *, wide=100 + 2 * GAP):
+    pixels = np.array(strip_picture(Strip(title="t", values=torch.tensor(values)), wide=wide))
+    assert pixels.shape == (STRIP, wide, 3)
+    return pixels
+
+
+def test_numbers_over_time_are_bars_on_one_line():
+    """Four bars of 25 pixels each, the last of a gap; the lowest is below the line, which then is in the middle."""
+    pixels = strip([1.0, 0.5, -0.25, 0.0])
+    base = STRIP - 4 - 12
+    assert (pixels[base - 12 : base, GAP : GAP + 24] == POSITIVE).all()
+    assert (pixels[base - 6 : base, GAP + 25 : GAP + 49] == POSITIVE).all()
+    assert (pixels[base - 12 : base - 6, GAP + 25 : GAP + 49] == BACKGROUND).all()
+    assert (pixels[base + 1 : base + 4, GAP + 50 : GAP + 74] == NEGATIVE).all()
+    assert (pixels[base + 4 :, GAP + 50 : GAP + 74] == BACKGROUND).all()
+    assert (pixels[base - 12 : base, GAP + 24] == BACKGROUND).all()
+    assert (pixels[base, GAP : GAP + 100] == FAINT).all()
+    assert (pixels[base + 1 :, GAP + 75 :] == BACKGROUND).all()
+
+
+def test_numbers_above_zero_alone_have_the_whole_strip():
+    pixels = strip([1.0, 0.5])
+    base = STRIP - 4
+    assert (pixels[20:base, GAP : GAP + 49] == POSITIVE).all()
+    assert (pixels[base - 12 : base, GAP + 50 : GAP + 99] == POSITIVE).all()
+    assert (pixels[20 : base - 12, GAP + 50 : GAP + 99] == BACKGROUND).all()
+    assert not (strip([0.0, 0.0]) == POSITIVE).all(-1).sum() > 2 * 100
+
+
+def test_of_more_numbers_than_pixels_the_largest_of_each_column_is_drawn():
+    values = torch.zeros(1000)
+    values[505], values[506] = 1.0, 0.5
+    pixels = strip(values.tolist())
+    (columns,) = (pixels[21] == POSITIVE).all(-1).nonzero()
+    assert columns.tolist() == [GAP + 50]
+
+
+def test_borders_stand_where_regions_meet():
+    picture = torch.full((3, 8, 8), 7, dtype=torch.uint8)
+    outline = torch.tensor(OUTLINE, dtype=torch.uint8)
+    for regions, at in (([[0, 1], [0, 1]], (slice(None), 3)), ([[0, 0], [1, 1]], (3, slice(None)))):
+        drawn = borders_over_picture(picture, torch.tensor(regions))
+        assert (outline == drawn[:, *at].T).all()
+        assert int((drawn == 7).all(0).sum()) == 8 * 7
+
+
+def mosaic(titles=("a", "b"), **options):
+    given = {"tops": [1.0] * len(titles), "heading": "h", "guesses": 0, "panel_size": 64}
+    return Mosaic(picture=(24, 32), titles=titles, **{**given, **options})
+
+
+def test_strips_stand_below_the_cells_with_a_line_at_the_moment():
+    plain = mosaic()
+    two = [Strip(title=name, values=torch.tensor([1.0, 0.5])) for name in "ab"]
+    made = mosaic(strips=two)
+    assert made.size == (plain.size[0], plain.size[1] + 2 * STRIP)
+    picture = torch.full((3, 24, 32), 128, dtype=torch.uint8)
+    frame = made.draw(picture, [Cell(), Cell()], corner="", guesses=[], at=0.75).numpy()
+    without = made.draw(picture, [Cell(), Cell()], corner="", guesses=[]).numpy()
+    first = made.size[1] - made.foot - 2 * STRIP
+    x = GAP + 0.75 * (made.wide - 2 * GAP)
+    changed = (frame != without).any(0).nonzero()
+    assert set(changed[0]) == {*range(first + 16, first + STRIP - 3), *range(first + STRIP + 16, first + 2 * STRIP - 3)}
+    assert abs(changed[1] - x).max() <= 1
+    assert (frame[:, changed[0], changed[1]].T == INK).all()
+    below = np.array(strip_picture(two[1], wide=made.wide))
+    assert (without[:, first + STRIP : first + 2 * STRIP].transpose(1, 2, 0) == below).all()
+
+
+def test_a_cell_shows_another_picture_its_regions_and_a_ring():
+    made, picture = mosaic(), torch.full((3, 24, 32), 128, dtype=torch.uint8)
+    cells = [
+        Cell(ring=(0.5, 0.25)),
+        Cell(picture=torch.full((3, 24, 32), 50, dtype=torch.uint8), regions=torch.tensor([[0, 1]])),
+    ]
+    frame = made.draw(picture, cells, corner="", guesses=[])
+    (left, top), (other, _) = made.place(0), made.place(1)
+    assert made.cell == (64, 48)
+    y, x = top + 24, left + 16
+    assert tuple(frame[:, y, x + 5].tolist()) == tuple(frame[:, y - 5, x].tolist()) == INK
+    assert tuple(frame[:, y, x + 6].tolist()) == BACKGROUND
+    assert (frame[:, y - 2 : y + 3, x - 2 : x + 3] == 128).all()
+    cell = frame[:, top : top + 48, other : other + 64]
+    assert (cell[:, :, 31] == torch.tensor(OUTLINE, dtype=torch.uint8)[:, None]).all()
+    assert (cell[:, :, :31] == 50).all()
+
+
+def test_cells_are_six_in_a_row_from_twelve_on_or_as_many_as_are_asked_for():
+    assert [mosaic(titles=["t"] * count).columns for count in (3, 5, 11, 12, 40)] == [3, 5, 5, 6, 6]
+    assert mosaic(titles=["t"] * 11, columns=4).rows == 3
+    assert mosaic(least_width=10).wide == 2 * (64 + GAP) + GAP
+    assert mosaic(titles=["t"], least_width=91).wide == 92
+
+
+def test_a_title_goes_on_over_a_cell_that_has_none(monkeypatch):
+    said = []
+    monkeypatch.setattr("vidtok.viz.overlay.write", lambda draw, place, text, **how: said.append(text))
+    long = "a title that wants the room of two"
+    picture = torch.zeros(3, 24, 32, dtype=torch.uint8)
+
+    def shown(*titles, columns=None):
+        made, before = mosaic(titles=titles, columns=columns), len(said)
+        made.draw(picture, [Cell()] * len(titles), corner="", guesses=[])
+        return len(said[before + 2])
+
+    assert shown(long, "b") == shown(long) == shown(long, "", columns=1) < shown(long, "")
+
+
+def test_the_colours_of_maps_over_dark_and_light():
+    colours = heat_colours().float().mean(0)[0]
+    assert colours.shape == (3 * 64,)
+    for grey, part in zip((40, 120, 200), colours.split(64), strict=True):
+        assert part[0] == pytest.approx(grey * 0.7 * 0.85, abs=2)
+        assert part[-1] > part[0] + 50
+    assert with_top("a", 0.123) == "a  max 0.12"

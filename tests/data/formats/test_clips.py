@@ -76,6 +76,9 @@ def test_dives_that_begin_later_are_parts_and_others_are_whole(tmp_path):
     assert parts == [(None, None, "a", "a.mp4"), (0.1, 0.9, "a", "a.mp4")]
     assert (records[0].path.parent.name, classes) == ("rgb", ("x", "y"))
     assert read({"end_frame": 9})[1] is None
+    records, _ = read({"end_frame": 9}, {"start_frame": 8, "end_frame": 2}, fps=10.0)
+    assert len(records) == 1
+    assert records.notes[0].startswith("1 parts end before they begin and are left out")
     for wrong in ({"label": True}, {"end_frame": -1}, {"start_frame": 0.5}):
         with pytest.raises(DataError, match=r"entry 0 \(from 0\): label, start_frame and end_frame are whole numbers"):
             read({"end_frame": 9} | wrong)

@@ -141,3 +141,12 @@ def test_kinetics_in_json_is_of_trimmed_videos_unless_it_is_said(tmp_path):
     ):
         with pytest.raises(DataError, match=f"'b': .*{words}"):
             read_kinetics_json(write(tmp_path, {"abc": item, "b": wrong}), root=tmp_path)
+
+
+def test_published_parts_that_end_before_they_begin_are_counted(tmp_path):
+    steps = [{"segment": [20.0, 7.0], "label": "boil"}, {"segment": [30, 40], "label": "pour"}]
+    video = {"recipe_type": 13, "class": "MakeTea", "start": 7, "end": 80, "subset": "training", "annotation": steps}
+    path = write(tmp_path, {"database": {"a": video}})
+    records, classes = read_coin(path, root=tmp_path, label="step")
+    assert (len(records), classes) == (1, ("pour",))
+    assert records.notes[0].startswith("1 parts end before they begin and are left out, such as")

@@ -55,3 +55,34 @@ def test_other_xml_is_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<annotation><filename>a.jpg</filename></annotation>")
     with pytest.raises(DataError, match=r"a.xml:1: <annotation> is no document of ELAN, which is an ANNOTATION_DOC"):
         open_list(tmp_path / "a.xml", format="elan")
+
+
+def test_what_a_document_may_leave_out_and_what_not(tmp_path):
+    def read(*changes):
+        text = samples.ELAN
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "one.eaf").write_text(text)
+        return open_list(tmp_path / "one.eaf")[0]
+
+    origin, kind, units = ' TIME_ORIGIN="500"', ' MIME_TYPE="video/mp4"', ' TIME_UNITS="milliseconds"'
+    records = read((units, ""), (kind, ""), (origin, ' TIME_ORIGIN="-500"'))
+    assert [(each.start_seconds, each.end_seconds) for each in records] == [(0.75, 1.5), (1.5, 3.0)]
+    assert records[0].path == tmp_path / "one two.mp4"  # told by its name
+    assert read((origin, ""))[0].start_seconds == 1.25
+    (tmp_path / "other.mp4").touch()
+    assert read(('"./one%20two.mp4"', '"../in/other.mp4"'))[0].path == tmp_path / "other.mp4"
+    urls = [
+        (f'{key}="{url}one%20two.mp4"', "")
+        for key, url in (("RELATIVE_MEDIA_URL", "./"), (" MEDIA_URL", "file:///C:/work/"))
+    ]
+    for changes, words in [
+        ([(origin, ' TIME_ORIGIN="1/2"')], "one.eaf:6: TIME_ORIGIN is a number of milliseconds, not '1/2'"),
+        ([('"1250"', '"-1250"')], r"times are seconds from 0 on, not -0\.75"),
+        ([("ALIGNABLE_ANNOTATION", "X")], "no annotation that has a time; tiers that have some: none"),
+        ([("MEDIA_DESCRIPTOR", "X")], r"0 videos are linked \(none\); link the one"),
+        ([*urls, ("audio/x-wav", "video/mp4")], r"2 videos are linked \(\?, /C:/work/one.wav\)"),
+    ]:
+        with pytest.raises(DataError, match=words):
+            read(*changes)

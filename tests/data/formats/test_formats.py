@@ -177,3 +177,31 @@ def test_the_page_on_lists_names_every_form_and_its_example_reads(tmp_path):
     assert records[2].intervals == ((11.9, 21.2), (0.0, 12.6))
     options = set(re.findall(r"--[a-z]+[a-z-]*", page.partition("## folds")[0]))
     assert options == set(re.findall(r'"(--[a-z-]+)"', (ROOT / "vidtok/cli/lists.py").read_text()))
+
+
+def test_xml_is_told_by_its_content_and_a_folder_of_it_by_what_else_lies_there(tmp_path):
+    cvat, elan = "<annotations><meta></meta></annotations>", "<ANNOTATION_DOCUMENT></ANNOTATION_DOCUMENT>"
+    for name, text, form in (
+        ("a.txt", cvat, "cvat"),
+        ("a.txt", elan, "elan"),
+        ("a.txt", f'<?xml version="1.0"?>{cvat}', "cvat"),
+        ("a.xml", f"<!-- of May -->\n{cvat}", "cvat"),
+        ("a.eaf", f"<!-- of May -->\n{elan}", "elan"),
+    ):
+        (tmp_path / name).write_text(text)
+        assert detect(tmp_path / name) == form
+    for name, text, form in (("a.xml", cvat, "cvat"), ("a.eaf", elan, "elan")):
+        folder = tmp_path / form
+        folder.mkdir()
+        (folder / name).write_text(text)
+        (folder / ".git").mkdir()
+        assert detect(folder) == form
+        (folder / "run").mkdir()
+        assert detect(folder) == "folder"
+
+
+def test_a_single_line_is_a_header_where_it_has_several_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    for text, form in (("path\n", "paths"), ("path,label\n", "csv"), ("path\na.mp4\n", "csv")):
+        path.write_text(text)
+        assert detect(path) == form, text

@@ -107,3 +107,19 @@ def test_a_path_has_no_other_id_and_an_id_is_looked_for(tmp_path):
     records, _ = open_list(tmp_path / "list.csv")
     found = [(str(each.path.relative_to(tmp_path)), each.video_id) for each in records]
     assert found == [("in/a.mp4", "in/a.mp4"), ("b.webm", "b"), ("c.mp4", "c")]
+
+
+def test_published_parts_that_end_before_they_begin_are_counted(tmp_path):
+    (tmp_path / "hacs.csv").write_text(
+        "\n".join([",".join(HACS_COLUMNS), "run,a,training,3,1,1", "run,b,training,1,3,1"])
+    )
+    (tmp_path / "Diving_val.txt").write_text("video_validation_0000266  76.4 72.8\nvideo_validation_0000266  1 2\n")
+    for name in ("hacs.csv", "Diving_val.txt"):
+        records, _ = open_list(tmp_path / name)
+        assert len(records) == 1
+        assert records.notes[0].startswith(
+            f"1 parts end before they begin and are left out, such as {tmp_path / name}:"
+        )
+    (tmp_path / "Diving.txt").write_text("x")
+    with pytest.raises(DataError, match=r"Diving.txt: a file of THUMOS is called CLASS_val.txt or CLASS_test.txt"):
+        open_list(tmp_path / "Diving.txt", format="thumos")

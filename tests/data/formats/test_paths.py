@@ -78,3 +78,40 @@ def test_a_template_says_which_pictures_are_meant(tmp_path):
         assert video.frames_at(range(len(video))).pixels[:, 0, 0, 0].tolist() == list(range(1, 13))
         inside = (video.pts_seconds >= record.start_seconds) & (video.pts_seconds < record.end_seconds)
     assert inside.nonzero()[:, 0].tolist() == list(range(2, 12))
+
+
+@pytest.mark.parametrize("separator", [",", " ; ", "::", "\t", "  "])
+def test_the_separator_is_found_and_comments_are_no_lines(tmp_path, separator):
+    (tmp_path / "#5.mp4").touch()
+    lines = [["# of May", "1"], ["x y.mp4", "3"], ['"z.mp4"', "4.0", "5"], ["#5.mp4", "6"], ["# end", "2"]]
+    records, classes = read_paths(write(tmp_path, "\n".join(map(separator.join, lines))), root=tmp_path)
+    found = [(each.path.name, each.labels) for each in records]
+    assert (found, classes) == ([("x y.mp4", (3,)), ("z.mp4", (4, 5)), ("#5.mp4", (6,))], None)
+    assert records.notes == ("2 lines that begin with # are comments",)
+
+
+def test_numbers_behind_a_path_by_the_form(tmp_path):
+    def read(form, line, **options):
+        record = open_list(write(tmp_path, line), format=form, options=options)[0][0]
+        return record.video_id, record.labels, record.start_seconds, record.end_seconds, record.fps
+
+    assert read("pyslowfast", "a.mp4 300 7") == ("a.mp4", (7,), None, None, None)
+    assert read("pyslowfast", "a.mp4,7") == ("a.mp4", (7,), None, None, None)
+    assert read("rawframes", "in/v 50 7 8") == ("in/v", (7, 8), None, 2.0, 25.0)
+    assert read("rawframes_offset", "v 10 40 7 8", fps=20.0) == ("v", (7, 8), 0.5, 2.5, 20.0)
+    record = open_list(write(tmp_path, "v/ 50 7"), format="rawframes", options={"template": "{:05}.jpg"})[0][0]
+    assert record.path == tmp_path / "v" / "*.jpg"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\n# a.mp4 1\n", "train.txt: the list is empty; it needs one `path label` line per video"),
+        ("a b.mp4\nc.mp4\n", "train.txt: a list of videos without labels; to train and to test, every line needs one"),
+        ("a\nc\n", "train.txt: a list of videos without labels"),
+        ("a 0\nb -1\n", "train.txt:2: label -1 is negative; labels count from 0"),
+    ],
+)
+def test_lists_of_nothing_and_labels_below_0(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_paths(write(tmp_path, text), root=tmp_path)

@@ -89,3 +89,14 @@ def test_positions_in_one_row_are_not_taken_for_another_picture(tmp_path):
     assert same(model, again, model.state_dict())
     with pytest.raises(CheckpointError, match=r"pos_embed_spatial: positions of a picture of 32 x 64 .*size=.32, 64"):
         create_model("mvit_v1_b_16x4", size=(64, 32), weights=tmp_path, **make)
+
+
+def test_heads_that_no_shape_shows_are_held_to_the_file_s_and_other_options_are_said(tmp_path):
+    sizes = {"classes": 3, "frames": 4, "size": 32, "width": 24, "depth": 1, "heads": 2, "tubelet": (2, 8, 8)}
+    made = create_model("vivit_factorised", **sizes, time_depth=1, time_heads=2)
+    made.save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"made with time_heads=2, the network has 3: set time_heads=2"):
+        create_model("vivit_factorised", weights=tmp_path, **sizes, time_depth=1, time_heads=3)
+    other = create_model("vivit_factorised", **sizes, time_depth=1, time_heads=2, norm_eps=0.5, dropout=0.25)
+    report = read_weights(tmp_path).load_into(other)
+    assert report.notes == ("the weights were made with norm_eps=1e-06, the network has 0.5",)

@@ -1,5 +1,6 @@
 """What every mixer of the registry promises. Its naive reference is `naive(module, x)` in tests/references/NAME.py."""
 
+import copy
 import importlib
 import inspect
 import itertools
@@ -9,7 +10,9 @@ from typing import Literal, Union, get_args, get_origin
 import pytest
 import torch
 
+from tests.defaults import function_defaults
 from vidtok.errors import ModelError
+from vidtok.nn.inference import inference_layer
 from vidtok.nn.mixers import MIXERS, make_mixer
 
 WIDTH, HEADS = 24, 2
@@ -170,3 +173,34 @@ def test_time_steps_that_are_said_to_be_apart_are(spec):
             return
         torch.testing.assert_close(mixer(x[:, 1:]), mixer(x)[:, 1:])
         torch.testing.assert_close(mixer(x[:, :1]), mixer(x)[:, :1])
+
+
+@pytest.mark.parametrize(("spec", "grid"), [(spec, grids[-1]) for spec, grids in VARIANTS], ids=label)
+def test_the_form_for_inference_gives_the_same_by_constants(spec, grid):
+    mixer, x = build(spec), tokens(grid)
+    form = inference_layer(copy.deepcopy(mixer).requires_grad_(False), fused=False)  # as a network does
+    assert not any(weight.requires_grad for weight in form.parameters())
+    with torch.no_grad():
+        want, (map_wanted, _) = mixer(x), mixer.attention_map(x)
+        torch.testing.assert_close(form(x), want, rtol=1e-10, atol=1e-12)
+        attention, out = form.attention_map(x)
+        torch.testing.assert_close(attention, map_wanted, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(out, want, rtol=1e-10, atol=1e-12)
+        query = torch.tensor([1, 0])
+        rows = form.attention_map(x, query=query)[0]
+        torch.testing.assert_close(rows, mixer.attention_map(x, query=query)[0], rtol=1e-10, atol=1e-12)
+    assert form.needs_grid is mixer.needs_grid
+    assert getattr(form, "map_meaning", None) == getattr(mixer, "map_meaning", None)
+
+
+def test_what_is_taken_where_nothing_is_said():
+    """A default that moves changes everyone's runs: it is meant, or it is a slip."""
+    own = {name: cls for name, cls in MIXERS.items() if cls.__module__.startswith("vidtok.")}
+    assert {name: function_defaults(cls) for name, cls in own.items()} == {
+        "conv_additive": {"temporal_kernel": 3, "pool": "clip"},
+        "efficient_additive": {},
+        "mhsa": {"heads": 12, "axes": "joint", "qkv_bias": "full"},
+        "multi_axis": {"heads": 8, "window": (2, 7, 7), "partition": "block", "strict": False},
+        "separable": {},
+        "super_token": {"heads": 8, "cells": (2, 2, 2), "iterations": 1},
+    }

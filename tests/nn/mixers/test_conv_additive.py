@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.references.conv_additive import naive
-from vidtok.nn.mixers.conv_additive import ConvAdditive
+from vidtok.nn.mixers.conv_additive import ConvAdditive, ConvAdditiveForm
 
 
 def mixer(**options):
@@ -44,3 +44,14 @@ def test_the_map_of_some_tokens():
     rows, out = layer.attention_map(x, query=torch.tensor([4, 0]))
     torch.testing.assert_close(rows[0, 0], layer.attention_map(x)[0][0, 0, 1, 1], rtol=0, atol=0)
     torch.testing.assert_close(out, layer(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("temporal_kernel", "pool"), [(3, "clip"), (1, "time_step")])
+def test_the_form_for_inference_takes_a_norm_in_front_and_adds_a_sum(temporal_kernel, pool):
+    layer, x = mixer(temporal_kernel=temporal_kernel, pool=pool), tokens(2, 3, 2, 3, 4)
+    scale, shift = tokens(2, 4)
+    with torch.no_grad():
+        want = layer(x * scale + shift) + x
+        form = ConvAdditiveForm(layer, before=(scale, shift), fused=False)
+        torch.testing.assert_close(form(x, added=x), want, rtol=1e-10, atol=1e-12)
+    assert not any(parameter.requires_grad for parameter in form.parameters())
