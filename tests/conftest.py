@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from tests.ranks import command, run_ranks
 from vidtok.cli import guarded
@@ -44,9 +45,15 @@ def motion(tmp_path_factory) -> Path:
 def exported(tmp_path_factory) -> Path:
     """A small model as it is saved, and exported in several forms: see tests/infer/exports.py."""
     pytest.importorskip("onnxruntime")
-    folder = tmp_path_factory.mktemp("exported")
-    done = subprocess.run([sys.executable, "-m", "tests.infer.exports", str(folder)], **tool_options(timeout=900))
-    assert done.returncode == 0, done.stderr[-3000:]
+    # Under pytest-xdist each worker has a folder of its own below that of the whole run: one of them makes the files.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "said.json").exists():  # which is written last
+            folder.mkdir(exist_ok=True)
+            words = [sys.executable, "-m", "tests.infer.exports", str(folder)]
+            done = subprocess.run(words, **tool_options(timeout=900))
+            assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
 

@@ -127,7 +127,7 @@ def test_ways_to_look_at_videos_take_the_same_where_nothing_is_said():
 
 
 def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypatch):
-    """Bytes of pixels that are alive at once, when the next video has been cut: of 200 videos as many as of 10."""
+    """Bytes of pixels that are alive at once, when the next video has been cut: of 40 videos as many as of 10."""
     alive: list[weakref.ref] = []
     peaks: list[int] = []
     cut = TestViews.cut
@@ -142,12 +142,12 @@ def test_pixels_in_memory_do_not_grow_with_the_number_of_videos(videos, monkeypa
     monkeypatch.setattr(TestViews, "cut", watched)
     net, found = model(), {}
     for name, work in (("labels", predict_videos), ("features", extract_features)):
-        for count in (10, 200):
+        for count in (10, 40):
             peaks.clear()
             done = work(net, [videos[row % 2] for row in range(count)])
             assert sum(1 for _ in done) == count == len(peaks)
             found[name, count] = max(peaks)
-    assert {name: found[name, 200] for name in ("labels", "features")} == {
+    assert {name: found[name, 40] for name in ("labels", "features")} == {
         name: found[name, 10] for name in ("labels", "features")
     }
     assert all(1 <= peak // (3 * 3 * 32 * 32) < 10 for peak in found.values()), (

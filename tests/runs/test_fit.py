@@ -69,16 +69,15 @@ def test_it_leaves_a_report_scores_and_a_card_with_its_figures(desk):
     assert float(scored.hits.double().mean()) == pytest.approx(told["plain"])
 
 
-def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names_it(
-    desk, tmp_path, capsys, monkeypatch
-):
+def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names_it(tmp_path, capsys, monkeypatch):
     def nothing(name: str):
         raise CheckpointError(f"{name}: the hub does not answer")
 
     monkeypatch.setattr(encoders, "package_file", lambda package: None)
     monkeypatch.setattr(encoders, "from_hub", nothing)
     monkeypatch.chdir(tmp_path)
-    fitted = run_fit(desk / "clips", group=r"/(p\d)_", licence="cc-by-4.0")
+    few = own_clips(tmp_path / "clips", each=3)
+    fitted = run_fit(few, group=r"/(p\d)_", licence="cc-by-4.0")
     told = capsys.readouterr().out
     assert "\nencoder: motion_casvit, from the package vidtok" in told
     assert "\nnote: no weights of a picture network are at hand (tf_efficientnet_lite0: the hub does not" in told
@@ -87,7 +86,7 @@ def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names
     card = (tmp_path / "runs" / "fit_clips" / "model" / "README.md").read_text("utf-8")
     assert "license: cc-by-4.0" in card
     assert "- Weights that it began with: motion_casvit, from the package vidtok" in card
-    assert fitted.model.predict(desk / "clips" / "red" / "p0_0.mp4").classes == tuple(COLOURS)
+    assert fitted.model.predict(few / "red" / "p0_0.mp4").classes == tuple(COLOURS)
 
 
 def test_a_second_call_encodes_nothing(desk, capsys, monkeypatch):
