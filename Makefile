@@ -34,7 +34,7 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 $(VENV)/ray: $(VENV)/ready
-	$(VENV)/bin/pip install --quiet --editable ".[ray]"
+	$(VENV)/bin/pip install --quiet --no-compile --editable ".[ray]"
 	touch $@
 
 clean:
