@@ -19,6 +19,7 @@ FOLDERS = {
     "vidtok/infer": "a model and videos in, records out",
     "vidtok/train": "the training run",
     "vidtok/runs": "what a user does, a function each",
+    "vidtok/page": "the page in the browser, and the server behind it",
     "vidtok/cli": "the commands: arguments in, one call, exit status out",
     "tools": "scripts that call vidtok/cli, and benches",
     "configs": "one flat YAML file for a run",

@@ -29,7 +29,7 @@ FLOORS = [
         "loading",
     ],
     ["runs"],
-    ["cli", "__init__", "__main__"],
+    ["page", "cli", "__init__", "__main__"],
 ]
 ROOMS = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, room in enumerate(rooms)}
 

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "fit": ("fit", "a classifier from a folder of one's own clips"),
         "predict": ("predict", "label videos by a trained model"),
         "stream": ("stream", "label a video while it runs: a file, a camera, a stream of the network"),
+        "serve": ("serve", "a page in the browser: drop a video, or label clips and fit"),
         "features": ("features", "write what a model makes of videos before its last layer"),
         "export": ("export", "write a model as a file for ONNX Runtime, torch.export or OpenVINO"),
         "train": ("train", "train a network, and test it at the end"),
