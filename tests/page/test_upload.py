@@ -55,9 +55,8 @@ def test_a_body_that_says_nothing_of_its_size_is_counted(page):
     got = talk(visitor.port, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode(), chunk * 7, b"0\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 413")
     assert not kept(desk)
-    short = talk(
-        visitor.port, f"{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode(), b"1\r\nx\r\n0\r\n\r\n"
-    )
+    head = f"{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
+    short = talk(visitor.port, head, b"1\r\nx\r\n0\r\n\r\n")
     assert short.startswith(b"HTTP/1.1 202")
     for session in [*desk.sessions._all.values()]:
         desk.sessions.end(session)

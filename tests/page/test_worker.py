@@ -53,10 +53,8 @@ def test_a_worker_that_dies_is_told_and_replaced(worker, tmp_path, capfd):
     with pytest.raises(VidtokError, match="no such folder"):
         worker.ask({"do": "find", "folder": str(tmp_path / "none")})
     worker.give({"do": "raise"})
-    assert last(worker) == (
-        "failed",
-        "something is wrong in the server itself (ZeroDivisionError); its console says what",
-    )
+    words = "something is wrong in the server itself (ZeroDivisionError); its console says what"
+    assert last(worker) == ("failed", words)
     assert "ZeroDivisionError: by zero" in capfd.readouterr().err
     for way, words in (("die", "by signal 9"), ("leave", "with status 3")):
         with pytest.raises(Ended, match=words):
