@@ -65,7 +65,12 @@ def test_the_wheel_holds_configs_and_class_names(wheel):
     configs = {f"vidtok/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
     lists = {f"vidtok/data_lists/{path.name}" for path in (ROOT / "data_lists").glob("*.txt")}
     assert len(configs) > 10
-    assert configs | lists | {"vidtok/py.typed", "vidtok/models/motion_casvit.safetensors"} <= names
+    assert (
+        configs
+        | lists
+        | {"vidtok/py.typed", "vidtok/models/motion_casvit.safetensors", "vidtok/page/static/index.html"}
+        <= names
+    )
     assert not [name for name in names if name.startswith(("tests", "tools", "configs", "data_lists", "docs"))]
 
 

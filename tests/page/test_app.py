@@ -164,6 +164,7 @@ def test_fifty_at_once_are_answered_and_most_of_them_with_no():
         assert late.headers["retry-after"] == "20"
         assert late.error == "3 videos are waiting already; try again in a moment"
         assert len(list(desk.sessions.root.glob("*/*/video"))) == taken, "what was refused is not kept"
+        assert len(desk.sessions) == taken
         gate.set()
         assert visitor("/state").status == 200
 

@@ -1,6 +1,7 @@
 """The server's beginning and end: addresses, what cannot be used, and that nothing stays behind."""
 
 import os
+import shlex
 import signal
 import socket
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("uvicorn")
+from tests.conftest import ROOT
 from tests.page.served import Script, Visitor, quick, served
 from vidtok.cli import serve as command
 from vidtok.errors import ConfigError, VidtokError
@@ -108,6 +110,17 @@ def test_the_command_hands_everything_on(monkeypatch):
     assert command.run(["a"]) == 0
     assert told["limits"] == Limits(), "the options' defaults are the limits'"
     assert (told["labelling"], told["host"], told["port"]) == (None, "127.0.0.1", 8000)
+
+
+def test_what_the_page_on_serving_shows_is_understood(monkeypatch):
+    told = []
+    monkeypatch.setattr("vidtok.page.serve.run_serve", lambda models, **more: told.append((models, more)))
+    lines = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8").splitlines()
+    commands = [shlex.split(line.partition(" #")[0])[2:] for line in lines if line.startswith("vidtok serve")]
+    assert [command.run(words) for words in commands] == [0, 0, 0]
+    assert [models for models, _ in told] == [["runs/own"]] * 3
+    assert told[1][1]["labelling"].classes == ["jump", "run"]
+    assert told[2][1]["host"] == "0.0.0.0"
 
 
 def test_options_that_cannot_be_are_told(monkeypatch, capsys):

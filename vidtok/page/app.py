@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vidtok.errors import VidtokError
-from vidtok.page.desk import Desk
+from vidtok.page.desk import Desk, Offered
 from vidtok.page.events import events
 from vidtok.page.guard import cookie
 from vidtok.page.jobs import Job
@@ -143,23 +143,37 @@ async def post_job(request: Request) -> Response:
         old = session.jobs.get(asked["again"]) if session is not None else None
         if old is None:
             raise Refusal(status=404, words="this video is not here any more: your session has ended; drop it again")
+    is_new = session is None
     session = session or desk.sessions.open()
-    desk.sessions.make_room(session, spare=old)
-    if "sample" in asked:
-        job = desk.new_job(session, model, title=desk.sample(asked["sample"]).name, video=desk.sample(asked["sample"]))
-    elif old is not None:
-        own = Path(old.task["video"]).parent == old.folder
-        job = desk.new_job(session, model, title=old.title, video=None if own else Path(old.task["video"]))
-        if own:
-            os.link(old.task["video"], job.task["video"])
-            job.upload_bytes = old.upload_bytes
-    else:
-        job = desk.new_job(session, model, title=clean_title(asked.get("name", "")), video=None)
-        await receive(request, desk, session, job)
-    enter(desk, session, job)
+    try:
+        job = await new_job(request, desk, session, model, old)
+        enter(desk, session, job)
+    except BaseException:
+        if is_new:  # its visitor does not even know of it
+            desk.sessions.end(session)
+        raise
     answer = JSONResponse(told(desk, job), status_code=202)
     answer.set_cookie(cookie_name(request), session.key, httponly=True, samesite="strict", path="/")
     return answer
+
+
+async def new_job(request: Request, desk: Desk, session: Session, model: Offered, old: Job | None) -> Job:
+    """A sample's, the one of `old` once more, or that of the body."""
+    asked = request.query_params
+    desk.sessions.make_room(session, spare=old)
+    if "sample" in asked:
+        path = desk.sample(asked["sample"])
+        return desk.new_job(session, model, title=path.name, video=path)
+    if old is None:
+        job = desk.new_job(session, model, title=clean_title(asked.get("name", "")), video=None)
+        await receive(request, desk, session, job)
+        return job
+    video = Path(old.task["video"])
+    job = desk.new_job(session, model, title=old.title, video=None if video.parent == old.folder else video)
+    if video.parent == old.folder:
+        os.link(video, job.task["video"])  # the old one may go before
+        job.upload_bytes = old.upload_bytes
+    return job
 
 
 async def receive(request: Request, desk: Desk, session: Session, job: Job) -> None:

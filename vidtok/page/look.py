@@ -54,7 +54,7 @@ class Looker:
     def __init__(self, *, device: Device = "auto", allow_plugins: bool = False):
         self._device: Device = device
         self._allow_plugins = allow_plugins
-        self._models: dict[str, Loaded] = {}
+        self._models: dict[tuple[str, int], Loaded] = {}
 
     def do(self, task: Mapping[str, Any], *, tell: Tell) -> None:
         """`tell` hears stages and parts of the result. Raises VidtokError for what cannot be done."""
@@ -153,9 +153,9 @@ class Looker:
 
     def _loaded(self, source: str) -> Loaded:
         """From the disk when it is asked for first, and when its files are newer than what was loaded."""
-        key = f"{source} {stamp(Path(source))}"
+        key = (source, stamp(Path(source)))
         if key not in self._models:
-            self._models = {other: kept for other, kept in self._models.items() if other.split(" ")[0] != source}
+            self._models = {other: kept for other, kept in self._models.items() if other[0] != source}
             with start_parallel(self._device) as parallel:
                 model = load_model(source, allow_plugins=self._allow_plugins).to(parallel.device)
             self._models[key] = Loaded(model=model, quick=model.for_inference())
@@ -175,10 +175,10 @@ def first_film(
     raise AssertionError("the last one has returned or raised")
 
 
-def stamp(source: Path) -> str:
+def stamp(source: Path) -> int:
     """When the newest of a model's files was written; a model on the hub has none."""
     files = [source, *source.glob("*"), *source.glob("model/*"), *source.glob("checkpoints/*")]
-    return str(max((file.stat().st_mtime_ns for file in files if file.exists()), default=0))
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
 def check_container(video: Path) -> None:
