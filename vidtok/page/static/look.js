@@ -212,7 +212,8 @@ function showTimeline(told) {
   const part = seconds => (seconds - begin) / (end - begin);
   const names = [...new Set(segments.map(each => each.class))];
   names.forEach((name, row) => {
-    const lane = make("div", {className: "lane", role: "group", "aria-label": name});
+    const head = make("div", {className: "head", "aria-hidden": "true"});
+    const lane = make("div", {className: "lane", role: "group", "aria-label": name}, head);
     for (const each of segments.filter(each => each.class === name)) {
       const words = `${name}, ${clock(each.start, long)} to ${clock(each.end, long)}, score ${each.score.toFixed(2)}`;
       const button = make("button", {type: "button", title: words, "aria-label": words});
@@ -229,9 +230,7 @@ function showTimeline(told) {
     tick.style.setProperty("--at", at);
     axis.append(tick);
   }
-  const heads = make("div", {className: "heads", "aria-hidden": "true"}, make("div", {className: "head"}));
-  heads.style.setProperty("--rows", names.length + 1);
-  box.append(axis, heads);
+  box.append(axis);
 }
 
 function seek(seconds) {
@@ -244,9 +243,10 @@ function seek(seconds) {
 }
 
 function moveHead() {
-  const told = view.told, head = document.querySelector("#timeline .head");
-  if (!head || !told || !told.film || !told.timeline) return;
+  const told = view.told;
+  if (!told || !told.film || !told.timeline) return;
   const frame = Math.min(Math.floor(byId("player").currentTime * told.film.fps), told.film.seconds.length - 1);
   const {begin, end} = told.timeline;
-  head.style.setProperty("--at", Math.min(1, Math.max(0, (told.film.seconds[frame] - begin) / (end - begin))));
+  const at = Math.min(1, Math.max(0, (told.film.seconds[frame] - begin) / (end - begin)));
+  for (const head of document.querySelectorAll("#timeline .head")) head.style.setProperty("--at", at);
 }
