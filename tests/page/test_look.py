@@ -42,6 +42,7 @@ def looked(looker, desk, video, **more):
     return found, stages
 
 
+@pytest.mark.slow
 def test_a_video_is_looked_at_as_by_the_commands(looker, desk, tmp_path):
     film = tmp_path / "film.mp4"
     found, stages = looked(looker, desk, desk / "long.mp4", film=str(film), top=2)
@@ -76,6 +77,7 @@ def test_a_video_is_looked_at_as_by_the_commands(looker, desk, tmp_path):
     assert shares[-1] > 0.8
 
 
+@pytest.mark.slow
 def test_of_a_long_video_the_clip_in_its_middle_is_drawn(looker, desk, tmp_path):
     found, _ = looked(
         looker, desk, desk / "long.mp4", film=str(tmp_path / "film.mp4"), film_seconds=3.0, timeline=False
@@ -141,20 +143,21 @@ def test_a_preview_plays_and_is_short(looker, desk, tmp_path):
         assert len(list(written.decode(video=0))) == 32
 
 
-def test_models_are_loaded_once_and_anew_when_they_change(desk, monkeypatch):
+def test_models_are_loaded_once_and_anew_when_they_change(looker, desk, monkeypatch):
     import vidtok.page.look as module
 
-    loads = []
-    load = module.load_model
-    monkeypatch.setattr(module, "load_model", lambda *args, **how: loads.append(args) or load(*args, **how))
-    looker, told = Looker(device="cpu"), {}
+    loaded, loads = looker._loaded(str(desk / "run")), []
+    monkeypatch.setattr(module, "load_model", lambda *args, **how: loads.append(args[0]) or loaded.model)
+    monkeypatch.setattr(type(loaded.model), "for_inference", lambda model: loaded.quick)
+    told: dict = {}
+    own = Looker(device="cpu")
     task = {"do": "open", "model": str(desk / "run")}
     for _ in range(2):
-        looker.do(task, tell=lambda what, content: told.update(content))
+        own.do(task, tell=lambda what, content: told.update(content))
     assert told == {"classes": ["blue", "green", "red"]}
-    assert len(loads) == 1
+    assert loads == [str(desk / "run")]
     file = desk / "run" / "model" / "config.json"
     file.write_text(file.read_text())
-    looker.do(task, tell=lambda what, content: None)
+    own.do(task, tell=lambda what, content: None)
     assert len(loads) == 2
-    assert len(looker._models) == 1
+    assert len(own._models) == 1, "the old one is forgotten"

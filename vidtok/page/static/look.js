@@ -149,7 +149,7 @@ function stage(words, share) {
 
 function show(told) {
   view.told = told;
-  if (told.state === "failed") return refuse(sentence(told.error));
+  if (told.state === "failed") return refuse(told.error.startsWith(told.title) ? told.error : sentence(told.error));
   if (told.state === "waiting") {
     const before = told.position;
     stage(before ? `Waiting: ${before} ${before === 1 ? "video comes" : "videos come"} before yours` : "It is your turn", null);
