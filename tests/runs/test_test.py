@@ -82,7 +82,7 @@ def test_figures_and_predictions_are_the_same_from_run_to_run(trained, tmp_path)
     assert own["detail"]["figures"]["top1"]["low"] is not None
 
 
-def tested_and_its_peak(words: list[str]) -> int:
+def peak_of_a_test(words: list[str]) -> int:
     status = command("test", words)
     peak = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     assert peak is not None
@@ -107,7 +107,7 @@ def test_memory_does_not_grow_with_the_number_of_videos(motion, trained, tmp_pat
         (tmp_path / f"{count}.csv").write_text("".join(f"{folder}/{row}.mp4 {row % 8}\n" for row in range(count)))
         words = ["--checkpoint", str(run), "--list", str(tmp_path / f"{count}.csv"), "--out", str(folder / "out")]
         words += ["eval.clips=4", "eval.crops=3", "eval.batch=1", "data.workers=0"]
-        done = run_ranks(tested_and_its_peak, words, processes=1)
+        done = run_ranks(peak_of_a_test, words, processes=1)
         assert done.returncode == 0, done.stderr
         assert f" n={count} failed=0 " in done.stdout
         peaks[count] = int(done.stdout.rsplit("peak ", 1)[1].split()[0])

@@ -98,7 +98,7 @@ class Classifier(
                 f"{x.dtype}. For floats from 0 to 255, whose gradients are wanted: model.network(model.normalise(x))"
             )
         most = self.network.clips_at_once
-        if most is not None and x.ndim == 5 and len(x) > most:  # floats of a part at a time are held
+        if most is not None and x.ndim == 5 and x.shape[0] > most:  # floats of a part at a time are held
             return torch.cat([self.network(self.normalise(part)) for part in x.split(most)])
         return self.network(self.normalise(x))
 
