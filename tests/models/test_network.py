@@ -400,17 +400,13 @@ IN_ONNX = {
 and what `vidtok fit` leaves."""
 
 
-QUICK = ["vivit, TokenLearner"]
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [
-        QUICK,
-        pytest.param([name for name in OWN if name not in QUICK], marks=pytest.mark.slow),
-        pytest.param(list(LIBRARIES), marks=pytest.mark.slow),
+        pytest.param(list(OWN), id="own"),
+        pytest.param(list(LIBRARIES), id="libraries"),
     ],
-    ids=["quick", "own", "libraries"],
 )
 def test_networks_are_exported_with_a_free_batch(names):
     """With 1, 2 and 5 clips. In a process of its own, without the shape check, which torch cannot trace."""

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from transformers import VivitConfig, VivitForVideoClassification
 
 import tests.golden
-from tests.conftest import called, tool
+from tests.conftest import called
 from tests.golden.case import Case
 from tests.models.weights.test_flax_file import tree_of
 from vidtok.cli.convert import run
@@ -86,7 +86,7 @@ def test_what_cannot_be_converted_is_told(casvit, golden_folder, tmp_path):
     save_file({"conv1.weight": torch.zeros(3)}, tmp_path / "strange.safetensors")
     with pytest.raises(CheckpointError, match="name a model with --model"):
         run([str(tmp_path / "strange.safetensors"), "--to", out])
-    done = tool("convert_weights", tmp_path / "none.pth", "--to", out)
+    done = called("convert", tmp_path / "none.pth", "--to", out)
     assert (done.returncode, done.stderr.strip()) == (2, f"error: {tmp_path / 'none.pth'}: no such checkpoint file")
 
 

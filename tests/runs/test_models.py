@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import ROOT, tool
+from tests.conftest import ROOT, called
 from tests.models.costs import COSTS
 from vidtok.cli.models import run
 from vidtok.errors import VidtokError
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_said(tmp_path):
 
 
 def test_the_tool_says_which_name_was_meant():
-    wrong = tool("model_table", "--model", "casvit_xx")
+    wrong = called("models", "--model", "casvit_xx")
     assert wrong.returncode == 2
     assert "did you mean 'casvit_xs'" in wrong.stderr
     assert "Traceback" not in wrong.stderr

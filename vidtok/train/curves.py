@@ -18,8 +18,10 @@ def plot_curves(folder: Path) -> Path:
 
     steps, checks, starts = (read_log(folder, kind) for kind in ("train", "val", "start"))
     x = [event["step"] for event in steps]
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
-    (loss, check), (rate, speed) = figure.subplots(2, 2, sharex=True)
+    figure = Figure(figsize=(11, 6.4))
+    # Margins that fit: to have them found takes longer than a small run's steps.
+    margins = {"left": 0.1, "right": 0.935, "top": 0.95, "bottom": 0.085, "wspace": 0.38, "hspace": 0.22}
+    (loss, check), (rate, speed) = figure.subplots(2, 2, sharex=True, gridspec_kw=margins)
 
     loss.plot(x, _column(steps, "loss"), color="tab:blue")
     loss.set(title="training loss (mean since the last point)")
