@@ -10,7 +10,7 @@ from tests.conftest import tool
 
 def bench(tmp_path: Path, *parts: str) -> list[dict]:
     done = tool(
-        "bench_data", "--only", *parts, "--rounds", "1", "--seconds", "0.8", "--json", tmp_path / "bench.json"
+        "bench_data", "--only", *parts, "--rounds", "1", "--seconds", "2.5", "--json", tmp_path / "bench.json"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
