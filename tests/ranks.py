@@ -18,6 +18,12 @@ from pathlib import Path
 from vidtok.cli import guarded
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("torch.distributed", "vidtok.runs.train", "vidtok.runs.test")
+USED_LATER = (
+    *("torch._dynamo", "torch.utils.tensorboard", "timm", "timm.optim", "torchvision"),
+    *("matplotlib.figure", "matplotlib.backends.backend_agg"),
+)
+"""What a run imports on its way: five seconds for every process that does it by itself."""
 
 
 def command(name: str, words: list[str]) -> int:
@@ -41,7 +47,7 @@ def as_rank(
 def forking():
     """What new processes are forked from; it imports once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch.distributed", "vidtok.runs.train", "vidtok.runs.test"])
+    context.set_forkserver_preload([*COMMANDS, *USED_LATER])
     return context
 
 

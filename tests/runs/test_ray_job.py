@@ -1,6 +1,6 @@
 """A Ray Data job over videos: the rows of `predict`, each once, whatever becomes of an actor.
 
-Ray is in no extra of the tests; they run where `make ray` was said, as .ci/run does before the slow ones.
+Ray is in no extra of the tests; they run where `make ray` was said.
 """
 
 import csv
