@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +34,29 @@ def quick(task: Mapping[str, Any]) -> Iterator[Any]:
             yield "part", {"video": FACTS, "top": TOP[: task.get("top", 5)]}
             yield "part", {"film": {"fps": 10.0, "seconds": [0.0], "whole": True, "notes": []}}
     yield "done", None
+
+
+def held_until(gate: threading.Event) -> Callable[[Mapping[str, Any]], Iterator[Any]]:
+    """A worker whose videos take until the gate is open."""
+
+    def held(task: Mapping[str, Any]) -> Iterator[Any]:
+        if task["do"] == "look":
+            while not gate.is_set():
+                yield None
+        yield from quick(task)
+
+    return held
+
+
+def read_all(line: socket.socket) -> bytes:
+    """What comes until the other side closes the connection, or breaks it off."""
+    got = b""
+    try:
+        while part := line.recv(65536):
+            got += part
+    except ConnectionResetError:
+        pass
+    return got
 
 
 @dataclass

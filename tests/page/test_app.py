@@ -5,7 +5,7 @@ import threading
 import pytest
 
 pytest.importorskip("uvicorn")
-from tests.page.served import FACTS, TOP, Script, Visitor, quick, served
+from tests.page.served import FACTS, TOP, Script, Visitor, held_until, quick, served
 from vidtok.page.limits import Limits
 
 
@@ -139,14 +139,7 @@ def test_a_failure_is_told_in_the_project_s_words_without_paths_of_the_server():
 
 def test_fifty_at_once_are_answered_and_most_of_them_with_no():
     gate = threading.Event()
-
-    def held(task):
-        if task["do"] == "look":
-            while not gate.is_set():
-                yield None
-        yield from quick(task)
-
-    with served(Script(held), limits=Limits(waiting=3, uploads=50)) as (visitor, desk):
+    with served(Script(held_until(gate)), limits=Limits(waiting=3, uploads=50)) as (visitor, desk):
         statuses: list[int] = []
 
         def one():
@@ -171,14 +164,7 @@ def test_fifty_at_once_are_answered_and_most_of_them_with_no():
 
 def test_positions_are_told_while_one_waits():
     gate = threading.Event()
-
-    def held(task):
-        if task["do"] == "look":
-            while not gate.is_set():
-                yield None
-        yield from quick(task)
-
-    with served(Script(held)) as (visitor, desk):
+    with served(Script(held_until(gate))) as (visitor, desk):
         jobs = [visitor("/jobs", "POST", b"x").json["job"] for _ in range(3)]
         assert [visitor(f"/jobs/{job}").json["position"] for job in jobs] == [0, 1, 2]
         assert visitor(f"/jobs/{jobs[1]}", "DELETE").status == 204

@@ -6,18 +6,8 @@ import time
 import pytest
 
 pytest.importorskip("uvicorn")
-from tests.page.served import Visitor, served
+from tests.page.served import Visitor, read_all, served
 from vidtok.page.protocol import PatientProtocol
-
-
-def read_all(line: socket.socket) -> bytes:
-    got = b""
-    try:
-        while part := line.recv(65536):
-            got += part
-    except ConnectionResetError:
-        pass
-    return got
 
 
 def test_headers_that_do_not_end_are_given_up(monkeypatch):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 pytest.importorskip("uvicorn")
-from tests.page.served import Visitor, served
+from tests.page.served import Visitor, read_all, served
 from vidtok.page.limits import Limits
 from vidtok.page.upload import clean_title
 
@@ -28,13 +28,7 @@ def talk(port: int, *parts: bytes, wait: float = 0.0) -> bytes:
             except (BrokenPipeError, ConnectionResetError):
                 break
             time.sleep(wait)
-        got = b""
-        try:
-            while part := line.recv(65536):
-                got += part
-        except ConnectionResetError:
-            pass
-        return got
+        return read_all(line)
 
 
 def kept(desk) -> list:
