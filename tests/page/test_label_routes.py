@@ -10,11 +10,14 @@ from tests.page.served import Visitor, served
 from vidtok.page.serve import Labelling
 
 FIT = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 print("fit of", sys.argv[1], flush=True)
 if "--fail" in sys.argv: sys.exit("error: a.mp4: cannot be decoded")
 while "--wait" in sys.argv: time.sleep(0.05)
+model = Path(sys.argv[sys.argv.index("--out") + 1]) / "model"
+model.mkdir(parents=True)
+(model / "config.json").write_text(json.dumps({"class_names": ["jump", "run", "wave"]}))
 print("fit ok: top1 1.00 | one frame 0.50", flush=True)
 """
 
@@ -96,7 +99,9 @@ def test_a_fit_is_told_line_by_line_and_its_model_can_be_chosen(page, tmp_path, 
     assert log == "fit of fit\nfit ok: top1 1.00 | one frame 0.50\n"
     assert events[-1]["state"] == "done"
     assert [event["start"] for event in events][-1] == len(log)
-    assert visitor("/state").json["models"][-1] == {"name": "mine", "classes": ["jump", "run"]}
+    assert visitor("/state").json["models"][-1] == {"name": "mine", "classes": ["jump", "run", "wave"]}, (
+        "the model's own"
+    )
     assert desk.model("mine").source == str(desk.labels.folder / "runs" / "mine" / "model")
     before = len(desk.models)
     desk.fits.options = ["--fail"]

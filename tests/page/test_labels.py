@@ -47,6 +47,7 @@ def test_a_list_that_is_there_is_gone_on_with(tmp_path, file):
         ("path,labels\na.mp4,run\n", r"labels\.csv:1: is not a list of this page \(path,label\)"),
         ("", r"labels\.csv:1: is not a list"),
         ("path,label\na.mp4,run\nb.mp4\n", r"labels\.csv:3: 1 cells, expected a path and a class"),
+        ("path,label\na.mp4,run\na.mp4,run\na.mp4,jump\n", r"labels\.csv:4: a\.mp4 is 'jump', and 'run' above"),
     ],
 )
 def test_other_lists_are_not_written_over(tmp_path, file, text, words):

@@ -1,5 +1,6 @@
 """Everything that the server holds, in one place for its routes: models, samples, sessions, queue, labels, fits."""
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from vidtok.page.jobs import Job, Queue
 from vidtok.page.labels import LabelSet
 from vidtok.page.limits import Limits, Refusal
 from vidtok.page.sessions import Session, Sessions
+from vidtok.text.console import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +79,9 @@ class Desk:
             source = str(run / "model")
             names = {offered.source: name for name, offered in self.models.items()}
             name = names.get(source) or free_name(run.name, self.models)
-            classes = tuple(self.labels.used) if self.labels is not None else ()
-            self.models[name] = Offered(name=name, source=source, classes=classes)
+            # The model's own: clips may have been given other classes since the fit began.
+            own = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))["class_names"]
+            self.models[name] = Offered(name=name, source=source, classes=tuple(map(printable, own)))
 
     def told(self) -> dict[str, Any]:
         """What the page shows before anything is chosen, for JSON."""

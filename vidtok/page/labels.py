@@ -97,12 +97,18 @@ class LabelSet:
 
 
 def read_rows(file: Path) -> dict[str, str]:
-    """Path and class of each row. DataError, which names the line, for another kind of list."""
+    """Path and class of each row. DataError, which names the line, for another kind of list, or a clip with two."""
     with open(file, encoding="utf-8", errors="surrogateescape", newline="") as text:
         rows = list(csv.reader(text))
     if not rows or rows[0] != COLUMNS:
         raise DataError(f"{file}:1: is not a list of this page ({','.join(COLUMNS)}); name another one with --list")
+    found: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(COLUMNS):
             raise DataError(f"{file}:{number}: {len(row)} cells, expected a path and a class")
-    return {row[0]: row[1] for row in rows[1:]}
+        name, label = row
+        if found.setdefault(name, label) != label:
+            raise DataError(
+                f"{file}:{number}: {printable(name)} is {label!r}, and {found[name]!r} further up: leave one"
+            )
+    return found
