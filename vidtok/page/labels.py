@@ -108,7 +108,5 @@ def read_rows(file: Path) -> dict[str, str]:
             raise DataError(f"{file}:{number}: {len(row)} cells, expected a path and a class")
         name, label = row
         if found.setdefault(name, label) != label:
-            raise DataError(
-                f"{file}:{number}: {printable(name)} is {label!r}, and {found[name]!r} further up: leave one"
-            )
+            raise DataError(f"{file}:{number}: {printable(name)} is {label!r}, and {found[name]!r} above: leave one")
     return found
