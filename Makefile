@@ -16,7 +16,7 @@ test: $(VENV)/ready lint
 test-slow: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal -m slow
 
-# Ray Data, 600 MB, whose tests are among the slow ones and are skipped without it.
+# Ray Data, 600 MB: its tests are among the slow ones, and skip without it.
 ray: $(VENV)/ray
 
 lint: $(VENV)/ready

@@ -13,9 +13,13 @@ import pytest
 import torch
 from filelock import FileLock
 
-from tests.ranks import command, run_ranks
-from vidtok.cli import guarded
-from vidtok.data.motion import render_motion
+from tests.shapes import check_shapes
+
+check_shapes("vidtok")  # before anything of it is imported
+
+from tests.ranks import command, run_ranks  # noqa: E402
+from vidtok.cli import guarded  # noqa: E402
+from vidtok.data.motion import render_motion  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 

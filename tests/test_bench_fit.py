@@ -89,6 +89,7 @@ def test_the_folds_of_a_list_are_numbered(bench, tmp_path):
     assert bench.given_folds(tmp_path / "b.csv") is None
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_what_the_list_says(bench):
     """Folds of which each holds one class whole leave nothing to know it by."""
     import torch

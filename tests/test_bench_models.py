@@ -31,6 +31,7 @@ def pairs(bench, family):
     return bench.Pair(network=network, peer=peer, peer_takes=bench.picture, batch=2)
 
 
+@pytest.mark.slow
 def test_every_form_stands_in_the_table_and_in_the_file(bench, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(
         bench, "ROWS", {"casvit_xs": lambda: pairs(bench, "casvit"), "stvit_s": lambda: pairs(bench, "stvit")}

@@ -16,6 +16,7 @@ from tests.runs.own_clips import colour_model, own_clips
 from vidtok.cli.console import COMMANDS
 
 
+@pytest.mark.slow
 def test_the_notebook_s_lines_train_and_test_without_the_commands(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(code.strip().splitlines()) <= 14

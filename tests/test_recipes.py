@@ -59,6 +59,7 @@ def arguments(name, data, run):
     return ["--cfg", f"configs/{name}.yaml", *changes, *RECIPES[name]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_runs(name, motion, pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)

@@ -58,6 +58,7 @@ def test_a_wrong_command_is_told_with_the_nearest(capsys, monkeypatch):
     assert "there is no command 'trian', did you mean 'train'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_config_is_found_by_name_away_from_the_checkout(tmp_path):
     """The lists of Kinetics are not here: that is what is said, not that the config or the class names are missing."""
     done = vidtok("train", "--cfg", "k400_vivit_tl8", cwd=tmp_path)

@@ -132,6 +132,7 @@ def ridge_accuracy(features, labels, *, train):
     return ((features[train:] @ weights).argmax(dim=1) == labels[train:]).double().mean().item()
 
 
+@pytest.mark.slow
 def test_one_picture_says_nothing_and_its_neighbours_everything(tmp_path):
     render_motion(tmp_path, clips_train=200, clips_val=120, frames=8, seed=7)
     clips, labels = decoded_clips(tmp_path)

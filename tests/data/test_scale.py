@@ -34,14 +34,16 @@ def total(records, workers):
         assert len(next(loader).failures) == 1
     return pss() + sum(pss(child.pid) for child in multiprocessing.active_children())
 
-source, workers = Path(sys.argv[1]), int(sys.argv[2])
+source, workers, enough = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 short = source.with_name("short_" + source.name)
 before = total(open_list(short)[0], workers) if workers else 0
 best = float("inf")
-for _ in range(1 if workers else 5):  # the least of it is the reading, the rest is the neighbours
+for _ in range(1 if workers else 5):  # the least of them is the reading, the rest is the neighbours
     began = time.process_time()
     records, _ = open_list(source)
     best = min(best, time.process_time() - began)
+    if best < enough:
+        break
 after = total(records, workers) if workers else 0
 began = time.process_time()
 for _ in range(20_000_000):  # what this processor does meanwhile, shared with its neighbours
@@ -72,13 +74,13 @@ def avid(rows: int) -> str:
 FORMS = {"paths": ("list.txt", paths), "csv": ("list.csv", csv), "avid": ("list.json", avid)}
 
 
-def read(folder, form, rows, *, workers=0):
+def read(folder, form, rows, *, workers=0, enough=0.0):
     file, text = FORMS[form]
     (folder / file).write_text(text(rows))
     (folder / f"short_{file}").write_text(text(500))
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder / file), str(workers)],
+        [sys.executable, "-c", SCRIPT, str(folder / file), str(workers), str(enough)],
         env=env,
         cwd=ROOT,
         text=True,
@@ -92,14 +94,14 @@ def read(folder, form, rows, *, workers=0):
 
 
 def test_a_tenth_reads_in_a_tenth_of_the_time(tmp_path):
-    assert read(tmp_path, "paths", ROWS // 10)["seconds"] < 0.6
+    assert read(tmp_path, "paths", ROWS // 10, enough=0.6)["seconds"] < 0.6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_650000_rows_are_read_in_3_seconds(tmp_path, form):
     """Where 20 million turns of an empty loop take half a second; on a slower or a shared core as much longer."""
-    figures = read(tmp_path, form, ROWS)
+    figures = read(tmp_path, form, ROWS, enough=3.0)
     assert figures["seconds"] < 3 * max(1.0, figures["loop"] / 0.5), figures
 
 

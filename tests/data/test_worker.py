@@ -46,6 +46,7 @@ def python(code: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc gives memory back to the system")
 def test_the_memory_of_a_clip_serves_the_next_one():
     """33 MiB are 8,448 pages; large ones, where numpy gets them, are fewer."""

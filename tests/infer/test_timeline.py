@@ -82,6 +82,7 @@ def test_each_frame_is_decoded_and_encoded_once(video, monkeypatch):
     assert found.windows.indices.numel() == 12 * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [model, encoder_model])
 def test_what_is_held_does_not_grow_with_the_length(make):
     net = make()

@@ -1,6 +1,8 @@
 """Every class of networks at about its smallest, and every way in which tokens stand in it."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 
 import torch
 
@@ -134,6 +136,11 @@ PLANS = {
 def filled(name: str) -> Network:
     """The network in evaluation state with nothing at zero: last layers start there, and would hide what comes in."""
     torch.manual_seed(0)
+    return deepcopy(_filled_once(name))
+
+
+@cache
+def _filled_once(name: str) -> Network:
     network = ALL[name]().eval()
     with torch.no_grad():
         for parameter in network.parameters():

@@ -88,6 +88,7 @@ def depths_of(network):
     return group_parameters(network, network.group_matcher(), reverse=True)
 
 
+@pytest.mark.slow
 def test_every_network_of_the_table_is_asked():
     classes = {type(make()) for make in ALL.values()}
     assert set(NETWORKS.values()) <= classes

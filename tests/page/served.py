@@ -155,6 +155,7 @@ def served(
         thread.start()
         try:
             while not server.started:
+                assert thread.is_alive(), "the server ended before it had begun"
                 time.sleep(0.005)
             yield Visitor(listening.getsockname()[1]), desk
         finally:

@@ -112,6 +112,7 @@ def test_a_file_that_kills_or_stops_the_decoder(videos: Path, monkeypatch: pytes
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a file whose opening waits for ever")
 def test_ctrl_c_keeps_what_there_is(videos: Path, capsys: pytest.CaptureFixture[str]):
     (videos / "list.csv").write_text("a/1.mp4 0\nb.mp4 0\nwaits.mp4 1\nlast.mp4 1\n")

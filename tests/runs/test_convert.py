@@ -106,6 +106,7 @@ def test_a_folder_of_transformers_is_converted_as_its_config_says(tmp_path, caps
     assert model.network.blocks[0].mixers[0].heads == 4
 
 
+@pytest.mark.slow
 def test_the_grid_of_positions_is_said_where_nothing_tells_it(tmp_path):
     config = VivitConfig(num_frames=16, hidden_size=192, num_hidden_layers=12, num_attention_heads=3, num_labels=5,
                          intermediate_size=768)  # fmt: skip

@@ -17,6 +17,7 @@ from vidtok.runs.demo import DemoFigures, run_demo
 CONTROLS = ("repeat_first", "repeat_middle", "repeat_last", "shuffle", "reverse")
 
 
+@pytest.mark.slow
 def test_all_parts_run_and_a_missed_mark_is_told(motion, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     out = tmp_path / "demo"

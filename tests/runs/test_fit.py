@@ -69,6 +69,7 @@ def test_it_leaves_a_report_scores_and_a_card_with_its_figures(desk):
     assert float(scored.hits.double().mean()) == pytest.approx(told["plain"])
 
 
+@pytest.mark.slow
 def test_without_any_weights_vidtok_s_own_network_serves_and_the_last_line_names_it(tmp_path, capsys, monkeypatch):
     def nothing(name: str):
         raise CheckpointError(f"{name}: the hub does not answer")

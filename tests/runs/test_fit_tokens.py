@@ -46,6 +46,7 @@ def run(request, desk) -> tuple[Path, str, str]:
     return folder, request.param, said.getvalue()
 
 
+@pytest.mark.slow
 def test_the_report_is_that_of_a_linear_probe_and_the_model_predicts(desk, run):
     folder, probe, said = run
     told = json.loads((folder / "fit.json").read_text("utf-8"))

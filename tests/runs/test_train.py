@@ -142,6 +142,7 @@ def test_fewer_classes_than_labels_is_told(motion, tmp_path, monkeypatch):
         train.run([*small_run(motion, tmp_path / "run"), f"data.classes={tmp_path / 'four.txt'}"])
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_leaves_at_once(motion, tmp_path):
     arguments = [*small_run(motion, tmp_path / "run"), "train.steps=100000", "train.batch=64", "data.workers=0"]
     with start_tool("train_net", *arguments) as process:

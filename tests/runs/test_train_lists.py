@@ -45,6 +45,7 @@ def test_too_many_broken_videos_stop_the_run(motion, bad_list, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_process_whose_videos_all_fail_steps_along(motion, bad_list, tmp_path):
     # Batches of 2 on 2 processes: again and again one process has nothing but a broken video.
     settings = [f"data.train={bad_list}", "data.max_bad_fraction=0.5", "train.batch=2", "data.workers=0"]
@@ -129,6 +130,7 @@ def test_a_list_of_pictures(motion, tmp_path, monkeypatch):
     assert losses(tmp_path / "run").keys() == {1, 2}
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8_on_a_narrow_console(motion, tmp_path):
     """Training, a broken video, validation, predictions: all that writes a path survives it."""
     names, videos = {}, tmp_path / "videos"

@@ -51,6 +51,7 @@ def test_what_does_not_go_together(tmp_path: Path):
     assert find_videos(lists, root=tmp_path, endings=(".mp4",)).path("a.mp4") == tmp_path / "a.mp4"
 
 
+@pytest.mark.slow
 def test_shards_and_urls_go_wherever_a_list_goes(tmp_path: Path, capsys):
     """The same clips as files, in shards, in shards behind URLs and as URLs: the same scores, features and figures."""
     names, net = ["0/a.mp4", "0/b.mp4", "1/a.mp4", "1/b.mp4"], model()

@@ -63,6 +63,7 @@ def distance(found, expected):
     return max(gaps)
 
 
+@pytest.mark.slow
 def test_whole_weights_let_each_process_test_as_much_as_it_has(two):
     assert two["evaluation"] == [True] * 8
 

@@ -30,6 +30,7 @@ with start_parallel("cpu") as p:
 """
 
 
+@pytest.mark.slow
 def test_three_processes_exchange(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
@@ -153,6 +154,7 @@ def late(minutes: float) -> None:
         found.wait()
 
 
+@pytest.mark.slow
 def test_processes_wait_for_each_other_as_long_as_they_are_told():
     # Nobody who waits a minute loses the late one, and whoever waits half a second does.
     for minutes, met in ((1.0, True), (0.5 / 60, False)):

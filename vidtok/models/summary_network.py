@@ -54,7 +54,8 @@ class SummaryNetwork(PartlyFrozen, ABC):
             last, middle = meta_copy(self).maps(torch.empty(1, frames, COLOURS, rows, columns, device="meta"))
         self.grid = (last.shape[1], last.shape[2], last.shape[3])
         self.token_width = last.shape[4]
-        widths = {name: vector.shape[1] for name, vector in summaries(last, middle).items()}
+        cell = (slice(None), slice(1), slice(1), slice(1))  # a summary is as wide for one cell as for all of them
+        widths = {name: vector.shape[1] for name, vector in summaries(last[cell], middle[cell]).items()}
         self.head = nn.Linear(sum(widths[part] for part in summary.split("_")), classes)
         _start_at_zero(self.head)
         self.hold_back(trained_blocks, part="body", blocks=len(self.blocks))

@@ -15,6 +15,7 @@ def plot_curves(folder: Path) -> Path:
     gradient norm
     """
     from matplotlib.figure import Figure  # no pyplot: it would look for a display
+    from matplotlib.ticker import LogFormatter
 
     steps, checks, starts = (read_log(folder, kind) for kind in ("train", "val", "start"))
     x = [event["step"] for event in steps]
@@ -24,20 +25,24 @@ def plot_curves(folder: Path) -> Path:
     (loss, check), (rate, speed) = figure.subplots(2, 2, sharex=True, gridspec_kw=margins)
 
     loss.plot(x, _column(steps, "loss"), color="tab:blue")
-    loss.set(title="training loss (mean since the last point)")
+    _title(loss, "training loss (mean since the last point)")
 
     _plot_checks(check, checks, averaged=any(event.get("averages") for event in starts))
 
     rate.plot(x, _column(steps, "lr"), color="tab:orange")
-    rate.set(title="highest learning rate, gradient norm before clipping", xlabel="step", ylim=(0, None))
+    _title(rate, "highest learning rate, gradient norm before clipping")
+    rate.set(xlabel="step", ylim=(0, None))
     rate.set_ylabel("learning rate", color="tab:orange")
     norm = rate.twinx()
     norm.plot(x, _column(steps, "gradient_norm"), color="tab:grey", linewidth=0.8)
     norm.set_yscale("log")
+    norm.yaxis.set_major_formatter(LogFormatter())  # digits: powers of ten as formulas take a tenth of the drawing
+    norm.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
     norm.set_ylabel("gradient norm", color="tab:grey")
 
     speed.plot(x, _column(steps, "clips_per_second"), color="tab:purple")
-    speed.set(title="speed, and share of time waiting for data", xlabel="step", ylim=(0, None))
+    _title(speed, "speed, and share of time waiting for data")
+    speed.set(xlabel="step", ylim=(0, None))
     speed.set_ylabel("clips/s", color="tab:purple")
     waiting = speed.twinx()
     waiting.fill_between(x, _column(steps, "waiting"), color="tab:red", alpha=0.25, linewidth=0)
@@ -51,10 +56,16 @@ def plot_curves(folder: Path) -> Path:
     return path
 
 
+def _title(axis: Any, words: str) -> None:
+    """Where titles stand anyway; left to itself, matplotlib measures every label of the axes to find that out."""
+    axis.set_title(words, y=1.0)
+
+
 def _plot_checks(axis: Any, checks: Sequence[Mapping[str, Any]], *, averaged: bool) -> None:
     names = [name for name in checks[0] if name not in ("event", "time", "step")] if checks else []
     what = "one view, averaged weights" if averaged else "one view"
-    axis.set(title=f"validation ({what})" if names else "no validation", ylim=(0, 1.02))
+    _title(axis, f"validation ({what})" if names else "no validation")
+    axis.set(ylim=(0, 1.02))
     for name, colour in zip(names, ("tab:green", "tab:olive"), strict=False):
         values = _column(checks, name)
         best = max(range(len(values)), key=values.__getitem__)

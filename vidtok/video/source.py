@@ -246,11 +246,14 @@ def _whole(system: Any, url: str, size: int | None, name: str) -> "Window":
         )
     kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
     length = 0
-    with system.open(url, "rb", block_size=0) as file:
-        while data := file.read(2**20):
-            length += len(data)
-            if length > MOST_WHOLE_BYTES:
-                kept.close()
-                raise OSError(27, f"the server gives no ranges, and more than {MOST_WHOLE_BYTES} bytes", url)
-            kept.write(data)
+    try:
+        with system.open(url, "rb", block_size=0) as file:
+            while data := file.read(2**20):
+                length += len(data)
+                if length > MOST_WHOLE_BYTES:
+                    raise OSError(27, f"the server gives no ranges, and more than {MOST_WHOLE_BYTES} bytes", url)
+                kept.write(data)
+    except BaseException:
+        kept.close()
+        raise
     return Window(kept, 0, length, name=name)
