@@ -1,4 +1,4 @@
-"""Types and shapes that signatures name, checked at each call while the tests run: see DESIGN, "Words".
+"""Types and shapes that signatures name, checked at each call while the tests run.
 
 `jaxtyping` can do so for a whole package, and then follows the axes through every call, those without an array as well.
 That takes two fifths of the tests' time. Here it follows where an array is named; elsewhere beartype alone checks.
@@ -88,6 +88,10 @@ class CheckedFinder(MetaPathFinder):
 
 
 def check_shapes(package: str) -> None:
-    """What is imported of the package from here on is checked."""
-    assert package not in sys.modules, f"{package} was imported before its types could be checked"
-    sys.meta_path.insert(0, CheckedFinder(package))
+    """What is imported of the package from here on is checked.
+
+    Nothing where some of it is there already: in processes that tests start, which come by here as they look for a
+    test's function. That the tests' own process is checked, tests/test_shapes.py says.
+    """
+    if package not in sys.modules:
+        sys.meta_path.insert(0, CheckedFinder(package))
