@@ -101,6 +101,26 @@ def test_a_server_that_claims_ten_gigabytes_is_not_believed(clips: Path, ranges:
             open_video(Path(f"{address}/a.mp4"), timeout_seconds=2.0)
 
 
+def test_what_was_kept_of_a_file_is_closed_where_its_server_breaks_off(monkeypatch: pytest.MonkeyPatch):
+    made = []
+    monkeypatch.setattr(source.tempfile, "SpooledTemporaryFile", lambda **_: made.append(io.BytesIO()) or made[-1])
+
+    class Breaking(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(3)
+            if not data:
+                raise OSError("gone")
+            return data
+
+    class Store:
+        def open(self, *_, **__):
+            return Breaking(b"abcdef")
+
+    with pytest.raises(OSError, match="gone"):
+        source._whole(Store(), "http://x/a.mp4", None, "a.mp4")
+    assert [file.closed for file in made] == [True]
+
+
 def test_other_stores_go_through_fsspec(clips: Path):
     memory = fsspec.filesystem("memory")
     for name in ("a.mkv", "s.tar"):
