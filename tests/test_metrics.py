@@ -12,6 +12,7 @@ from vidtok.metrics import (
     confusion,
     multi_hot,
     reliability,
+    score_interval,
     taken_for,
     to_scores,
     top_k_hits,
@@ -156,3 +157,23 @@ def test_bins_hold_their_upper_ends_and_their_mean_distance_is_the_error():
     assert math.isnan(calibration_error(()))
     (one,) = reliability(torch.tensor([0.99]), torch.tensor([True]))
     assert one.high - one.low == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize(
+    ("hits", "cases", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_score_intervals_of_a_printed_table(hits, cases, low, high):
+    """Newcombe, Statistics in Medicine 17 (1998), table I; and of the misses."""
+    found = score_interval(hits / cases, count=float(cases), reach=1.959964)
+    assert found == pytest.approx((low, high), abs=5e-5)
+    assert score_interval(1 - hits / cases, count=float(cases), reach=1.959964) == pytest.approx(
+        (1 - high, 1 - low), abs=5e-5
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.3])
+def test_a_score_interval_holds_its_share_and_stays_within_0_and_1(share):
+    for count in (1.0, 2.5, 7.0, 1e3, 1e15):
+        low, high = score_interval(share, count=count, reach=1.0)
+        assert 0 <= low <= share <= high <= 1

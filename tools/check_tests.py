@@ -172,8 +172,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         def lives(change: Change) -> bool:
             tests = mirrors[change.path]
             limit = max(args.limit, 5 * runs[tests].seconds)
-            if lived := trees.run(tests, limit=limit, change=change).passed:
-                print(f"lived: {change}", flush=True)
+            lived = trees.run(tests, limit=limit, change=change).passed
+            print(f"{'lived' if lived else 'caught'}: {change}", flush=True)
             return lived
 
         lived = sum(pool.map(lives, tried))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -136,3 +137,15 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """The expected calibration error, Σ n_b / n |accuracy_b - confidence_b| (Guo et al., arXiv 1706.04599, eq. 5)."""
     n = sum(each.n for each in bins)
     return sum(each.n * abs(each.accuracy - each.confidence) for each in bins) / n if n else float("nan")
+
+
+def score_interval(share: float, *, count: float, reach: float) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share of `count` cases, `reach` standard errors to either side.
+
+    All q with |share - q| ≤ reach √(q (1 - q) / count). It stays within 0 and 1, and has a width where all cases or
+    none are counted, of which the share's own standard error, √(share (1 - share) / count), says nothing.
+    """
+    more = reach**2 / count
+    centre = (share + more / 2) / (1 + more)
+    half = sqrt(more) * sqrt(share * (1 - share) + more / 4) / (1 + more)
+    return min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share)

@@ -180,7 +180,7 @@ def test_a_video_that_is_drawn_twice_is_there_twice(monkeypatch):
     written = [row for row, n in enumerate(times) for _ in range(n)]
     weights = torch.tensor([times], dtype=torch.float64)
 
-    def one_draw(statistic, groups, *, draws):
+    def one_draw(statistic, groups, *, of=None, draws):
         drawn = (
             weights if len(groups) == 12 and list(groups) == list(range(12)) else torch.ones(1, len(groups)).double()
         )
@@ -190,7 +190,7 @@ def test_a_video_that_is_drawn_twice_is_there_twice(monkeypatch):
         return [one_draw(lambda drawn, k=k: statistics(drawn)[:, k], groups, draws=draws) for k in range(len(units))]
 
     monkeypatch.setattr("vidtok.infer.detail.estimate", one_draw)
-    monkeypatch.setattr("vidtok.infer.detail.estimates_of_precision", one_draw_of_each)
+    monkeypatch.setattr("vidtok.infer.detail.estimates", one_draw_of_each)
     for kind, labels in (("softmax", single), ("sigmoid", several)):
         drawn = measure_detail(scores, labels, kind=kind, groups=range(12)).estimates
         whole = measure_detail(scores[written], [labels[row] for row in written], kind=kind, groups="x" * 12).estimates

@@ -11,7 +11,16 @@ from vidtok.data.records import Records
 from vidtok.errors import ConfigError, DataError
 from vidtok.infer.summarise import CONTROLS
 from vidtok.runs.fit_model import SUMMARIES
-from vidtok.runs.fit_set import EncodedVideos, VideoList, check_set, count_folds, divide_set, read_set, stacked
+from vidtok.runs.fit_set import (
+    EncodedVideos,
+    VideoList,
+    check_set,
+    count_folds,
+    divide_set,
+    read_set,
+    stacked,
+    usual_folds,
+)
 
 
 def folder(root: Path, **counts: int) -> Path:
@@ -57,6 +66,21 @@ def test_folds_are_as_many_as_groups_and_videos_allow(wanted, counted, groups, f
 
 
 @pytest.mark.parametrize(
+    ("counted", "groups", "folds"),
+    [
+        ({0: 36, 1: 36}, range(9), 9),
+        ({0: 36, 1: 36}, range(10), 10),
+        ({0: 36, 1: 36}, range(11), 5),
+        ({0: 36, 1: 36}, range(4), 5),  # count_folds says why there are fewer
+        ({0: 36, 1: 9}, range(9), 9),
+        ({0: 36, 1: 8}, range(9), 5),
+    ],
+)
+def test_one_of_a_few_groups_is_left_out_at_a_time(counted, groups, folds):
+    assert usual_folds(counted, [name for name in groups for _ in range(3)]) == folds
+
+
+@pytest.mark.parametrize(
     ("counted", "classes", "groups", "words"),
     [
         ({0: 9}, "a", range(9), "clips: has one class, 'a'"),
@@ -91,22 +115,43 @@ def test_parts_stand_side_by_side_in_double_precision():
         assert torch.equal(x, torch.arange(3.0).double()[:, None].expand(3, k + 2))
 
 
-def test_groups_and_copies_are_in_one_fold_and_unread_videos_in_none(tmp_path, capsys):
-    """Row 3 cannot be read; 0 and 5 are copies of one another, and of groups of their own."""
+def encoded_set(tmp_path, *, bad=(), alike=()):
+    """Thirteen videos of p0 … p12, without the rows `bad`; a pair of rows `alike` has the same pictures."""
     paths = [f"p{k}/{k}.mp4" for k in range(13)]
     records = Records(paths, [(k % 2,) for k in range(13)], root=tmp_path, source=tmp_path / "list.csv")
-    rows = [k for k in range(13) if k != 3]
-    thumbnails = torch.from_numpy(np.random.default_rng(0).normal(size=(12, 4, 16, 16))).float()
-    thumbnails[rows.index(6)] = thumbnails[rows.index(0)]
+    rows = [k for k in range(13) if k not in bad]
+    thumbnails = torch.from_numpy(np.random.default_rng(0).normal(size=(len(rows), 4, 16, 16))).float()
+    for one, other in alike:
+        thumbnails[rows.index(other)] = thumbnails[rows.index(one)]
     encoded = EncodedVideos(
         rows=rows,
         features={control: {} for control in CONTROLS},
         one_frame={},
         thumbnails=thumbnails,
-        tokens=[{}] * 12,
-        failed=1,
+        tokens=[{}] * len(rows),
+        failed=len(bad),
     )
-    listed = VideoList(source="list.csv", records=records, classes=("even", "odd"), kind="softmax")
+    return VideoList(source="list.csv", records=records, classes=("even", "odd"), kind="softmax"), encoded
+
+
+@pytest.mark.parametrize(("group", "folds", "parts"), [(None, None, 5), (r"(\d)\.mp4", None, 6), (r"(\d)\.mp4", 3, 3)])
+def test_named_groups_are_left_out_one_at_a_time(tmp_path, group, folds, parts):
+    """Ten last digits, of which copies join five: six are left."""
+    listed, encoded = encoded_set(tmp_path, alike=[(3, 4), (4, 5), (5, 6), (6, 7)])
+    videos = divide_set(listed, encoded, group=group, folds=folds, seed=0)
+    assert len(set(videos.folds)) == parts
+    if parts == 6:
+        assert all(
+            (one == other) == (mine == yours)
+            for one, mine in zip(videos.groups, videos.folds, strict=True)
+            for other, yours in zip(videos.groups, videos.folds, strict=True)
+        )
+
+
+def test_groups_and_copies_are_in_one_fold_and_unread_videos_in_none(tmp_path, capsys):
+    """Row 3 cannot be read; 0 and 6 are copies of one another, and of groups of their own."""
+    listed, encoded = encoded_set(tmp_path, bad=[3], alike=[(0, 6)])
+    rows, records = encoded.rows, listed.records
     videos = divide_set(listed, encoded, group=None, folds=3, seed=0)
     assert videos.labels == [records[row].labels for row in rows]
     assert Counter(label for own in videos.labels for label in own) == {0: 7, 1: 5}

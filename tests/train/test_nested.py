@@ -91,4 +91,10 @@ def test_the_standard_error_is_that_of_independent_groups():
     assert single == pytest.approx((0.75 * 0.25 / 100) ** 0.5, rel=0.1)
     paired = standard_error([hit for hit in hits for _ in range(2)], [k for k in range(100) for _ in range(2)])
     assert paired == pytest.approx(single, rel=0.1)
-    assert standard_error([True] * 6, list(range(6))) == 0.0
+
+
+@pytest.mark.parametrize("hit", [True, False])
+def test_a_standard_error_is_not_0_where_all_are_right(hit):
+    """Half of Wilson's interval, by hand: 0 or n of n lie up to z² / (n + z²) apart from it, with z = 1."""
+    assert standard_error([hit] * 72, list(range(72))) == pytest.approx(1 / 73 / 2)
+    assert standard_error([hit] * 72, [k // 12 for k in range(72)]) == pytest.approx(1 / 7 / 2)  # six groups

@@ -21,7 +21,8 @@ def run(arguments: Sequence[str]) -> int:
     )
     cli.add_argument("--encoder", metavar="ENCODER", help=words)
     add_own_clips(cli)
-    cli.add_argument("--folds", type=int, default=5, help="parts, each left out once to measure (default: %(default)s)")
+    words = "parts, each left out once to measure (default: 5, or one of up to ten groups of --group at a time)"
+    cli.add_argument("--folds", type=int, help=words)
     words = "frames over each video (default: 16, or as many as the encoder was built for)"
     cli.add_argument("--frames", type=int, help=words)
     words = "linear, or a probe with attention on the tokens: for many clips of each class (default: %(default)s)"

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
+
+from vidtok.metrics import score_interval
 
 CONFIDENCE = 0.95
 DRAWS = 1000
 ROOM = 2**21
 """Numbers that are held at once for one statistic."""
-
-BLOCKS = 100
-"""Of groups, each of which is left out once for the acceleration."""
 
 Statistic = Callable[[Float64[Tensor, "d n"]], Float64[Tensor, "d"]]
 """A figure for each of `d` draws, by how often each row was drawn; NaN where it has none."""
@@ -36,49 +34,56 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def estimate(statistic: Statistic, groups: Sequence[Hashable], *, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """The figure of all rows and its interval; rows of one group are drawn together, for they are not independent."""
+@dataclass(frozen=True, kw_only=True)
+class Smoothed:
+    """A mean of shares, if each had one more hit and one more miss (Laplace's rule)."""
+
+    value: float
+    more: float
+    """How much larger its variance is where it is larger, over all shares: a share of 1 seems to have none."""
+
+
+def smoothed(hits: Bool[Tensor, "n"], parts: Int64[Tensor, "n"], groups: Sequence[Hashable]) -> Smoothed:
+    """Of the mean over parts of each part's share of hits; the groups that a part has are its cases."""
+    values, more = list[float](), list[float]()
+    for part in parts.unique().tolist():
+        own = parts == part
+        share, count = float(hits[own].double().mean()), len({groups[row] for row in own.nonzero()[:, 0].tolist()})
+        value = (share * count + 1) / (count + 2)
+        values.append(value)
+        more.append(max(value * (1 - value) / (count + 2) - share * (1 - share) / count, 0.0))
+    return Smoothed(value=sum(values) / len(values), more=sum(more) / len(more) ** 2)
+
+
+def estimate(
+    statistic: Statistic,
+    groups: Sequence[Hashable],
+    *,
+    of: Smoothed | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Estimate:
+    """The figure of all rows and its interval; rows of one group are drawn together, for they are not independent.
+
+    `of`: where the figure is a mean of shares, what it is smoothed.
+    """
     value = float(statistic(torch.ones(1, len(groups), dtype=torch.float64))[0])
     drawn = draw(statistic, groups, draws=draws, seed=seed)
-    low, high = interval(value, drawn, units=len(set(groups)))
+    low, high = interval(value, drawn, units=len(set(groups)), of=of)
     return Estimate(value=value, low=low, high=high)
 
 
-def estimates_of_precision(
+def estimates(
     statistics: Statistics, groups: Sequence[Hashable], *, units: Sequence[int], draws: int = DRAWS, seed: int = 0
 ) -> list[Estimate]:
-    """Figures that rest on some of the rows, as average precision does on a class's videos: `units` groups have some.
-
-    Their intervals are accelerated (see `interval`), and widened for so many groups: on 20 to 60 videos of a class the
-    plain ones hold the truth in 88 to 95 of 100 cases.
-    """
+    """Figures that rest on some of the groups, as average precision does on a class's videos: on `units` of them."""
     whole = statistics(torch.ones(1, len(groups), dtype=torch.float64))[0]
     drawn = torch.cat([statistics(weights) for weights in drawn_weights(groups, draws=draws, seed=seed)])
-    without = torch.cat([statistics(weights) for weights in left_out_weights(groups)])
     found = []
     for place, (value, own) in enumerate(zip(whole.tolist(), units, strict=True)):
-        low, high = interval(value, drawn[:, place], units=own, acceleration=acceleration(without[:, place]))
+        low, high = interval(value, drawn[:, place], units=own)
         found.append(Estimate(value=value, low=low, high=high))
     return found
-
-
-def acceleration(without: Float64[Tensor, "b"]) -> float:
-    """Σ d³ / 6 (Σ d²)^1.5, with d the distances of a figure without each block of groups from their mean."""
-    known = without[without.isfinite()]
-    apart = known.mean() - known
-    spread = float(apart.square().sum())
-    # Where leaving out changes nothing there is only rounding.
-    return float(apart.pow(3).sum()) / (6 * spread**1.5) if spread > 1e-20 else 0.0
-
-
-def left_out_weights(groups: Sequence[Hashable], *, blocks: int = BLOCKS) -> Iterator[Float64[Tensor, "b n"]]:
-    """Each group left out once, some at once where there are more groups than `blocks`; some of them at a time."""
-    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
-    column = torch.tensor([places[group] for group in groups], dtype=torch.int64)
-    count, at_once = min(blocks, len(places)), max(1, ROOM // max(1, len(groups)))
-    for start in range(0, count, at_once):
-        rows = torch.arange(start, min(start + at_once, count))
-        yield (column % count != rows[:, None]).double()
 
 
 def draw(
@@ -102,31 +107,28 @@ def drawn_weights(groups: Sequence[Hashable], *, draws: int = DRAWS, seed: int =
 
 
 def interval(
-    value: float, drawn: Float64[Tensor, "draws"], *, units: int, acceleration: float = 0.0
+    value: float, drawn: Float64[Tensor, "draws"], *, units: int, of: Smoothed | None = None
 ) -> tuple[float | None, float | None]:
-    """The bias-corrected, accelerated percentile interval (Efron, 1987), its percentiles moved apart for few units.
+    """The interval of a figure between 0 and 1: Wilson's, for the number of cases that its draws spread like.
 
-        p± = Φ(z₀ + r± / (1 - a r±))     r± = z₀ ± √(n / (n - 1)) t     z₀ = Φ⁻¹(share of draws below the figure)
+        n = f (1 - f) / (v u / (u - 1) + m)
 
-    with a the acceleration, at 0 the interval that is only corrected (Efron, 1981), and t the quantile of Student's
-    distribution with n - 1 degrees of freedom (Hesterberg, arXiv 1411.5279, section 5.3): plain percentiles are too
-    narrow by the root of n / (n - 1). None without two units, or a draw.
+    with v the draws' variance, and u the units: a share of n independent cases would spread as much. f is the figure,
+    or what it is `of`, smoothed, which adds m to the variance; where nothing spreads n is u. The reach is the quantile
+    of Student's distribution with u - 1 degrees of freedom.
+
+    Percentiles of the draws, bias-corrected and accelerated ones too, end where the draws do, which near 1 is too
+    soon: of 72 videos of which 98 % are right, they hold the truth in 76 of 100 cases, as where all are right they have
+    no width. None without two units, or a draw.
     """
     known = drawn[drawn.isfinite()]
     if units < 2 or not len(known) or not np.isfinite(value):
         return None, None
-    normal = NormalDist()
-    below = float((known < value).double().mean() + (known == value).double().mean() / 2)
-    least = 0.5 / len(known)
-    shift = normal.inv_cdf(min(max(below, least), 1 - least))
-    reach = sqrt(units / (units - 1)) * student_quantile(0.5 + CONFIDENCE / 2, freedom=units - 1)
-
-    def share(moved: float) -> float:
-        return normal.cdf(shift + moved / max(1 - acceleration * moved, 0.05))
-
-    ends = [share(shift - reach), share(shift + reach)]
-    low, high = known.quantile(torch.tensor(ends, dtype=known.dtype)).tolist()
-    return low, high
+    centre, more = (value, 0.0) if of is None else (of.value, of.more)
+    variance, alone = float(known.var(correction=0)) * units / (units - 1) + more, centre * (1 - centre)
+    # Where each draw gives the same there is only rounding.
+    count = alone / variance if min(alone, variance) > 1e-14 else float(units)
+    return score_interval(value, count=count, reach=student_quantile(0.5 + CONFIDENCE / 2, freedom=units - 1))
 
 
 def student_quantile(p: float, *, freedom: int) -> float:

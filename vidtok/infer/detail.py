@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Statistic, estimate, estimates_of_precision
+from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Smoothed, Statistic, estimate, estimates, smoothed
 from vidtok.metrics import (
     Bin,
     ScoreKind,
@@ -132,24 +132,23 @@ def measure_detail(
         draws = min(DRAWS, max(FEWEST_DRAWS, worth))
     single = all(len(own) == 1 for own in every)
     hot, own_groups = multi_hot(every, classes=k), [*groups, *missed_groups]
-    statistics: dict[str, Statistic] = {}
-    estimates: dict[str, Estimate] = {}
+    found: dict[str, Estimate] = {}
     precisions = None
     if kind == "sigmoid" and every:
         last = torch.full((len(missed), k), -torch.inf, dtype=scores.dtype)
         whole = torch.cat([scores, last])
-        estimates, precisions = _precisions(whole, hot, own_groups, draws=draws)
+        found, precisions = _precisions(whole, hot, own_groups, draws=draws)
     counts = told = None
     if single:
         told = taken_for(scores, labels)
         truth = torch.tensor([own[0] for own in every], dtype=torch.int64)
         counts = confusion(told, truth[: len(scores)], classes=k)
-        statistics |= _of_single_labels(scores, labels, truth, told)
-    if every:
-        estimates |= {name: estimate(each, own_groups, draws=draws) for name, each in statistics.items()}
+        if every:
+            of_single = _of_single_labels(scores, labels, truth, told, own_groups)
+            found |= {name: estimate(each, own_groups, of=of, draws=draws) for name, (each, of) in of_single.items()}
     bins = _bins(scores, labels, told)
     return Detail(
-        estimates=estimates,
+        estimates=found,
         draws=draws,
         units=len(set(own_groups)),
         rows=len(every),
@@ -177,8 +176,8 @@ def _precisions(
     def charades(weights: Float64[Tensor, "d m"]) -> Float64[Tensor, "d 1"]:
         return weighted_precisions(low, hot, weights, ties=False).nanmean(1, keepdim=True)
 
-    mean, *classes = estimates_of_precision(with_mean, groups, units=[shown, *units], draws=draws)
-    (other,) = estimates_of_precision(charades, groups, units=[shown], draws=draws)
+    mean, *classes = estimates(with_mean, groups, units=[shown, *units], draws=draws)
+    (other,) = estimates(charades, groups, units=[shown], draws=draws)
     return {"mAP": mean, "mAP_charades": other}, classes
 
 
@@ -187,12 +186,17 @@ def _of_single_labels(
     labels: Sequence[tuple[int, ...]],
     truth: Int64[Tensor, "m"],
     told: Int64[Tensor, "n"],
-) -> dict[str, Statistic]:
-    """Figures of videos with one label each, the failed ones (m - n) behind the others."""
+    groups: Sequence[Hashable],
+) -> dict[str, tuple[Statistic, Smoothed]]:
+    """Figures of videos with one label each, the failed ones (m - n) behind the others, and what they are smoothed.
+
+    F1 of a class moves with the share of its videos that are found, so that what is seen of one says it of the other.
+    """
     k, failed = scores.shape[1], len(truth) - len(scores)
 
-    def share(hits: Float64[Tensor, "m"]) -> Statistic:
-        return lambda weights: weights @ hits / weights.sum(1)
+    def share(hits: Float64[Tensor, "m"]) -> tuple[Statistic, Smoothed]:
+        whole = smoothed(hits.bool(), torch.zeros_like(truth), groups)
+        return (lambda weights: weights @ hits / weights.sum(1)), whole
 
     def hits_of(most: int) -> Float64[Tensor, "m"]:
         return torch.cat([top_k_hits(scores, labels, k=most).double(), torch.zeros(failed, dtype=torch.float64)])
@@ -210,7 +214,8 @@ def _of_single_labels(
         return (2 * by_class(weights * hits, truth) / both).nanmean(1)
 
     found = {"top1": share(hits)} | ({"top5": share(hits_of(5))} if k > 5 else {})
-    return {**found, "mean_class_accuracy": mean_accuracy, "macro_f1": macro_f1}
+    of_classes = smoothed(hits.bool(), truth, groups)
+    return {**found, "mean_class_accuracy": (mean_accuracy, of_classes), "macro_f1": (macro_f1, of_classes)}
 
 
 def _of_classes(

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vidtok.errors import DataError
-from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Statistic, estimate
+from vidtok.infer.bootstrap import CONFIDENCE, DRAWS, Estimate, Smoothed, Statistic, estimate, smoothed
 from vidtok.infer.paired import Difference, mcnemar, paired_bootstrap
 from vidtok.metrics import taken_for, top_k_hits, weighted_precisions
 from vidtok.runs.results import write_rows
@@ -53,6 +53,10 @@ class Scored:
             hits = self.hits.double()
             return lambda weights: weights @ hits / weights.sum(1)
         return lambda weights: weighted_precisions(self.scores, self.labels, weights).nanmean(1)
+
+    def smoothed(self, groups: Sequence[str]) -> Smoothed | None:
+        """Of top-1; None where there are several labels."""
+        return smoothed(self.hits, torch.zeros(len(self.keys), dtype=torch.int64), groups) if self.single else None
 
     def says(self, row: int) -> str:
         """The class that a video is taken for, and its score; or that it could not be decoded."""
@@ -167,11 +171,11 @@ def _same(one: Sequence[str], other: Sequence[str], both: str, what: str) -> Non
 
 def compare(first: Scored, second: Scored) -> Compared:
     """One run beside the first, whose groups are those that are drawn."""
-    own = second.statistic()
-    figure = estimate(own, first.groups)
+    own, of = second.statistic(), second.smoothed(first.groups)
+    figure = estimate(own, first.groups, of=of)
     if second is first:
         return Compared(name=first.name, figure=figure, difference=None)
-    difference = paired_bootstrap(first.statistic(), own, first.groups)
+    difference = paired_bootstrap(first.statistic(), own, first.groups, of=(first.smoothed(first.groups), of))
     if not first.single:
         return Compared(name=second.name, figure=figure, difference=difference)
     alone, other = int((first.hits & ~second.hits).sum()), int((second.hits & ~first.hits).sum())

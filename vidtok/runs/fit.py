@@ -55,7 +55,7 @@ def run_fit(
     classes: str | Path | None = None,
     root: str | Path | None = None,
     format: str = "auto",
-    folds: int = 5,
+    folds: int | None = None,
     frames: int | None = None,
     probe: ProbeKind = "linear",
     finetune: FineTuning | None = None,
@@ -69,7 +69,8 @@ def run_fit(
     """Fit a classifier on a folder with a sub-folder per class, or a list, and say how good it is.
 
     `group`: a column of the list, or a pattern with one pair of brackets for the paths; videos of one group (a person,
-    a place, a long video) are never on both sides of a division, nor are copies. `encoder`: see `choose_encoder`.
+    a place, a long video) are never on both sides of a division, nor are copies. `folds`: parts, each left out once; by
+    default five, or one of up to ten groups at a time. `encoder`: see `choose_encoder`.
     `frames`: of each video; by default 16, or as many as the encoder was built for. `probe`: linear, on the summary and
     with the penalty that do best on inner folds, or one with attention on the tokens, whose settings are fixed.
     `finetune`: train the encoder's last blocks from the linear probe's start, and measure that with every fold left
@@ -81,7 +82,7 @@ def run_fit(
     """
     laps, place = Laps(), Path(source).resolve()
     folder = Path("runs") / f"fit_{place.name if place.is_dir() else place.stem}" if out is None else Path(out)
-    if folds < 2:
+    if folds is not None and folds < 2:
         raise ConfigError(f"--folds counts from 2, got {folds}")
     if finetune is not None and probe != "linear":
         raise ConfigError(f"--finetune starts from the linear probe: leave --probe {probe} out")

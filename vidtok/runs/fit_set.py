@@ -26,6 +26,12 @@ from vidtok.text.classes import read_classes
 from vidtok.train.nested import Features, Videos
 from vidtok.types import Failure
 
+FOLDS = 5
+"""Into which a set is divided, where nobody says otherwise."""
+
+MOST_GROUPS = 10
+"""Named groups that are left out one at a time; more take longer, and tell no more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VideoList:
@@ -104,10 +110,10 @@ def encode_set(
     )
 
 
-def divide_set(videos: VideoList, encoded: EncodedVideos, *, group: str | None, folds: int, seed: int) -> Videos:
+def divide_set(videos: VideoList, encoded: EncodedVideos, *, group: str | None, folds: int | None, seed: int) -> Videos:
     """The videos in folds that keep groups and copies together; says what the set is like, and what is odd about it.
 
-    Raises DataError for a set in which nothing can be left out to measure with.
+    `folds`: see `usual_folds` for None. Raises DataError for a set in which nothing can be left out to measure with.
     """
     rows, records = encoded.rows, videos.records
     own = read_groups(records, rows, group)
@@ -116,6 +122,8 @@ def divide_set(videos: VideoList, encoded: EncodedVideos, *, group: str | None, 
     counted = Counter(label for each in labels for label in each)
     paths = [records[row].path for row in rows]
     print("\n".join(set_words(counted, videos.classes, own, joined, labels, paths)), flush=True)
+    if folds is None:
+        folds = usual_folds(counted, joined.groups) if group is not None else FOLDS
     parts = count_folds(folds, counted, videos.classes, joined.groups, source=videos.source)
     division = divide(labels, joined.groups, folds=parts, seed=seed)
     return Videos(labels=labels, groups=joined.groups, folds=division, classes=len(videos.classes))
@@ -184,6 +192,15 @@ def check_measurable(
             f"{source}: nothing can be left out to measure with: {len(set(groups))} groups, and {classes[rarest]} has "
             f"{counted[rarest]} videos; two of each are the least"
         )
+
+
+def usual_folds(counted: Mapping[int, int], groups: Sequence[Hashable]) -> int:
+    """One for each of up to ten named groups, which are left out one at a time where every class has as many videos.
+
+    FOLDS otherwise: how a classifier does with a person whom it has not seen is known best from all the others.
+    """
+    count = len(set(groups))
+    return count if FOLDS < count <= MOST_GROUPS and min(counted.values()) >= count else FOLDS
 
 
 def count_folds(

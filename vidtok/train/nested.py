@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidtok.choices import ScoreKind
 from vidtok.data.divide import divide
+from vidtok.metrics import score_interval
 from vidtok.train.probe import fit_probe, held_out, one_hot, parts_of
 
 INNER, DIVISIONS, JUDGED = 4, 5, 1500
@@ -97,11 +98,17 @@ def left_out_logits(
 
 
 def standard_error(hits: Sequence[bool], groups: Sequence[Hashable], *, seed: int = 0) -> float:
-    """Of an accuracy, from groups drawn with repetition, since videos of one group are not independent."""
+    """Of an accuracy, from groups drawn with repetition, since videos of one group are not independent.
+
+    Half the width of Wilson's interval one standard error to either side, which is not 0 where all are right.
+    """
     members: dict[Hashable, list[bool]] = {}
     for hit, group in zip(hits, groups, strict=True):
         members.setdefault(group, []).append(hit)
     sums = np.array([[sum(own), len(own)] for own in members.values()], dtype=float)
     drawn = np.random.default_rng(seed).integers(len(sums), size=(BOOTSTRAP, len(sums)))
     totals = sums[drawn].sum(axis=1)
-    return float((totals[:, 0] / totals[:, 1]).std())
+    share, variance = sum(hits) / len(hits), float((totals[:, 0] / totals[:, 1]).var())
+    count = share * (1 - share) / variance if variance > 0 else float(len(sums))
+    low, high = score_interval(share, count=count, reach=1.0)
+    return (high - low) / 2
