@@ -17,6 +17,20 @@ MODULE = "def fits(count, most):\n    return count < most\n"
 GOOD = "from vidtok.fits import fits\n\ndef test_fits():\n    assert not fits(4, 4)\n"
 BLIND = "from vidtok.fits import fits\n\ndef test_fits():\n    assert fits(1, 4)\n"
 ENDLESS = GOOD.replace("assert not fits(4, 4)", "while fits(4, 4):\n        pass")
+SPAWNING = (
+    GOOD
+    + """
+
+def test_another_process():
+    import multiprocessing
+    import os
+
+    process = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +141,11 @@ def test_tests_that_do_not_see_it(tmp_path, may_live, status):
     assert done.returncode == status, done.stdout + done.stderr
     assert "lived: vidtok/fits.py:2  <  ->  <=\n" in done.stdout
     assert "alone" not in done.stdout
+
+
+def test_a_test_may_spawn_processes(tmp_path):
+    done = run(tmp_path, "--only", "vidtok/fits.py", tests=SPAWNING)
+    assert "1 tried, 0 lived, 1 caught" in done.stdout, done.stdout + done.stderr
 
 
 def test_tests_that_fail_as_they_are(tmp_path):

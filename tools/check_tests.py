@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from types import ModuleType
 
 from source_changes import Change, choose, compiles, find_changes
 
@@ -53,6 +54,8 @@ def run_mirror(tree: Path, tests: Sequence[str]) -> None:
     os.environ["PYTHONPATH"] = str(tree)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
+    # A process that a test spawns would begin by running this file, which is not on its path.
+    sys.modules["__main__"] = ModuleType("__main__")
     sys.path[:] = [str(tree), *(entry for entry in sys.path if Path(entry or ".").resolve() != ROOT / "tools")]
     with (tree / "output").open("w") as output:
         os.dup2(output.fileno(), 1)
