@@ -89,7 +89,7 @@ def test_rows_are_those_of_predict_and_none_is_lost_or_twice_when_actors_die(vid
         folder.mkdir()
         inner = Labelling(model=net, clips=1, crops=1, workers=0, backend="pyav")
         work = Dying(inner, folder, once="05.mp4", always="13.mp4")
-        rows = list(ray_rows(work, paths, actors=2, device="cpu", block=4))
+        rows = list(ray_rows(work, paths, actors=2, device="cpu", block=2))
         assert sorted(index for index, _ in rows) == list(range(16))
         failed = {index: each.cause for index, each in rows if isinstance(each, Failure)}
         assert failed.keys() == {3, 13}
@@ -225,8 +225,8 @@ def test_what_is_lost_with_its_block_is_tried_alone_and_then_is_a_failure(monkey
     """Videos 3 and 4 do not come back: one of them once, the other never; video 0 comes with every job."""
     asked, lost = [], {3: 1, 4: 9}
 
-    def job(held, paths, places, together, *, actors, cores, on_gpu):
-        asked.append((list(places), together, actors, cores, on_gpu))
+    def job(held, paths, places, together, *, actors, again, cores, on_gpu):
+        asked.append((list(places), together, actors, again, cores, on_gpu))
         for place in (*places, 0):
             if lost.get(place, 0) > 0:
                 lost[place] -= 1
@@ -247,7 +247,7 @@ def test_what_is_lost_with_its_block_is_tried_alone_and_then_is_a_failure(monkey
     assert failed.keys() == {4}
     assert failed[4].cause == f"{paths[4]}: the process that read it died, alone too (perhaps for want of memory)"
     assert (failed[4].index, failed[4].path, failed[4].key) == (4, paths[4], str(paths[4]))
-    assert [each[1:] for each in asked] == [(*first, 2, False), (1, 2, 2, False), (1, 1, 2, False)]
+    assert [each[1:] for each in asked] == [(*first, 1, 2, False), (1, 2, 1, 2, False), (1, 1, 0, 2, False)]
     assert [each[0] for each in asked[1:]] == [[3, 4], [4]]
     assert list(ray_rows(Wrong(), [])) == []
 
@@ -283,7 +283,7 @@ def test_a_job_divides_its_videos_among_actors_that_are_begun_again(monkeypatch,
     monkeypatch.chdir(tmp_path)
     threads, paths = torch.get_num_threads(), [tmp_path / str(k) for k in range(6)]
     work = Own()
-    rows = list(ray_job._job(work, paths, [1, 4, 5], 2, actors=7, cores=3, on_gpu=on_gpu))
+    rows = list(ray_job._job(work, paths, [1, 4, 5], 2, actors=7, again=2, cores=3, on_gpu=on_gpu))
     torch.set_num_threads(threads)
     assert [(index, found["a"].item()) for index, found in rows] == [(1, 1.0), (4, 4.0), (5, 5.0)]
     assert (said["blocks"], said["compute"], said["num_cpus"], said["num_gpus"]) == (
@@ -293,7 +293,7 @@ def test_a_job_divides_its_videos_among_actors_that_are_begun_again(monkeypatch,
         1 if on_gpu else None,
     )
     assert said["fn_constructor_args"] == (work, on_gpu, str(tmp_path))
-    assert (said["max_restarts"], said["max_task_retries"]) == (-1, 1)
+    assert (said["max_restarts"], said["max_task_retries"]) == (-1, 2)
     assert said["batch_size"] is None
     assert said["batch_format"] == "pyarrow"
     assert said["read"] == {"batch_size": None, "batch_format": "pyarrow"}

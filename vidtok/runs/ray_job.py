@@ -27,7 +27,7 @@ BLOCK_VIDEOS = 16
 MOST_BLOCKS = 4096
 """Of a job: the blocks of larger collections have more videos."""
 TRIES_AGAIN = 1
-"""How often a block whose actor died is given to another one before its videos are tried one by one."""
+"""How often a block, or one of its videos, whose actor died is given to another one, before it is tried alone."""
 STORE_BYTES = 512 * 2**20
 """Of the object store beside what holds the work itself: rows on their way, and paths."""
 RAISED = -1
@@ -87,9 +87,11 @@ def ray_rows(
         left = set(range(len(paths)))
         own = {"cores": cores, "on_gpu": on_gpu}
 
-        def rows(places: Sequence[int], together: int) -> Iterator[tuple[int, Arrays | Failure]]:
+        def rows(
+            places: Sequence[int], together: int, *, again: int = TRIES_AGAIN
+        ) -> Iterator[tuple[int, Arrays | Failure]]:
             count = min(actors, -(-len(places) // together))
-            for index, found in _job(held, paths, places, together, actors=count, **own) if places else ():
+            for index, found in _job(held, paths, places, together, actors=count, again=again, **own) if places else ():
                 if index in left:  # a block that was run twice brings no video twice
                     left.remove(index)
                     yield index, found
@@ -97,7 +99,7 @@ def ray_rows(
         yield from rows(sorted(left), block or max(BLOCK_VIDEOS, -(-len(paths) // MOST_BLOCKS)))
         yield from rows(sorted(left), 1)
         for index in sorted(left):  # some were waiting for an actor that another one killed, and again
-            yield from rows([index], 1)
+            yield from rows([index], 1, again=0)
         for index in sorted(left):
             path = paths[index]
             cause = f"{path}: the process that read it died, alone too (perhaps for want of memory)"
@@ -142,7 +144,15 @@ def actors_of(resources: Mapping[str, float], *, actors: int | None, cores: int,
 
 
 def _job(
-    held: Any, paths: Sequence[Path], places: Sequence[int], together: int, *, actors: int, cores: int, on_gpu: bool
+    held: Any,
+    paths: Sequence[Path],
+    places: Sequence[int],
+    together: int,
+    *,
+    actors: int,
+    again: int,
+    cores: int,
+    on_gpu: bool,
 ) -> Iterator[tuple[int, Arrays | Failure]]:
     """The rows of one Ray Data job over the videos at these places."""
     data = importlib.import_module("ray.data")
@@ -163,7 +173,7 @@ def _job(
             num_cpus=cores,
             num_gpus=1 if on_gpu else None,
             max_restarts=-1,
-            max_task_retries=TRIES_AGAIN,
+            max_task_retries=again,
         )
     for table in rows.iter_batches(batch_size=None, batch_format="pyarrow"):
         for row in table.to_pylist():
