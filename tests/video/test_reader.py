@@ -5,12 +5,22 @@ import pytest
 
 from tests.video.clips import make_clip
 from vidtok.errors import DecodeError
-from vidtok.video.reader import open_video
+from vidtok.video import reader
+from vidtok.video.reader import BACKENDS, check_backend, open_video
 
 
 def test_an_unknown_backend_is_named_beside_the_known_ones(tmp_path: Path):
     with pytest.raises(ValueError, match=r"'cv2'; there are: .*pyav"):
         open_video(tmp_path / "clip.mp4", backend="cv2")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_is_asked_for_by_its_own_check(backend: str, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    for name in ("torchcodec", "decord"):
+        monkeypatch.setattr(reader, f"check_{name}", lambda name=name: asked.append(name))
+    check_backend(backend)
+    assert asked == ([backend] if backend in ("torchcodec", "decord") else [])
 
 
 def test_leaving_the_block_closes_the_video(tmp_path: Path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.infer.pictures.scenes import network_of, shown
+from vidtok.errors import ModelError
 from vidtok.infer.pictures.scene import Point
 from vidtok.infer.pictures.windows import windows
 
@@ -29,3 +30,9 @@ def test_by_default_it_is_the_middle_s_and_a_layer_can_be_asked_for():
     (panel,) = shown(windows, network, layer=1)
     assert (panel.title, panel.query) == ("block window", "the token in the middle")
     assert panel.regions[1, 2, 4] == 1
+
+
+@pytest.mark.parametrize("options", [{"mixer": {"name": "mhsa"}}, {"mixer": MIXER, "size": (4, 4)}])
+def test_what_has_no_windows_or_one_place_per_time_step_says_so(options):
+    with pytest.raises(ModelError, match=r"^windows .*, which has no windowed attention$"):
+        shown(windows, network_of(**options))
