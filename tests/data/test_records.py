@@ -151,6 +151,12 @@ def test_the_fingerprint_changes_with_everything_that_a_list_says():
     assert fingerprint(rows).startswith("2 records, ")
 
 
+def test_a_column_of_labels_where_every_row_has_as_many():
+    records = Records(["a", "b", "c"], [(0, 5), (2, 7), (4, 1)], root=Path("."), source=Path("x"))
+    assert records.label_column(0).tolist() == [0, 2, 4]
+    assert records.label_column(1).tolist() == [5, 7, 1]
+
+
 def test_the_rows_of_each_class_are_counted_once():
     records = Records(["a", "b", "c"], [(0, 2, 2), (2,), ()], root=Path("."), source=Path("x"))
     assert records.class_counts(4).tolist() == [1, 0, 2, 0]

@@ -1,6 +1,7 @@
 """Runs side by side: the table, the test, the videos on which they differ, and what cannot be compared."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,8 @@ def test_failed_videos_of_one_run_count_as_wrong(two, tmp_path):
     assert (first.figure.value, second.figure.value) == (pytest.approx(4 / 7), 1.0)
     assert (second.first_alone, second.second_alone) == (0, 3)
     assert read_scores(one).says(0) == "not decoded"
+    partly = replace(read_scores(one), scores=torch.tensor([[-torch.inf, 0.25]]).repeat(7, 1))
+    assert partly.says(0) == "b 0.25"
 
 
 def test_classes_in_another_order_are_the_same_classes(two, tmp_path):

@@ -44,7 +44,7 @@ def checkpoint(step=5, model=None, **options):
 
 def test_what_is_saved_comes_back(tmp_path):
     more = {"ema": {"w": torch.ones(2)}, "scaler": {"scale": 2.0}, "best": {"step": 4, "top1": 0.5}}
-    more |= {"stale": 3, "lists": {"train": "24 records, ab"}, "segments": (0, 4)}
+    more |= {"stale": 3, "lists": {"train": "24 records, ab"}, "segments": (0, 4), "description": {"network": "net"}}
     saved = checkpoint(**more)
     loaded = load_checkpoint(save_checkpoint(saved, tmp_path))
     assert (loaded.step, loaded.config, loaded.classes, loaded.bad) == (5, "a: 1", ("a", "b"), {"v7": "cut off"})

@@ -21,6 +21,7 @@ from vidtok.viz.overlay import (
     Strip,
     attention_frames,
     borders_over_picture,
+    foot_picture,
     heat_colours,
     heat_over_picture,
     strip_picture,
@@ -117,6 +118,9 @@ def test_the_best_class_stands_first_with_its_score_as_a_bar():
     bars = blue[blue > 0].unique().tolist()
     assert bars == [26, 76]
     assert blue.argmax() < blue.shape[0] - (blue.flip(0) == 26).nonzero()[0]
+    foot = np.asarray(foot_picture([("a", 0.5), ("b", 0.25)], [], size=(300, 80)))
+    rows = ((np.abs(foot.astype(int) - (90, 140, 220)).max(-1) < 2).sum(1) > 0).nonzero()[0]
+    assert rows.tolist() == [GAP + line * LINE + y for line in (0, 1) for y in range(2, LINE - 5)]
 
 
 @pytest.mark.parametrize(

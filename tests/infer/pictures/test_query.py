@@ -52,5 +52,7 @@ def test_heads_that_look_along_time_are_not_in_the_mean():
 
 
 def test_heads_are_counted():
-    with pytest.raises(ModelError, match=r"`head`=3: .* has heads 1 to 2"):
-        shown(query, network_of(), head=3)
+    for head in (0, 3):
+        with pytest.raises(ModelError, match=rf"`head`={head}: .* has heads 1 to 2"):
+            shown(query, network_of(), head=head)
+    assert [shown(query, network_of(), head=head)[0].title for head in (1, 2)] == ["layer 2 head 1", "layer 2 head 2"]
