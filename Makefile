@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Threads that spin while they wait make several torch processes on the same cores many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow ray lint format clean
+.PHONY: demo test test-slow docs ray lint format clean
 
 demo: $(VENV)/ready
 	$(RUN) tools/demo.py --out runs/demo
@@ -15,6 +15,10 @@ test: $(VENV)/ready lint
 
 test-slow: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal -m slow
+
+# The pages of docs/ and the docstrings, for a browser: build/docs/index.html.
+docs: $(VENV)/ready
+	$(RUN) -m sphinx -q -W --keep-going docs build/docs
 
 # Ray Data, 600 MB: its tests are among the slow ones, and skip without it.
 ray: $(VENV)/ray

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vidtok.cli import parser
+from vidtok.cli import parser, told_in_options
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -17,5 +17,6 @@ def run(arguments: Sequence[str]) -> int:
 
     from vidtok.runs.motion import run_motion
 
-    run_motion(args.folder, train=args.train, val=args.val, seed=args.seed)
+    with told_in_options(args):
+        run_motion(args.folder, train=args.train, val=args.val, seed=args.seed)
     return 0

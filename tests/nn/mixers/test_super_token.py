@@ -5,7 +5,18 @@ import torch
 
 from tests.references.super_token import naive
 from vidtok.errors import ModelError
-from vidtok.nn.mixers.super_token import SuperToken, associate, fold, gather, in_cells, super_tokens
+from vidtok.nn.mixers import super_token as module
+from vidtok.nn.mixers.super_token import (
+    SuperToken,
+    add_folded,
+    associate,
+    fold,
+    gather,
+    gather_part,
+    in_cells,
+    super_tokens,
+    time_parts,
+)
 
 
 def mixer(**options):
@@ -35,6 +46,45 @@ def test_what_a_cell_gives_arrives_at_its_neighbours():
     cell_numbers = torch.arange(1, 10, dtype=torch.float64).view(1, 1, 3, 3, 1)
     assert gather(cell_numbers)[0, 0, 0, 0, :, 0].tolist() == [0, 0, 0, 0, 1, 2, 0, 4, 5]
     assert gather(cell_numbers)[0, 0, 1, 2, :, 0].tolist() == [2, 3, 0, 5, 6, 0, 8, 9, 0]
+
+
+@pytest.mark.parametrize("bytes_", [1, 7000, 14000, 20000])
+@pytest.mark.parametrize("grid", [(9, 5, 6), (2, 4, 4), (1, 6, 6)])
+def test_neighbours_that_are_looked_at_in_parts_give_the_same(grid, bytes_, monkeypatch):
+    """On a processor without gradients: one time step of cells at a time, some, or the last one alone."""
+    layer, x = mixer(cells=(2, 2, 2), iterations=2), tokens(2, *grid, 8)
+    with torch.no_grad():
+        whole = layer(x)
+        monkeypatch.setattr(module, "PART_BYTES", bytes_)
+        torch.testing.assert_close(layer(x), whole, rtol=1e-12, atol=1e-13)
+    x.requires_grad_()
+    torch.testing.assert_close(layer(x), whole, rtol=1e-12, atol=1e-13)
+
+
+def test_parts_are_of_as_many_bytes_as_they_may_have():
+    """Cells of 3 x 2 with 4 numbers of 8 bytes and 27 neighbours: 5,184 bytes for each time step."""
+    cells = torch.zeros(1, 7, 3, 2, 4, dtype=torch.float64)
+
+    def parts(**options):
+        return [(part.start, part.stop) for part in time_parts(cells, **{"tracked": False, **options})]
+
+    assert parts() == [(0, 7)]
+    for most, wanted in ((5184 * 3, [(0, 3), (3, 6), (6, 7)]), (5184 * 3 - 1, [(0, 2), (2, 4), (4, 6), (6, 7)])):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "PART_BYTES", most)
+            assert parts() == wanted
+            assert parts(tracked=True) == [(0, 7)], "all of them are kept for the way back in any case"
+    assert time_parts(cells.to("meta"), tracked=False) == [slice(0, 7)]
+
+
+def test_what_part_of_the_cells_gives_arrives_too():
+    given, sums = tokens(2, 5, 3, 4, 27, 2), torch.zeros(2, 5, 3, 4, 2, dtype=torch.float64)
+    for first, last in ((0, 1), (1, 4), (4, 5)):
+        add_folded(sums, given[:, first:last], first=first)
+        torch.testing.assert_close(
+            gather_part(given[..., 0, :], slice(first, last)), gather(given[..., 0, :])[:, first:last], rtol=0, atol=0
+        )
+    torch.testing.assert_close(sums, fold(given), rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("steps_in_cell", [2, 3])

@@ -1,6 +1,7 @@
 """Super-token attention: tokens are gathered into cells' super tokens, these attend, and give back to the tokens."""
 
 import itertools
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -14,6 +15,13 @@ from vidtok.nn.mixers.mhsa import MHSA
 from vidtok.nn.mixers.registry import register
 
 Offset = tuple[int, int, int]
+
+PART_BYTES = 16 * 2**20
+"""Of the neighbours that are looked at together where no gradient and no graph is made of it, on a processor.
+
+A C library asks the system anew for each tensor of 32 MB and more, and every page of it is faulted in: 48 MB of
+neighbours took as long again as all the rest.
+"""
 
 
 def offsets(steps: int) -> list[Offset]:
@@ -38,10 +46,45 @@ def fold(given: Float[Tensor, "b t h w k d"]) -> Float[Tensor, "b t h w d"]:
     return torch.stack([moved(part, (-i, -j, -k)) for part, (i, j, k) in parts]).sum(0)
 
 
+def time_parts(cells: Float[Tensor, "b t h w d"], *, tracked: bool) -> list[slice]:
+    """The time steps of cells whose neighbours' tokens are looked at together: all of them, or parts of PART_BYTES."""
+    steps = cells.shape[1]
+    if tracked or cells.device.type != "cpu" or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return [slice(0, steps)]
+    of_a_step = cells.numel() // steps * len(offsets(steps)) * cells.element_size()
+    at_once = max(1, PART_BYTES // max(of_a_step, 1))
+    return [slice(start, min(start + at_once, steps)) for start in range(0, steps, at_once)]
+
+
+def gather_part(supers: Float[Tensor, "b t h w d"], part: slice) -> Float[Tensor, "b u h w k d"]:
+    """These time steps of `gather`."""
+    if part == slice(0, supers.shape[1]):
+        return gather(supers)
+    first, last = max(part.start - 1, 0), min(part.stop + 1, supers.shape[1])
+    return gather(supers[:, first:last])[:, part.start - first : part.stop - first]
+
+
+def add_folded(sums: Float[Tensor, "b t h w d"], given: Float[Tensor, "b u h w k d"], *, first: int) -> None:
+    """Add to `sums` what `fold` makes of the cells from time step `first` on."""
+    _, t, h, w, _ = sums.shape
+    steps = given.shape[1]
+    for place, (i, j, k) in enumerate(offsets(t)):
+        begin, end = max(first + i, 0), min(first + steps + i, t)
+        to = sums[:, begin:end, max(j, 0) : h + min(j, 0), max(k, 0) : w + min(k, 0)]
+        to += given[
+            :, begin - first - i : end - first - i, max(-j, 0) : h - max(j, 0), max(-k, 0) : w - max(k, 0), place
+        ]
+
+
 def inside_clip(steps: int, device: torch.device) -> Bool[Tensor, "t k"]:
     """Whether a neighbour of a cell at step t lies inside the clip in time."""
     at = torch.arange(steps, device=device)[:, None] + torch.tensor([o[0] for o in offsets(steps)], device=device)
     return (at >= 0) & (at < steps)
+
+
+def together(parts: Sequence[Float[Tensor, "b _ h w p k"]]) -> Float[Tensor, "b t h w p k"]:
+    """Parts of time one after the other; a single one as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -74,7 +117,11 @@ def associate(
     with full_precision(tokens.device):
         supers = reduce(tokens, "b tt hh ww p d -> b tt hh ww d", "sum") / real.sum(1)[:, None, None, None]
         for iteration in range(iterations):
-            logits = einsum(tokens, gather(supers), "b t h w p d, b t h w k d -> b t h w p k") * scale
+            products = [
+                einsum(tokens[:, part], gather_part(supers, part), "b t h w p d, b t h w k d -> b t h w p k")
+                for part in time_parts(supers, tracked=False)
+            ]
+            logits = together(products) * scale
             affinity = logits.masked_fill(~inside, -torch.inf).softmax(-1) * real[:, None, None, :, None]
             mass = fold(reduce(affinity, "b t h w p k -> b t h w k 1", "sum"))
             if iteration < iterations - 1:
@@ -88,9 +135,16 @@ def pool_cells(
     mass: Float[Tensor, "b tt hh ww 1"],
 ) -> Float[Tensor, "b tt hh ww d"]:
     """Super tokens: the mean of the tokens near them, weighted by their shares."""
+    parts = time_parts(tokens[:, :, :, :, 0], tracked=torch.is_grad_enabled() and tokens.requires_grad)
     with full_precision(tokens.device):
-        given = einsum(affinity, tokens, "b t h w p k, b t h w p d -> b t h w k d")
-        return fold(given) / (mass + 1e-12)
+        if len(parts) == 1:
+            sums = fold(einsum(affinity, tokens, "b t h w p k, b t h w p d -> b t h w k d"))
+        else:
+            sums = torch.zeros_like(tokens[:, :, :, :, 0])
+            for part in parts:
+                given = einsum(affinity[:, part], tokens[:, part], "b t h w p k, b t h w p d -> b t h w k d")
+                add_folded(sums, given, first=part.start)
+        return sums / (mass + 1e-12)
 
 
 def super_tokens(x: Float[Tensor, "b t h w d"], *, cells: Offset, iterations: int = 1) -> Float[Tensor, "b tt hh ww d"]:
@@ -144,8 +198,13 @@ class SuperToken(nn.Module):
         affinity, mass = associate(tokens, cells=self.cells, steps=t, iterations=self.iterations)
         refined = self.refine(pool_cells(tokens, affinity, mass).to(x.dtype))
         with full_precision(x.device):
-            near = gather(refined.to(affinity.dtype))
-            y = einsum(affinity, near, "b t h w p k, b t h w k d -> b t h w p d")
+            refined = refined.to(affinity.dtype)
+            parts = time_parts(refined, tracked=torch.is_grad_enabled() and refined.requires_grad)
+            given = [
+                einsum(affinity[:, part], gather_part(refined, part), "b t h w p k, b t h w k d -> b t h w p d")
+                for part in parts
+            ]
+            y = together(given)
         return self._out_of_cells(y, (t, h, w)).to(x.dtype)
 
     def _out_of_cells(
