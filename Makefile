@@ -4,6 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Threads that spin while they wait make several torch processes on the same cores many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
+# A shell that asks Python to keep nothing of what it compiles would have each process compile all of torch again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-slow docs ray lint format clean
 
@@ -32,7 +34,7 @@ format: $(VENV)/ready
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-# Python compiles what is imported when it is; all of torch and transformers is several times that.
+# Python compiles what is imported when it is first; all of torch and transformers is several times that.
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --no-compile --editable ".[test]"
