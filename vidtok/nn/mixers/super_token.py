@@ -84,7 +84,8 @@ def inside_clip(steps: int, device: torch.device) -> Bool[Tensor, "t k"]:
 
 def together(parts: Sequence[Float[Tensor, "b _ h w p k"]]) -> Float[Tensor, "b t h w p k"]:
     """Parts of time one after the other; a single one as it is."""
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
+    first, *others = parts
+    return torch.cat([first, *others], dim=1) if others else first
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
