@@ -26,6 +26,7 @@ ELSEWHERE = {
     "vidtok demo": "tests/runs/test_demo.py and tests/test_wheel.py run it small",
     "make test": "this is it",
     "make test-slow": "this is it",
+    "make docs": "tests/test_sphinx.py builds them so",
 }
 SMALL = [
     "train.steps=2",
