@@ -1,6 +1,7 @@
 """Runs side by side: the table, the test, the videos on which they differ, and what cannot be compared."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +96,23 @@ def test_several_labels_have_a_paired_bootstrap(tmp_path, capsys):
     assert "(paired bootstrap)" in said
     assert "with 2 pairs one below 0.025 tells" in said
     assert "right in some" not in said
+
+
+@pytest.mark.parametrize("groups", [None, [f"g{i // 3:02}" for i in range(60)]], ids=["videos", "groups"])
+def test_intervals_are_those_of_the_test(tmp_path, groups):
+    """Where most videos show no class: what these say is how others are ranked, and they are no cases of their own."""
+    generator = torch.Generator().manual_seed(1)
+    labels = [(i % 2,) if i < 20 else () for i in range(60)]
+    scores = torch.rand(60, 2, generator=generator)
+    names = [f"v{i:02}.mp4" for i in range(60)]
+    run = write_scored(tmp_path / "run", scores, labels, ["a", "b"], names=names, groups=groups, kind="sigmoid")
+    told = json.loads((run / "results.json").read_text())["detail"]["figures"]["mAP"]
+    first, second = run_compare([run, run])
+    assert first.figure.as_dict() == pytest.approx(told)
+    assert second.difference is not None
+    assert second.difference.value == 0
+    # The draws of one model go together wholly: what is left of its interval is how much longer one side is.
+    assert second.difference.high == pytest.approx(abs(told["high"] + told["low"] - 2 * told["value"]))
 
 
 def test_what_cannot_be_compared(two, tmp_path):

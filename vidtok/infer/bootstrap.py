@@ -60,16 +60,17 @@ def estimate(
     groups: Sequence[Hashable],
     *,
     of: Smoothed | None = None,
+    units: int | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Estimate:
     """The figure of all rows and its interval; rows of one group are drawn together, for they are not independent.
 
-    `of`: where the figure is a mean of shares, what it is smoothed.
+    `of`: where the figure is a mean of shares, what it is smoothed. `units`: the groups that it rests on, if not all.
     """
     value = float(statistic(torch.ones(1, len(groups), dtype=torch.float64))[0])
     drawn = draw(statistic, groups, draws=draws, seed=seed)
-    low, high = interval(value, drawn, units=len(set(groups)), of=of)
+    low, high = interval(value, drawn, units=len(set(groups)) if units is None else units, of=of)
     return Estimate(value=value, low=low, high=high)
 
 

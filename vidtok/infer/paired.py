@@ -40,13 +40,14 @@ def paired_bootstrap(
     groups: Sequence[Hashable],
     *,
     of: tuple[Smoothed | None, Smoothed | None] = (None, None),
+    units: int | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Difference:
     """The difference of two figures, both of which see the same draws of the groups.
 
     Its interval is put together from those of the figures, l … u, and the correlation r of their draws (Newcombe, 1998;
-    Zou and Donner, 2008), with `of` as `interval` takes it:
+    Zou and Donner, 2008), with `of` and `units` as `estimate` takes them:
 
         low  = d - √((s - l₂)² - 2 r (s - l₂) (u₁ - f) + (u₁ - f)²)     d = s - f, second less first
         high = d + √((u₂ - s)² - 2 r (u₂ - s) (f - l₁) + (f - l₁)²)
@@ -54,7 +55,7 @@ def paired_bootstrap(
     p is twice the smaller share of the draws that lie on either side of 0, with what was found as one of them, so that
     p is never below 2 / (draws + 1).
     """
-    one, units = torch.ones(1, len(groups), dtype=torch.float64), len(set(groups))
+    one, units = torch.ones(1, len(groups), dtype=torch.float64), len(set(groups)) if units is None else units
     values = [float(statistic(one)[0]) for statistic in (first, second)]
     both = torch.stack([draw(statistic, groups, draws=draws, seed=seed) for statistic in (first, second)])
     known = both[:, both.isfinite().all(0)]

@@ -1,8 +1,10 @@
 """Whether the kernels of low precision work for a network on this processor, and a way round those that do not.
 
-Kernels are chosen by processor, library and shape, and some were broken: oneDNN's bfloat16 weight gradient of
-`Conv3d(1024, 256, (3, 1, 1), padding=(1, 0, 0))` on 2 x 1024 x 2 x 4 x 4 is not finite on processors with AVX512's
-bfloat16, and processors with AVX2's have no bfloat16 gradients of convolutions at all.
+Kernels are chosen by processor, library and shape, and some were broken. Where a processor has AVX512's bfloat16 and no
+AMX, oneDNN's weight gradient of a convolution reads memory that nobody wrote: `Conv3d(c, d, (k, 1, 1), padding=(k // 2,
+0, 0))` on t time steps with 1 < t < k, of any width (16 channels and one place are enough), and `Conv2d(256, 256, 7,
+padding=3)` on 2 x 2 places, whose numbers are finite and wrong (torch 2.14.1). Processors with AVX2's bfloat16 have no
+bfloat16 gradients of convolutions at all.
 """
 
 from collections.abc import Callable, Iterator, Mapping

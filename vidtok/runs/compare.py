@@ -58,6 +58,11 @@ class Scored:
         """Of top-1; None where there are several labels."""
         return smoothed(self.hits, torch.zeros(len(self.keys), dtype=torch.int64), groups) if self.single else None
 
+    def units(self, groups: Sequence[str]) -> int:
+        """The groups that the figure rests on: in mean average precision those that show a class, as in a test."""
+        shown = self.labels.any(1).tolist()
+        return len({group for group, counts in zip(groups, shown, strict=True) if counts or self.single})
+
     def says(self, row: int) -> str:
         """The class that a video is taken for, and its score; or that it could not be decoded."""
         if not bool(self.scores[row].isfinite().any()):
@@ -171,11 +176,12 @@ def _same(one: Sequence[str], other: Sequence[str], both: str, what: str) -> Non
 
 def compare(first: Scored, second: Scored) -> Compared:
     """One run beside the first, whose groups are those that are drawn."""
-    own, of = second.statistic(), second.smoothed(first.groups)
-    figure = estimate(own, first.groups, of=of)
+    own, of, units = second.statistic(), second.smoothed(first.groups), second.units(first.groups)
+    figure = estimate(own, first.groups, of=of, units=units)
     if second is first:
         return Compared(name=first.name, figure=figure, difference=None)
-    difference = paired_bootstrap(first.statistic(), own, first.groups, of=(first.smoothed(first.groups), of))
+    both = (first.smoothed(first.groups), of)
+    difference = paired_bootstrap(first.statistic(), own, first.groups, of=both, units=units)
     if not first.single:
         return Compared(name=second.name, figure=figure, difference=difference)
     alone, other = int((first.hits & ~second.hits).sum()), int((second.hits & ~first.hits).sum())
