@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from vidtok.errors import DecodeError, ModelError
-from vidtok.infer.film import Film, Question, Spot, Tape, each_picture, look_at, make_film
+from vidtok.errors import DecodeError
+from vidtok.infer.film import Film, Question, each_picture, look_at, make_film
 from vidtok.infer.pictures import Ask, Shown
 from vidtok.infer.predict import model_views
+from vidtok.infer.spot import Spot
+from vidtok.infer.tape import Tape
 from vidtok.models.create import create_model
 from vidtok.models.feeding import Feeding
 from vidtok.video.reader import open_video
@@ -107,27 +109,14 @@ def test_frames_between_those_that_the_network_saw_hold_or_mix_their_maps():
     assert heats("linear") == [0, 0.25, 0.5, 0.75, 1]  # steps' middles are at 0.5 and 2.5
 
 
-def test_a_point_of_the_video_is_a_place_of_the_clip(video):
-    """24 x 40 become 20 x 33, of which the middle 16 x 16 are seen: from 8 of 33 columns, from 2 of 20 rows."""
+def test_the_token_of_a_point_is_asked_in_its_frame(video):
+    """What the point's place is, tests/infer/test_spot.py says."""
     model = model_of(stride=2)
     film = film_of(video, model, kinds=("query",), spot=Spot(x=15, y=18, seconds=0.75))
-    (frame, (y, x)) = film.rings[0]
-    assert frame == 2  # the frame of 0.7 s is the third of 0.3, 0.5, 0.7, 0.9
-    assert y == pytest.approx((18.5 * 20 / 24 - 2) / 16)
-    assert x == pytest.approx((15.5 * 33 / 40 - 8) / 16)
+    assert film.rings == ((2, (pytest.approx((18.5 * 20 / 24 - 2) / 16), pytest.approx((15.5 * 33 / 40 - 8) / 16))),)
     assert [film.cells(number)[0].ring is not None for number in range(4)] == [False, False, True, True]
     for seconds, frame in ((0, 0), (0.5, 1), (1.3, 3)):
         assert film_of(video, model, kinds=("query",), spot=Spot(x=15, y=18, seconds=seconds)).rings[0][0] == frame
-    for spot, words in (
-        (Spot(x=0, y=0, seconds=0.5), r"outside of what the network sees: x from 10 to 29, y from 2 to 22"),
-        (Spot(x=20, y=24, seconds=0.5), r"outside of the pictures, 40 x 24"),
-        (Spot(x=20, y=12, seconds=-1), r"-1 s is outside of the video"),
-        (Spot(x=1, y=12, seconds=0.5), r"outside of what the network sees: x from 10 to 29, y from 2 to 22"),
-        (Spot(x=40, y=12, seconds=0.5), r"outside of the pictures, 40 x 24"),
-        (Spot(x=20, y=12, seconds=9), r"9 s is outside of the video, which ends at 1\.3 s"),
-    ):
-        with pytest.raises(ModelError, match=words):
-            film_of(video, model, kinds=("query",), spot=spot)
 
 
 def test_a_class_can_be_asked_for(video):
@@ -137,17 +126,6 @@ def test_a_class_can_be_asked_for(video):
     titles = [look_at(model, clip, kinds=("gradient",), ask=Ask(label=k))[0][0].title for k in (0, 1)]
     assert titles == ["for a", "for b"]
     assert model.training
-
-
-def test_a_tape_gives_back_what_was_kept_and_refuses_other_shapes():
-    tape = Tape([np.zeros((2, 3), np.float32), np.zeros(2, np.int32)])
-    for number in range(3):
-        tape.append([np.full((2, 3), number, np.float32), np.array([number, -number], np.int32)])
-    assert tape.length == 3
-    assert tape.read(1, 0).tolist() == [[1] * 3] * 2
-    assert tape.read(2, 1).tolist() == [2, -2]
-    with pytest.raises(ValueError, match="a tape of"):
-        tape.append([np.zeros((1, 3), np.float32), np.zeros(2, np.int32)])
 
 
 def test_a_clip_goes_at_its_own_pace_and_names_its_best_classes(video):

@@ -7,8 +7,6 @@ and a frame of the video between two frames of the window shows
     linear   both neighbours' maps, mixed by its distance from the middles of their steps; held at the window's ends
 """
 
-import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -21,29 +19,20 @@ from torch import Tensor
 from vidtok.choices import Between, ScoreKind
 from vidtok.data.dataset import clock_seconds
 from vidtok.data.views import TestViews
-from vidtok.errors import DecodeError, ModelError
+from vidtok.errors import DecodeError
 from vidtok.infer.pictures.scene import Ask, Point, Scene, Shown, ask_kinds
+from vidtok.infer.spot import EPSILON, Spot, point_of
+from vidtok.infer.tape import Tape
 from vidtok.metrics import to_scores
 from vidtok.models.classifier import Classifier
 from vidtok.nn.looks import at_rest
 from vidtok.types import View
-from vidtok.video.protocols import duration_seconds
 from vidtok.video.reader import VideoReader
 from vidtok.video.sample import resample
 from vidtok.video.windows import plan_windows
 from vidtok.viz.overlay import Cell, Strip
 
 GUESSES = 3
-EPSILON = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """A point of a video: pixels of its upright pictures from the left and the top, and when, as players show it."""
-
-    x: float | int
-    y: float | int
-    seconds: float | int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,30 +43,6 @@ class Question:
     ask: Ask = field(default_factory=Ask)
     spot: Spot | None = None
     between: Between = "hold"
-
-
-class Tape:
-    """Arrays of the same shapes again and again, in a file without a name: what is kept does not grow in memory."""
-
-    def __init__(self, arrays: Sequence[np.ndarray]):
-        self._forms = [(array.shape, array.dtype, array.nbytes) for array in arrays]
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the tape)
-        weakref.finalize(self, self._file.close)
-        self.length = 0
-
-    def append(self, arrays: Sequence[np.ndarray]) -> None:
-        for array, (shape, dtype, _) in zip(arrays, self._forms, strict=True):
-            if array.shape != shape or array.dtype != dtype:
-                raise ValueError(f"a tape of {shape} {dtype} got {array.shape} {array.dtype}")
-            self._file.write(np.ascontiguousarray(array).tobytes())
-        self.length += 1
-
-    def read(self, entry: int, number: int) -> np.ndarray:
-        """Array `number` of an entry."""
-        sizes = [size for *_, size in self._forms]
-        shape, dtype, size = self._forms[number]
-        self._file.seek(entry * sum(sizes) + sum(sizes[:number]))
-        return np.frombuffer(self._file.read(size), dtype).reshape(shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,28 +322,3 @@ def each_picture(reader: VideoReader, views: TestViews, drawn: Sequence[int]) ->
         while place < len(order) and order[place] == index:
             yield shown
             place += 1
-
-
-def point_of(
-    spot: Spot, reader: VideoReader, views: TestViews, pixels: Tensor, seconds: Float64[np.ndarray, "f"]
-) -> Point:
-    """A point of the video as a point of the clip. ModelError where it is outside of what the network sees."""
-    rows, columns = reader.size
-    if not (0 <= spot.x < columns and 0 <= spot.y < rows):
-        raise ModelError(f"`point`: {spot.x:g},{spot.y:g} is outside of the pictures, {columns} x {rows} (x, y)")
-    end = float(clock_seconds(reader)[0]) + duration_seconds(reader.pts_seconds)
-    if not 0 <= spot.seconds <= end:
-        raise ModelError(f"`point`: {spot.seconds:g} s is outside of the video, which ends at {end:.3g} s")
-    height, width = pixels.shape[-2:]
-    box = views.boxes((height, width))[0]
-    y = ((spot.y + 0.5) * height / rows - box.top) / box.height
-    x = ((spot.x + 0.5) * width / columns - box.left) / box.width
-    if not (0 <= y < 1 and 0 <= x < 1):
-        left, top = (max(0.0, v) for v in (box.left * columns / width, box.top * rows / height))
-        right, bottom = (box.left + box.width) * columns / width, (box.top + box.height) * rows / height
-        raise ModelError(
-            f"`point`: {spot.x:g},{spot.y:g} is outside of what the network sees: x from {left:.0f} to "
-            f"{min(right, columns):.0f}, y from {top:.0f} to {min(bottom, rows):.0f}"
-        )
-    frame = int(np.clip(np.searchsorted(seconds, spot.seconds + EPSILON, side="right") - 1, 0, len(seconds) - 1))
-    return Point(time=(frame + 0.5) / len(seconds), y=y, x=x)

@@ -13,9 +13,10 @@ from vidtok.build_words import told_in_config_words
 from vidtok.choices import Between, ScoreKind
 from vidtok.data.views import TestViews
 from vidtok.errors import CheckpointError, ConfigError
-from vidtok.infer.film import Question, Spot, make_film, notes_of
+from vidtok.infer.film import Question, make_film, notes_of
 from vidtok.infer.pictures import Ask
 from vidtok.infer.predict import model_views
+from vidtok.infer.spot import Spot
 from vidtok.infer.timeline import window_length
 from vidtok.loading import is_saved, load_model
 from vidtok.models.classifier import Classifier
