@@ -56,7 +56,8 @@ def test_scores_are_those_of_the_views_by_hand_and_failures_keep_their_place(vid
     best = found[3].top(2)
     assert found[3].label == best[0][0]
     assert len(found[3].top()) == 3
-    assert [score for _, score in best] == sorted(wanted.tolist(), reverse=True)[:2]
+    # Other batches may round otherwise, as above.
+    assert [score for _, score in best] == pytest.approx(sorted(wanted.tolist(), reverse=True)[:2], rel=1e-5)
     assert best[0][0] == "abc"[int(wanted.argmax())]
 
 
