@@ -1,28 +1,21 @@
 """The bench of token reductions runs, resumes from what it kept, and its table says what it measured."""
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.opened import opened
 from tests.runs.own_clips import ENCODER, encoder_file, own_clips
 from vidtok.choices import Summary
 
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("bench_fit", ROOT / "tools" / "bench_fit.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_fit"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["bench_fit"]
+    with opened(ROOT / "tools" / "bench_fit.py") as module:
+        yield module
 
 
 @pytest.mark.slow
@@ -31,7 +24,7 @@ def test_a_set_is_encoded_once_and_rows_are_measured_once(bench, tmp_path, monke
     own_clips(tmp_path / "clips", each=4)
     encoder = f"{ENCODER}={encoder_file(tmp_path / 'encoder.safetensors')}"
     out = tmp_path / "reduction.json"
-    arguments = [f"own={tmp_path / 'clips'}", "--work", str(tmp_path / "work"), "--out", str(out), "--folds", "2"]
+    arguments = [f"own={tmp_path / 'clips'}", "--work", str(tmp_path / "work"), "--json", str(out), "--folds", "2"]
     arguments += ["--encoder", encoder, "--epochs", "1"]
     bench.main([*arguments, "--rows", "linear [!f]*", "divisions *", "--divisions", "2"])
     assert {path.name.count(".") for path in (tmp_path / "work/features").iterdir()} == {1}, "no row looked at tokens"

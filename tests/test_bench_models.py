@@ -1,6 +1,5 @@
 """The benchmark of networks: its own peers compute the same as the networks, and its table and file hold every form."""
 
-import importlib.util
 import json
 import sys
 
@@ -9,16 +8,13 @@ import torch
 
 from tests.conftest import ROOT
 from tests.models.families import TINY, tiny
+from tests.opened import opened
 
 
 @pytest.fixture
 def bench():
-    spec = importlib.util.spec_from_file_location("bench_models", ROOT / "tools" / "bench_models.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_models"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["bench_models"]
+    with opened(ROOT / "tools" / "bench_models.py") as module:
+        yield module
 
 
 def pairs(bench, family):

@@ -1,6 +1,5 @@
 """The bench of scaling: exponents are those of the numbers, what is skipped or taken apart is told, files agree."""
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -10,20 +9,13 @@ import torch
 from PIL import Image
 
 from tests.conftest import ROOT
+from tests.opened import opened
 
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("bench_scaling", ROOT / "tools" / "bench_scaling.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_scaling"] = module
-    sys.path.insert(0, str(ROOT / "tools"))  # as where it is run
-    spec.loader.exec_module(module)
-    sys.path.remove(str(ROOT / "tools"))
-    yield module
-    del sys.modules["bench_scaling"], sys.modules["scaling_views"]
+    with opened(ROOT / "tools" / "bench_scaling.py") as module:
+        yield module
 
 
 class Pass:

@@ -1,7 +1,6 @@
 """The check of the tests names what a mirror lets live, and only that."""
 
 import codecs
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.opened import opened
 
 TOOL = ROOT / "tools" / "check_tests.py"
 MODULE = "def fits(count, most):\n    return count < most\n"
@@ -35,14 +35,8 @@ def test_another_process():
 
 @pytest.fixture(scope="module")
 def checks():
-    spec = importlib.util.spec_from_file_location("check_tests", TOOL)
-    sys.path.insert(0, str(TOOL.parent))  # as where it is run
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str(TOOL.parent))
-    del sys.modules[spec.name]
+    with opened(TOOL) as module:
+        yield module
 
 
 def changes_of(checks, source: str) -> set[str]:

@@ -1,11 +1,11 @@
 """The documentation as Sphinx builds it: the pages of docs/, and docstrings that are shown as they are written."""
 
 import ast
-import importlib.util
 import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from tests.conftest import ROOT, tool_options
+from tests.opened import opened
 from vidtok.infer.predict import VideoClassifier
 from vidtok.nn.mixers.super_token import SuperToken
 from vidtok.video.reader import VideoReader
@@ -30,14 +31,10 @@ HIDDEN = "(*args, **kwargs)"
 
 
 @pytest.fixture(scope="module")
-def docstrings() -> ModuleType:
+def docstrings() -> Iterator[ModuleType]:
     """docs/docstrings.py, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("docstrings", DOCS / "docstrings.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with opened(DOCS / "docstrings.py") as module:
+        yield module
 
 
 def parts_of(rst: str) -> list[tuple[str, str]]:

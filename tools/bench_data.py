@@ -41,8 +41,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 import av
 import numpy as np
 import torch
-from bench_films import make_film
-from bench_loaders import (
+from data_films import make_film
+from data_loaders import (
     FRAMES,
     RATIO,
     RGB_LOADERS,

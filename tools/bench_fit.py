@@ -3,7 +3,7 @@
     VIDTOK_VIDEOS=… python tools/bench_fit.py --work work/fit motion weizmann4 fight2
 
 Each clip is encoded once; its tokens in every form and its summaries stand in WORK/features, each row's figures in
---out (a .json; the table goes into the .md beside it): a second call goes on where the first one stopped. Sets are
+--json (the table goes into the .md beside it): a second call goes on where the first one stopped. Sets are
 `motion` (made where it is missing: 600 clips to train on, 200 to test), the folders of VIDTOK_VIDEOS, and any folder
 with a sub-folder per class, NAME=FOLDER. --rows PATTERN measures only the rows of these names; what no row is measured
 on is not kept either: all tokens of 300 clips are 600 MB. All but `motion` are measured by folds that keep groups
@@ -341,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="SET", help="motion, a folder of VIDTOK_VIDEOS, or NAME=FOLDER")
     parser.add_argument("--work", type=Path, required=True, help="folder for features and the motion set")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "reduction.json", help="default: %(default)s")
+    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "reduction.json", help="default: %(default)s")
     parser.add_argument("--encoder", metavar="NAME[=FILE]", help="as in `vidtok fit`")
     parser.add_argument("--folds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="of the probes with attention (default: %(default)s)")
@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.divisions is not None and args.divisions < 2:
         parser.error("--divisions counts from 2, for a spread")
     weights, recipe = find_encoder(args.encoder), Recipe(epochs=args.epochs)
-    results: list[Figures] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else []
+    results: list[Figures] = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else []
     for name in args.sets:
         measured = {each["row"] for each in results if each["set"] == name.partition("=")[0]}
         rows = {
@@ -373,8 +373,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for row, each in rows.items():
             found = [{"set": own.name, "row": row, **figures} for figures in each.measure(own)]
             results += found
-            args.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-            write_page(args.out.with_suffix(".md"), table(results))
+            args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            write_page(args.json.with_suffix(".md"), table(results))
             for each in found:
                 print(f"{own.name} | {each['kept']} | {each['probe']} | {cell(each)}", flush=True)
     print(table(results))

@@ -3,8 +3,8 @@
     python tools/bench_learning.py --jobs 2
 
 Every row is the demo's config with a few keys changed, trained on 12,000 clips and tested with one view; nothing is
-tuned for a row. Results are kept in docs/learning.json row by row (a second call goes on where the first one stopped),
-then written as a table into docs/learning.md and as docs/learning.png. Processor time is that of training and loading.
+tuned for a row. Results are kept in --json row by row (a second call goes on where the first one stopped), then written
+as a table into the .md beside it and as the .png. Processor time is that of training and loading.
 """
 
 import argparse
@@ -180,11 +180,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each")
     parser.add_argument("--data", default="data/motion", help="the motion set; made where it is missing")
+    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "learning.json", help="default: %(default)s")
     args = parser.parse_args()
     data = Path(args.data).resolve()
     if not (data / "val.csv").is_file():
         render_motion(data)
-    kept = ROOT / "docs" / "learning.json"
+    kept = args.json
     results = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else []
     known = {(r["group"], r["name"], r["seed"]) for r in results}
     wanted = [(row, seed) for row in rows() for seed in range(row.seeds) if (row.group, row.name, seed) not in known]
@@ -193,9 +194,9 @@ def main() -> None:
             results.append(future.result())
             kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             print(results[-1], flush=True)
-    plot(results, ROOT / "docs" / "learning.png")
-    page = ROOT / "docs" / "learning.md"
-    text = page.read_text(encoding="utf-8")
+    plot(results, kept.with_suffix(".png"))
+    page = kept.with_suffix(".md")
+    text = page.read_text(encoding="utf-8") if page.is_file() else "\n".join([*MARKERS, ""])
     before, rest = text.split(MARKERS[0])
     _, behind = rest.split(MARKERS[1])
     page.write_text(f"{before}{MARKERS[0]}\n{table(results)}\n{MARKERS[1]}{behind}", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Whether maps follow what moves: small networks learn where one object goes; their maps are held to its track.
 
     python tools/bench_tracks.py                      # all rows
-    python tools/bench_tracks.py "TokenLearner" --steps 300
+    python tools/bench_tracks.py "TokenLearner, first"
 
 A disc of one texture moves right, left, down or up over a still background of another, from anywhere; the class is the
 direction. After training, each map's centre of mass in each time step is compared with the object's true centre there,
@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,22 +28,41 @@ from vidtok.models.vivit import ViViT
 from vidtok.nn.looks import at_rest
 from vidtok.nn.token_learner import TokenLearnerOptions
 
-FRAMES, SIDE, STEPS_OF_TIME = 8, 32, 4
-RADIUS = 4.5
+FRAMES, SIDE, STEPS_OF_TIME = 8, 64, 4
+RADIUS = 9.0
+SPEEDS = (1.8, 4.0)
+"""Pixels a frame."""
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))
-SIZES = {"classes": 4, "frames": FRAMES, "size": SIDE, "tubelet": (2, 4, 4), "width": 48, "depth": 3, "heads": 4}
+SIZES = {"classes": 4, "frames": FRAMES, "size": SIDE, "tubelet": (2, 8, 8), "width": 96, "depth": 4, "heads": 4}
 SIZES["position"] = "sincos_3d"
-LEARNED = TokenLearnerOptions(after_block=1, tokens=4)
+STEPS = 1000
 ROWS = {
-    "TokenLearner": ({"token_learner": LEARNED}, ("tokens", "attention", "gradient")),
-    "attention (mhsa)": ({}, ("attention", "rollout", "gradient")),
-    "attention, class token": ({"pool": "cls"}, ("query", "rollout", "gradient")),
-    "super_token": ({"mixer": {"name": "super_token", "cells": (2, 2, 2)}}, ("attention", "rollout", "gradient")),
-    "multi_axis": ({"mixer": {"name": "multi_axis", "window": (2, 4, 4)}}, ("attention", "rollout", "gradient")),
-    "conv_additive": ({"mixer": {"name": "conv_additive"}}, ("context", "gradient")),
-    "separable": ({"mixer": {"name": "separable"}}, ("context", "gradient")),
+    "TokenLearner, first": (
+        {"token_learner": TokenLearnerOptions(after_block=0, tokens=4)},
+        ("tokens", "gradient"),
+        1800,
+    ),
+    "TokenLearner, behind a block": (
+        {"token_learner": TokenLearnerOptions(after_block=1, tokens=4)},
+        ("tokens", "gradient"),
+        STEPS,
+    ),
+    "attention": ({}, ("attention", "rollout", "gradient"), STEPS),
+    "attention, class token": ({"pool": "cls"}, ("query", "rollout", "gradient"), STEPS),
+    "super_token": (
+        {"mixer": {"name": "super_token", "cells": (2, 2, 2)}},
+        ("attention", "rollout", "gradient"),
+        STEPS,
+    ),
+    "multi_axis": (
+        {"mixer": {"name": "multi_axis", "window": (2, 4, 4)}},
+        ("attention", "rollout", "gradient"),
+        STEPS,
+    ),
+    "conv_additive": ({"mixer": {"name": "conv_additive"}}, ("context", "gradient"), STEPS),
+    "separable": ({"mixer": {"name": "separable"}}, ("context", "gradient"), STEPS),
 }
-"""A network's options beside SIZES, and the kinds of pictures that are measured."""
+"""A network's options beside SIZES, the kinds of pictures that are measured, and steps that are enough to learn it."""
 
 
 def texture(rng: np.random.Generator) -> torch.Tensor:
@@ -57,7 +77,7 @@ def clips(count: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     places = torch.arange(SIDE, dtype=torch.float32)
     found, tracks, labels = [], [], rng.integers(0, 4, count)
     for label in labels:
-        speed = rng.uniform(0.9, 2.0)
+        speed = rng.uniform(*SPEEDS)
         move = torch.tensor(DIRECTIONS[label]) * speed
         reach = (FRAMES - 1) / 2 * move.abs()
         low, high = RADIUS + reach.numpy(), SIDE - RADIUS - reach.numpy()
@@ -73,13 +93,13 @@ def clips(count: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 
 def trained(options: dict, *, steps: int, seed: int = 0) -> tuple[Network, float]:
-    """A network after so many steps of 24 new clips each, and its accuracy on clips that it has not seen."""
+    """A network after so many steps of 16 new clips each, and its accuracy on clips that it has not seen."""
     torch.manual_seed(seed)
     network = ViViT(**{**SIZES, **options})
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps, pct_start=0.1)
     for step in range(steps):
-        x, labels, _ = clips(24, seed=1000 + step)
+        x, labels, _ = clips(16, seed=1000 + step)
         loss = F.cross_entropy(network(x), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -104,15 +124,13 @@ def centres(maps: torch.Tensor) -> torch.Tensor:
 def followed(network: Network, kinds: tuple[str, ...], *, count: int = 64) -> dict[str, float]:
     """The correlation of each panel's centre with the track; of several tokens their mean map, and the best of them."""
     x, labels, tracks = clips(count, seed=2)
-    truth = rearrange(tracks, "b (t two) axis -> b t two axis", t=STEPS_OF_TIME).mean(2).double()
+    truth = rearrange(tracks, "b (t two) place -> b t two place", t=STEPS_OF_TIME).mean(2).double()
     panels: dict[str, list[torch.Tensor]] = {}
     for clip, label in zip(x, labels, strict=True):
         with at_rest(network):
             scene = Scene(network=network, clip=clip[None], label=int(label), label_name="its class")
             for kind, shown in ask_kinds(scene, kinds).items():
                 maps = [each.maps for each in shown if each.maps is not None]
-                if kind == "attention":
-                    maps = maps[:1]
                 if kind == "tokens":
                     for number, each in enumerate(maps):
                         panels.setdefault(f"token {number + 1}", []).append(centres(each))
@@ -126,19 +144,27 @@ def correlation(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((a * b).sum() / (a.norm() * b.norm() + 1e-12))
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description="Hold maps to the track of one object on a still background.")
-    arguments.add_argument("rows", nargs="*", help=f"some of: {', '.join(ROWS)}; default: all")
-    arguments.add_argument("--steps", type=int, default=400)
-    asked = arguments.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", help=f"some of: {', '.join(ROWS)}; default: all")
+    parser.add_argument("--steps", type=int, help="default: each row's own")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the same figures")
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.rows) - ROWS.keys():
+        parser.error(f"no row is called {sorted(unknown)[0]!r}; there are {', '.join(ROWS)}")
+    results = []
+    print("| network | accuracy | correlation of its maps' centres with the track | s |\n|---|---|---|---|")
     for name in asked.rows or ROWS:
-        options, kinds = ROWS[name]
+        options, kinds, steps = ROWS[name]
         begun = time.process_time()
-        network, accuracy = trained(options, steps=asked.steps)
-        figures = {kind: round(value, 2) for kind, value in followed(network, kinds).items()}
+        network, accuracy = trained(options, steps=asked.steps or steps)
+        found = followed(network, kinds)
         seconds = time.process_time() - begun
-        said = {"row": name, "accuracy": round(accuracy, 2), **figures, "cpu_seconds": round(seconds)}
-        print(json.dumps(said), flush=True)
+        told = ", ".join(f"{kind} {value:.2f}" for kind, value in found.items())
+        print(f"| {name} | {accuracy:.2f} | {told} | {seconds:.0f} |", flush=True)
+        results.append({"row": name, "accuracy": accuracy, "correlation": found, "cpu_seconds": seconds})
+        if asked.json:
+            asked.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
