@@ -36,10 +36,10 @@ def model_of(stride=1, *, classes="ab", **feeding):
     return model
 
 
-def film_of(video, model, *, whole=False, **question):
+def film_of(video, model, *, whole=False, said=lambda share: None, **question):
     with open_video(video) as reader:
         views = model_views(model)
-        return make_film(model, reader, views, Question(**question), kind="softmax", whole=whole)
+        return make_film(model, reader, views, Question(**question), kind="softmax", whole=whole, said=said)
 
 
 def test_a_clip_is_drawn_frame_by_frame(video):
@@ -77,6 +77,9 @@ def test_of_a_whole_video_every_frame_is_drawn_with_its_window_s_map(video):
     torch.testing.assert_close(film.cells(5)[0].heat, query.maps[0])
     torch.testing.assert_close(film.cells(6)[0].heat, query.maps[1])
     assert film.tops == (float(film.stacked(0).max()),)
+    shares: list[float] = []
+    film_of(video, model, whole=True, said=shares.append, kinds=("query",))
+    assert shares == [0.25, 0.5, 0.75, 1.0]
     assert film.stacked(0).shape == (4, 2, 2, 2)
     assert len(set(film.stacked(0).max(axis=(1, 2, 3)))) > 1
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from vidtok.runs import progress
-from vidtok.runs.progress import FileProgress
+from vidtok.runs.progress import FileProgress, ShareProgress
 
 
 def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
@@ -92,3 +92,29 @@ def test_the_bar_shows_how_far_the_next_file_is_twice_a_second(capsys, monkeypat
     assert "25%" not in err
     assert "0 bad, 50% of the next" in err
     assert "1/3" in err
+
+
+def test_a_share_is_told_now_and_then_and_its_end_by_what_follows(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with ShareProgress("drawing a.mp4") as shown:
+        for step in range(1, 101):
+            now[0] += 0.5
+            shown(step / 100)
+        now[0] += 1000.0
+        shown(1.0)
+    assert capsys.readouterr().out.splitlines() == [f"drawing a.mp4: {n}%" for n in (21, 52, 98)]
+
+
+def test_a_share_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    threads = threading.active_count()
+    with ShareProgress("drawing a.mp4") as shown:
+        for share in (0.25, 0.5, 1.0):
+            shown(share)
+        assert shown._bar is not None
+        assert shown._bar.n == 1.0
+        assert threading.active_count() == threads
+    captured = capsys.readouterr()
+    assert "drawing a.mp4:   0%" in captured.err
+    assert captured.out == ""

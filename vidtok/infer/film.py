@@ -7,7 +7,7 @@ and a frame of the video between two frames of the window shows
     linear   both neighbours' maps, mixed by its distance from the middles of their steps; held at the window's ends
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -136,13 +136,14 @@ def make_film(
     kind: ScoreKind,
     whole: bool = False,
     window_seconds: float | None = None,
+    said: Callable[[float], None] = lambda share: None,
 ) -> Film:
     """Ask a model about the centre clip of a video, or window by window about all of it.
 
     The clip's own frames are drawn, at their own pace; of a whole video every frame. Windows follow each other without
     a gap, the last one ends with the video, and a frame of two windows is shown in the earlier one. With `spot` the
     query is the token there; in windows before that moment it is the one at the same place at their end, in later ones
-    at their beginning. Held are the frames of one window; maps lie on the disk.
+    at their beginning. Held are the frames of one window; maps lie on the disk. `said` is told how far it is, 0 to 1.
     Raises ModelError for what the network does not have, and DecodeError for a video that cannot be decoded.
     """
     pts, times = reader.pts_seconds, clock_seconds(reader)
@@ -170,6 +171,7 @@ def make_film(
         else:
             rings.append((0, None))
         asker.ask(clip, point)
+        said((window + 1) / len(indices))
     if whole:
         drawn = resample(pts, reader.fps).numpy()
         moments = times.numpy()[drawn]

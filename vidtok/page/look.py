@@ -124,7 +124,8 @@ class Looker:
 
     def _film(self, loaded: Loaded, task: Mapping[str, Any], tell: Tell, *, whole: bool) -> None:
         video, out = Path(task["video"]), Path(task["film"])
-        tell("stage", ("drawing where the model looks", None))
+        looking, drawing = "asking where the model looks", "drawing where the model looks"
+        tell("stage", (looking, 0.0))
         model, views = loaded.model, model_views(loaded.model)
         try:
             window = window_length(model, None) if whole else None
@@ -132,10 +133,24 @@ class Looker:
             whole, window = False, None
         try:
             with open_video(video) as reader:
-                film = first_film(model, reader, views, whole=whole, window_seconds=window)
+                film = first_film(
+                    model,
+                    reader,
+                    views,
+                    whole=whole,
+                    window_seconds=window,
+                    said=lambda share: tell("stage", (looking, share)),
+                )
                 seconds = clock_seconds(reader).numpy()[film.drawn]
             with open_video(video) as reader:
-                write_film(out, [Row(film=film)], reader, views, heading=task["title"])
+                write_film(
+                    out,
+                    [Row(film=film)],
+                    reader,
+                    views,
+                    heading=task["title"],
+                    said=lambda share: tell("stage", (drawing, share)),
+                )
         except (DecodeError, ModelError) as error:
             tell("part", {"no_film": str(error).replace(str(video), "the video")})
             return
@@ -163,7 +178,13 @@ class Looker:
 
 
 def first_film(
-    model: VideoClassifier, reader: VideoReader, views: TestViews, *, whole: bool, window_seconds: float | None
+    model: VideoClassifier,
+    reader: VideoReader,
+    views: TestViews,
+    *,
+    whole: bool,
+    window_seconds: float | None,
+    said: Callable[[float], None] = lambda share: None,
 ) -> Film:
     """Attention, and beside it what speaks for the class, of networks that have both."""
     assert model.feeding is not None
@@ -171,7 +192,9 @@ def first_film(
     for kinds in (("attention", "gradient"), ("attention",)):
         question = Question(kinds=kinds)
         with contextlib.suppress(ModelError) if len(kinds) > 1 else contextlib.nullcontext():
-            return make_film(model, reader, views, question, kind=kind, whole=whole, window_seconds=window_seconds)
+            return make_film(
+                model, reader, views, question, kind=kind, whole=whole, window_seconds=window_seconds, said=said
+            )
     raise AssertionError("the last one has returned or raised")
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,12 @@ def write_film(
     *,
     heading: str,
     panel_size: int | None = None,
+    said: Callable[[float], None] = lambda share: None,
 ) -> str:
     """Write films of the same frames by the ending of `path`; what was written, in words.
 
-    Several films (of checkpoints) stand in rows of their own. Raises ConfigError for a GIF of more frames than pages
-    can bear, DecodeError where the video cannot be decoded again.
+    Several films (of checkpoints) stand in rows of their own. `said` is told how far what plays is, 0 to 1. Raises
+    ConfigError for a GIF of more frames than pages can bear, DecodeError where the video cannot be decoded again.
     """
     ending, film = path.suffix.lower(), rows[0].film
     if ending == ".npz":
@@ -63,7 +64,7 @@ def write_film(
             f"out: {path}: {len(film)} frames are too many for a GIF; {path.with_suffix('.mp4')} would do"
         )
     mosaic = mosaic_of(rows, views, heading=heading, panel_size=panel_size or VIDEO_SIZE)
-    frames = draw_frames(mosaic, rows, reader, views)
+    frames = told(draw_frames(mosaic, rows, reader, views), len(film), said)
     if ending == ".gif":
         write_gif(path, frames, fps=film.fps, also=heat_colours())
     else:
@@ -108,6 +109,13 @@ def draw_frames(
         cells = [cell for row in rows for cell in (Cell(), *row.film.cells(number))]
         guesses = film.guesses[int(film.windows[number])]
         yield mosaic.draw(picture, cells, corner=corner_of(film, number), guesses=guesses, at=film.at(number))
+
+
+def told(frames: Iterator[Tensor], count: int, said: Callable[[float], None]) -> Iterator[Tensor]:
+    """The same frames; `said` hears which share of them has been taken."""
+    for number, frame in enumerate(frames):
+        yield frame
+        said((number + 1) / count)
 
 
 def corner_of(film: Film, number: int) -> str:

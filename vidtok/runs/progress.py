@@ -66,3 +66,30 @@ class FileProgress:
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class ShareProgress:
+    """How far one long piece of work is, by its share: call it as often as you like, use it as a context manager."""
+
+    def __init__(self, words: str):
+        self._words, self._said, self._gap = words, monotonic(), LINE_SECONDS
+        self._bar = None
+        if sys.stderr.isatty():
+            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+            self._bar = _Bar(total=1.0, desc=words, bar_format=form, dynamic_ncols=True, leave=False)
+
+    def __call__(self, share: float | int) -> None:
+        """0 to 1, never less than before."""
+        if self._bar is not None:
+            self._bar.update(share - self._bar.n)
+        elif monotonic() - self._said > self._gap and share < 1:
+            self._said = monotonic()
+            self._gap = min(LINES_APART * self._gap, MOST_SECONDS)
+            say(f"{self._words}: {share:.0%}")
+
+    def __enter__(self) -> "ShareProgress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -22,6 +22,7 @@ from vidtok.loading import is_saved, load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.film_files import ENDINGS, Row, write_film
 from vidtok.runs.folders import make_folder
+from vidtok.runs.progress import ShareProgress
 from vidtok.runs.test import open_checkpoint
 from vidtok.train.checkpoint import list_checkpoints
 from vidtok.train.parallel import start_parallel
@@ -75,7 +76,11 @@ def run_visualize(
         question = Question(kinds=tuple(kinds), ask=ask, spot=spot, between=between)
         for target in targets:
             make_folder(target.parent)
-        with start_parallel(device) as parallel, open_video(video, **reading) as reader:
+        with (
+            start_parallel(device) as parallel,
+            open_video(video, **reading) as reader,
+            ShareProgress("asking where the model looks") as progress,
+        ):
             film = make_film(
                 model.to(parallel.device),
                 reader,
@@ -84,6 +89,7 @@ def run_visualize(
                 kind=kind,
                 whole=whole,
                 window_seconds=window_length(model, window_seconds) if whole else None,
+                said=progress,
             )
         title = None
         if over_training:
@@ -94,7 +100,10 @@ def run_visualize(
     rows = [replace(row, film=replace(row.film, tops=tuple(tops))) for row in rows]  # one scale for all steps
     with open_video(video, **reading) as reader:
         name = Path(video).name
-        said = [write_film(path, rows, reader, views, heading=name, panel_size=panel_size) for path in targets]
+        said = []
+        for path in targets:
+            with ShareProgress(f"drawing {path.name}") as progress:
+                said.append(write_film(path, rows, reader, views, heading=name, panel_size=panel_size, said=progress))
     film = rows[-1].film
     best = film.guesses[len(film.guesses) // 2]
     print(f"{name}: {', '.join(f'{name} {score:.3f}' for name, score in best)}")
