@@ -18,6 +18,7 @@ from torch import Tensor
 from vidtok.choices import ExportInput, ExportTarget
 from vidtok.errors import ConfigError, ModelError
 from vidtok.infer.export_form import Exported
+from vidtok.infer.export_operators import known_forms
 from vidtok.models.classifier import METADATA, Classifier
 
 OPSET = 18
@@ -101,6 +102,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, *, told: Mappi
                 program,
                 dynamo=True,
                 opset_version=OPSET,
+                custom_translation_table=dict(known_forms()),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 verbose=False,
