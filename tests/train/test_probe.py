@@ -5,7 +5,9 @@ import torch
 
 from vidtok.data.divide import divide
 from vidtok.train.probe import (
+    NEARLY,
     PENALTIES,
+    USUAL,
     Choice,
     Design,
     choose,
@@ -144,3 +146,33 @@ def test_figures_are_accuracy_and_mean_average_precision():
     logits, targets = torch.tensor([[0.5, 1.0], [0.0, 1.5], [3.0, 0.0]]), one_hot([(0,), (1,), (1,)], 2).float()
     assert figure_of(logits, targets, kind="softmax") == pytest.approx(1 / 3)
     assert figure_of(logits, targets, kind="sigmoid") == pytest.approx((1 / 2 + (1 + 2 / 3) / 2) / 2)
+
+
+def signs(right: int, seed: int) -> torch.Tensor:
+    """One number that tells the class of so many of a hundred videos, and the other class of the rest."""
+    labels = torch.arange(100) % 2 * 2.0 - 1
+    wrong = torch.randperm(100, generator=torch.Generator().manual_seed(seed))[right:]
+    return Design.of(labels.double().index_copy(0, wrong, -labels[wrong].double())[:, None]).z
+
+
+@pytest.mark.parametrize(
+    ("usual", "other", "taken"),
+    [(80, 81, USUAL), (80, 83, "other"), (80, 79, USUAL), (60, 62, USUAL), (60, 63, "other"), (98, 99, "other")],
+)
+def test_where_folds_cannot_tell_the_usual_summary_is_taken(usual, other, taken):
+    """Half a standard error of 81 right in a hundred is 0.0196, of 99 right 0.005."""
+    share = max(usual, other) / 100
+    assert (other - usual) / 100 < NEARLY * (share * (1 - share) / 100) ** 0.5 or taken == "other"
+    targets, folds = one_hot([(i % 2,) for i in range(100)], 2), [i // 2 % 5 for i in range(100)]
+    designs = {"other": signs(other, seed=1), USUAL: signs(usual, seed=2)}
+    choice = choose(designs, targets, [folds])
+    assert (choice.features, choice.figure) == (taken, pytest.approx((usual if taken == USUAL else other) / 100))
+    assert choose({"other": designs["other"]}, targets, [folds]).features == "other"
+
+
+def test_where_all_is_right_with_several_summaries_the_loss_tells():
+    targets, folds = one_hot([(i % 2,) for i in range(20)], 2), [i // 2 % 5 for i in range(20)]
+    labels = torch.arange(20) % 2 * 2.0 - 1
+    clear, blurred = labels.double()[:, None], (labels + 0.3 * noise(20).float()).double()[:, None]
+    found = choose({USUAL: Design.of(blurred).z, "clear": Design.of(clear).z}, targets, [folds])
+    assert (found.features, found.figure) == ("clear", 1.0)

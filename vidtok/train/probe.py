@@ -1,5 +1,6 @@
 """Linear probes on features of a frozen network: logistic regressions, chosen over folds through one Gram matrix."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ class Linear:
         return x @ self.weight + self.bias
 
 
+USUAL, NEARLY = "time_maps", 0.5
+"""What is taken where the inner folds cannot tell, if it is among what is chosen from: all that `vidtok fit` keeps of a
+clip's pictures, and nothing that is there for the order of frames alone. Luck among eight summaries costs more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """The features and the penalty that did best on inner folds, and how well: the figure, and the mean loss.
@@ -134,7 +140,8 @@ def choose(
 
     Which of many settings is best on one division is luck for the most part: their figures differ by less than one
     figure of a small set by another division. Of equal figures see `Choice.worth`: on a small set many settings have
-    the same accuracy, often all of it; the loss tells which of them has margins.
+    the same accuracy, often all of it; the loss tells which of them has margins. Where the best is not better than
+    USUAL by NEARLY standard errors of such a figure, USUAL is taken, at its best penalty.
     """
     parts = [(number, part) for number, folds in enumerate(divisions) for part in held_out(folds)]
     taken = ~torch.stack([part for _, part in parts])
@@ -150,7 +157,10 @@ def choose(
             figure = statistics.fmean(figure_of(each, targets, kind=kind) for each in logits)
             loss = float(losses_of(logits, targets, kind=kind).mean())
             found.append(Choice(features=name, penalty=penalty, figure=figure, loss=loss))
-    return max(found, key=lambda choice: choice.worth)
+    best = max(found, key=lambda choice: choice.worth)
+    usual = max((each for each in found if each.features == USUAL), key=lambda choice: choice.worth, default=best)
+    error = math.sqrt(best.figure * (1 - best.figure) / len(targets))
+    return usual if best.figure - usual.figure < NEARLY * error else best
 
 
 def fit_probe(
