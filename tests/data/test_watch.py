@@ -115,6 +115,64 @@ def test_a_worker_killed_between_two_videos(folder):
         kill_and_compute(int(watched._notes[0, 0]))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_death_whose_error_is_lost_is_told_with_the_next_batch(folder):
+    """Errors are ignored while an object is taken down, also those of a signal that comes meanwhile."""
+    watched = loader(folder, "a", "hangs", workers=1)
+    batches = iter(watched)
+    next(batches)
+
+    class TakenDown:
+        def __del__(self):
+            kill_and_compute(reader_of(watched, folder / "hangs.mp4"))
+
+    thing = TakenDown()
+    del thing
+    started = time.monotonic()
+    with pytest.raises(TrainingError, match=r"has died, while reading \S*hangs\.mp4 \(exit code -9\)"):
+        next(batches)
+    assert time.monotonic() - started < 2
+
+
+def test_a_death_while_nobody_listens(folder):
+    """As while the workers of another loop are ended, whose deaths are meant."""
+    watched = loader(folder, "a", "hangs", workers=1)
+    batches = iter(watched)
+    next(batches)
+    process = reader_of(watched, folder / "hangs.mp4")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        os.kill(process, signal.SIGKILL)
+        while process in {each.pid for each in multiprocessing.active_children()}:
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    with pytest.raises(TrainingError, match=r"has died, while reading \S*hangs\.mp4 \(exit code -9\)"):
+        next(batches)
+
+
+def test_outside_of_the_main_thread_a_death_is_seen_soon(folder):
+    """No signal tells it there."""
+    watched, told = loader(folder, "a", "hangs"), []
+
+    def read():
+        try:
+            list(watched)
+        except TrainingError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    process = reader_of(watched, folder / "hangs.mp4")
+    time.sleep(0.5)
+    os.kill(process, signal.SIGKILL)
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert len(told) == 1
+    assert "hangs.mp4" in told[0]
+    assert "has died" in told[0]
+
+
 class DyingHandOver:
     """In the place of torch's loader: a worker whose connection breaks just before it is seen to be dead."""
 

@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Any
 
 import torch
@@ -29,6 +29,8 @@ from vidtok.errors import TrainingError
 from vidtok.types import Batch, Failure, Sample
 
 NOTHING = -1
+LOOK_SECONDS = 5.0
+"""How often it is seen whether all workers live, while a batch is waited for."""
 
 
 class NotingDataset(Dataset[Sample | Failure]):
@@ -86,7 +88,7 @@ class WatchedLoader:
             batch_sampler=batches,
             num_workers=workers,
             prefetch_factor=ahead,
-            timeout=timeout_seconds,
+            timeout=min(timeout_seconds, LOOK_SECONDS),
             worker_init_fn=start_worker,
         )
 
@@ -103,13 +105,21 @@ class WatchedLoader:
         atexit.register(end)
         try:
             with self._deaths_named():
+                since = monotonic()
                 while True:
+                    # What torch's handler raises is lost where errors are ignored, as while an object is taken down,
+                    # and it sees no death that something else has asked about before.
+                    if dead := wait([worker.sentinel for worker in workers], timeout=0):
+                        codes = [worker.exitcode for worker in workers if worker.sentinel in dead]
+                        raise self._death(f"exit code {', '.join(map(str, codes))}")
                     try:
                         with self._shared_memory_told():
                             batch = next(batches, None)
                     except RuntimeError as error:
                         # torch's own words; errors of the dataset begin with "Caught".
                         if str(error).startswith("DataLoader timed out"):
+                            if monotonic() - since < self.timeout_seconds:
+                                continue  # torch waits for the same batch
                             raise self._silence() from error
                         if str(error).startswith("DataLoader worker"):
                             raise self._death(str(error)) from error
@@ -125,6 +135,7 @@ class WatchedLoader:
                     yield batch
                     del batch
                     taken.free()
+                    since = monotonic()
         finally:
             end()
             atexit.unregister(end)
