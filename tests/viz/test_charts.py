@@ -136,3 +136,11 @@ def test_the_axes_of_reliability():
     gap = re.search(r'class="gap" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)"', svg)
     assert gap is not None
     assert [float(each) for each in gap.groups()] == [145, 145, 115, 115]
+
+
+@pytest.mark.parametrize(
+    ("value", "marks"), [(1e-4, ["0", "0.0001", "0.0002"]), (0.0, ["-1", "0", "1"]), (-2.0, ["-4", "-2", "0"])]
+)
+def test_a_constant_stands_in_the_middle_of_an_axis_of_its_own_size(value, marks):
+    svg = line_chart(Line(name="learning rate", steps=[0, 1], values=[value, value]))
+    assert re.findall(r'text-anchor="end">(-?[\d.]+)<', svg)[:3] == marks

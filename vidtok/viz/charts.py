@@ -54,7 +54,7 @@ def line_chart(line: Line, *, unit: bool = False) -> str:
         return ""
     low, high = (0.0, 1.0) if unit else (min(known), max(known))
     if high == low:
-        low, high = low - 0.5, high + 0.5
+        low, high = low - (abs(low) or 1.0), high + (abs(high) or 1.0)  # a constant in the middle, of its own size
     first, last = points[0][0], points[-1][0]
 
     def place(x: float, y: float) -> tuple[float, float]:
