@@ -111,3 +111,8 @@ def test_what_is_taken_where_nothing_is_said():
         "timeout_seconds": 120.0,
         "max_bad_fraction": 0.01,
     }
+
+
+@pytest.mark.parametrize("one", [{"auto_augment": True}, {"rand_augment": RandAugmentConfig(magnitude=9.0)}, {}])
+def test_one_policy_alone_or_none_is_taken(one):
+    assert AugmentConfig(**one).auto_augment is bool(one.get("auto_augment"))

@@ -1,5 +1,6 @@
 """`vidtok <command>` and `python -m vidtok`: what they name, how they end, and that asking for help costs nothing."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -84,3 +85,9 @@ def test_commands_hold_arguments_only():
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 120
     }
     assert not long
+
+
+def test_every_command_has_the_module_that_it_names():
+    for name, (module, _) in COMMANDS.items():
+        assert importlib.util.find_spec(f"vidtok.cli.{module}") is not None, name
+        assert module == name.replace("-", "_")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidtok.data.classes import ClassIndex
+from vidtok.data.classes import ClassIndex, LabelReader
 from vidtok.errors import DataError
 
 
@@ -67,3 +67,9 @@ def test_one_name_in_two_forms_of_unicode(tmp_path):
 def test_a_name_that_is_not_utf8_is_named_with_its_line(tmp_path):
     with pytest.raises(DataError, match=r"list.csv:3: not a text in UTF-8"):
         ClassIndex(None, source=tmp_path / "list.csv").label("caf\udce9", line=3)
+
+
+def test_what_is_a_name_and_no_number(tmp_path):
+    given = LabelReader(["a", "2", "b c"], source=tmp_path)
+    assert [given.is_name(text) for text in ("a", "b c", "2", "c", "")] == [True, True, False, False, False]
+    assert not LabelReader(None, source=tmp_path).is_name("a")

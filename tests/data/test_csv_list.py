@@ -214,3 +214,11 @@ def test_a_table_of_real_videos():
     assert all(record.path.is_file() and record.path.parent.name == classes[record.labels[0]] for record in records)
     assert sorted(set(read_column(path, "fold"))) == [str(fold) for fold in range(9)]
     assert len(read_column(path, "subject")) == len(records) == 72
+
+
+@pytest.mark.parametrize(("classes", "cells"), [(None, ["0", "1"]), (("a", "b"), ["0", "1"]), (("7", "5"), ["7", "5"])])
+def test_labels_are_names_only_where_classes_are_called_by_other_numbers(tmp_path, classes, cells):
+    records = Records(["a.mp4", "b.mp4"], [[0], [1]], root=tmp_path, source=tmp_path / "list.csv")
+    write_csv(tmp_path / "list.csv", records, classes=classes)
+    column = read_column(tmp_path / "list.csv", "labels")
+    assert [str(each) for each in column] == cells

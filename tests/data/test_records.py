@@ -1,6 +1,7 @@
 """Records as columns: what goes in comes out, in this process and in others."""
 
 import multiprocessing
+import os
 import pickle
 from math import inf
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch.multiprocessing
 
 from vidtok.data.records import Records, RecordsBuilder
+from vidtok.errors import DataError
 from vidtok.types import Record
 
 ROOT = Path("/videos")
@@ -160,3 +162,13 @@ def test_a_column_of_labels_where_every_row_has_as_many():
 def test_the_rows_of_each_class_are_counted_once():
     records = Records(["a", "b", "c"], [(0, 2, 2), (2,), ()], root=Path("."), source=Path("x"))
     assert records.class_counts(4).tolist() == [1, 0, 2, 0]
+
+
+def test_bytes_that_are_no_utf8_are_a_file_s_name_or_another_encoding(tmp_path):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    records = Records(["a.mp4", name], [[0], [0]], root=tmp_path, source=tmp_path / "list.csv")
+    with pytest.raises(DataError, match=r"not a text file in UTF-8, and no file is called 'caf\\udce9\.mp4'"):
+        records.check_encoding()
+    (tmp_path / name).touch()
+    records.check_encoding()
+    Records(["a.mp4", "é.mp4"], [[0], [0]], root=tmp_path, source=tmp_path / "list.csv").check_encoding()

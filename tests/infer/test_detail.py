@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from vidtok.infer.bootstrap import Estimate
+from vidtok.infer.bootstrap import Estimate, estimates
 from vidtok.infer.detail import MISTAKES, confusions, measure_detail, without_nan
 from vidtok.infer.evaluate import Predictions, collect, measure, merge
-from vidtok.metrics import calibration_error, charades_precision, reliability, taken_for
+from vidtok.metrics import calibration_error, charades_precision, reliability, taken_for, weighted_precisions
 from vidtok.types import Failure
 
 NAMES = ("a", "b", "c", "d", "e", "f", "g")
@@ -308,3 +308,18 @@ def test_all_figures_are_those_of_one_process(processes, kind, aggregate):
     assert many.mistakes == one.mistakes
     assert one.estimates.keys() & ({"mAP", "mAP_charades"} if kind == "sigmoid" else {"macro_f1"})
     assert detail(merge(parts[:1])).as_dict("abcde") != one.as_dict("abcde")
+
+
+def test_the_mean_over_classes_rests_on_the_groups_that_show_any():
+    """Twenty of sixty videos show one of two classes each: the others only stand in their way."""
+    generator = torch.Generator().manual_seed(5)
+    labels = [(row % 2,) if row < 20 else () for row in range(60)]
+    scores = torch.rand(60, 2, generator=generator).double()
+    hot = torch.tensor([[k in own for k in range(2)] for own in labels])
+    found = measure_detail(scores, labels, kind="sigmoid", groups=range(60), draws=200).estimates["mAP"]
+
+    def mean(weights):
+        return weighted_precisions(scores, hot, weights).nanmean(1, keepdim=True)
+
+    (expected,) = estimates(mean, range(60), units=[20], draws=200)
+    assert found == expected

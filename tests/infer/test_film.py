@@ -164,3 +164,11 @@ def test_frames_that_do_not_come_in_their_order_are_refused(video, monkeypatch):
             make_film(model, reader, model_views(model), Question(), kind="softmax", whole=True)
         with pytest.raises(DecodeError, match=r"a\.mp4: its frames cannot be had in their order; `vidtok prepare`"):
             list(each_picture(reader, model_views(model), range(8)))
+
+
+def test_of_a_whole_video_the_class_changes_and_has_no_name(video):
+    model = model_of()
+    (part,) = film_of(video, model, kinds=("gradient",)).panels
+    (whole,) = film_of(video, model, whole=True, kinds=("gradient",)).panels
+    assert part.title in ("for a", "for b")
+    assert whole.title == "for the best class"

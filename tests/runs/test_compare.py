@@ -12,7 +12,7 @@ from tests.conftest import called
 from tests.runs.scored import write_scored
 from vidtok.errors import DataError
 from vidtok.infer.paired import mcnemar
-from vidtok.runs.compare import read_scores, run_compare
+from vidtok.runs.compare import SHOWN, read_scores, run_compare
 
 CLASSES = ["a", "b"]
 LABELS = [(0,), (0,), (1,), (1,), (0,), (1,)]
@@ -143,3 +143,19 @@ def test_a_video_that_stands_twice_cannot_be_paired(tmp_path):
     folder = write_scored(tmp_path / "twice", scores_of([0] * 6), LABELS, CLASSES, names=names)
     with pytest.raises(DataError, match=r"a\.mp4 stands in it more than once"):
         read_scores(folder)
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_of_many_videos_that_differ_some_are_said(tmp_path, capsys, more):
+    count = SHOWN + more
+    one = write_scored(tmp_path / "one", scores_of([0] * count), [(0,)] * count, CLASSES)
+    two = write_scored(tmp_path / "two", scores_of([1] * count), [(0,)] * count, CLASSES)
+    run_compare([one, two])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3] == f"{count} videos are right in some and wrong in others"
+    rest = [f"  and {more} more; --out FILE.csv has all of them"] if more else []
+    assert (len(lines), lines[4 + SHOWN :]) == (4 + SHOWN + len(rest), rest)
+    run_compare([one, two], out=tmp_path / "differ.csv")
+    assert [line for line in capsys.readouterr().out.splitlines() if " more" in line] == [
+        line.partition(";")[0] for line in rest
+    ]

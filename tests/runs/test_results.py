@@ -173,6 +173,7 @@ def test_whose_results_these_are(tmp_path):
     out = tmp_path / "deep" / "out"
     write_results(out, own, val, {"figures": {"top1": 0.5}}, line="a line", checkpoint="c.pt")
     path = out / "results.json"
+    assert json.loads(path.read_text())["versions"] == {"torch": str(torch.__version__)}
     results = json.loads(path.read_text())
     assert (results["line"], results["checkpoint"], results["list"]) == ("a line", "c.pt", str(listed))
     assert results["figures"] == {"top1": 0.5}

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.conftest import called, small_run, together
+from tests.defaults import function_defaults
 from tests.ranks import command, run_ranks
 from tests.runs.commands import asks_for_the_defaults
 from tests.viz.reading import read_page
@@ -20,7 +21,7 @@ from vidtok.config_io import load_config
 from vidtok.errors import ConfigError, ModelError
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
-from vidtok.runs.test import results_folder, run_test
+from vidtok.runs.test import open_checkpoint, results_folder, run_test
 
 
 def rows_of(path):
@@ -307,3 +308,8 @@ def test_weights_alone_start_another_run(motion, trained, tmp_path):
 
 def test_the_command_asks_for_the_defaults():
     asks_for_the_defaults("test", run_test, "--checkpoint", "a")
+
+
+def test_nothing_that_a_checkpoint_names_is_imported_unless_it_is_said():
+    for function in (open_checkpoint, run_test):
+        assert function_defaults(function)["allow_plugins"] is False

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from tests.ranks import run_ranks
 from tests.train.workers import FORMS, SHORT, SHORT_FORMS, STEPS, equal, go, make_state, results, resume, work
+from vidtok.train.fsdp import _has_batch_norm
 from vidtok.train.parallel import Parallel
 from vidtok.train.store import Store
 
@@ -151,3 +153,9 @@ def test_what_is_not_finite_on_one_process_is_saved_by_none(two, one):
                 two["poisoned"][f"{form} {where}"] == [f"after step 1 {name} is not finite (an infinity or a NaN)"] * 2
             )
         assert not (one[0] / f"poisoned {form}").exists()
+
+
+def test_one_batch_norm_anywhere_in_a_block_keeps_it_in_float32():
+    plain = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+    assert not _has_batch_norm(plain)
+    assert _has_batch_norm(nn.Sequential(plain, nn.Sequential(nn.Conv3d(2, 2, 1), nn.BatchNorm3d(2)), nn.ReLU()))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.defaults import function_defaults
 from vidtok.errors import CheckpointError
 from vidtok.train import shards
 from vidtok.train import store as store_module
@@ -141,3 +142,7 @@ def test_a_damaged_folder_steps_aside(tmp_path):
     (tmp_path / "step_00000006.shards" / "checksums.json").write_text('{"run.pt": [10, 3]}')
     assert store.find_start(None).path == whole
     assert (tmp_path / "step_00000006.shards.damaged").is_dir()
+
+
+def test_a_run_goes_on_with_its_moments_and_its_segment():
+    assert function_defaults(Store.restore) == {"new_segment": False, "moments": True}
