@@ -141,7 +141,7 @@ def choose(
     Which of many settings is best on one division is luck for the most part: their figures differ by less than one
     figure of a small set by another division. Of equal figures see `Choice.worth`: on a small set many settings have
     the same accuracy, often all of it; the loss tells which of them has margins. Where the best is not better than
-    USUAL by NEARLY standard errors of such a figure, USUAL is taken, at its best penalty.
+    USUAL by NEARLY standard errors of such a figure, as if rows were independent, USUAL is taken, at its best penalty.
     """
     parts = [(number, part) for number, folds in enumerate(divisions) for part in held_out(folds)]
     taken = ~torch.stack([part for _, part in parts])
