@@ -9,6 +9,7 @@ import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.train.looping import ALONE, LOSS, Colour, batch, events, run
 from tests.train.terminal import terminal
@@ -257,6 +258,43 @@ def test_a_run_that_waits_for_its_data_is_told_so(tmp_path, kind, told):
     lines = [event["text"] for event in events(tmp_path, "input_bound")]
     assert len(lines) == told
     assert all("of the time waits for data; raise `workers`" in line for line in lines)
+
+
+class Readings(TorchDispatchMode):
+    """Counts how often a value of a tensor is asked for, which on a GPU waits for all that it has to do."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_without_a_line_reads_nothing_back(tmp_path, monkeypatch):
+    found, lists = [], []
+    tolist = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: (lists.append(self), tolist(self))[1])
+    for steps in (1, 9):
+        lists.clear()
+        with Readings() as readings:
+            run(tmp_path / str(steps), [batch(step) for step in range(steps)], log_every=100)
+        found.append((readings.count, len(lists)))
+    assert found[0][0] > 0  # the loss of the one line
+    assert found[1] == found[0]
+
+
+def test_what_was_waited_for_counts_for_its_line_alone(tmp_path):
+    waits = [0.0, 0.03, 0.0, 0.05, 0.0, 0.0]
+
+    class Uneven(list):
+        def __iter__(self):
+            for one, seconds in zip(super().__iter__(), waits, strict=True):
+                time.sleep(seconds)
+                yield one
+
+    run(tmp_path, Uneven(batch(step) for step in range(6)), log_every=2)
+    seconds = [8 * event["waiting"] / event["clips_per_second"] for event in events(tmp_path, "train")]
+    assert seconds == pytest.approx([0.03, 0.05, 0.0], abs=0.01)
 
 
 def test_the_bar_moves_with_every_step(tmp_path, monkeypatch):

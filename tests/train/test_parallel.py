@@ -20,13 +20,14 @@ import json, sys, torch
 from vidtok.train.parallel import start_parallel
 with start_parallel("cpu") as p:
     total = p.sum(torch.tensor([p.rank + 1.0, 1.0])).tolist()
+    counts = p.totals(p.rank, 2**40)
     things = p.gather({"rank": p.rank})
     layer = p.wrap(torch.nn.Linear(2, 1, bias=False))
     layer(torch.full((1, 2), float(p.rank))).sum().backward()
     gradient = next(layer.parameters()).grad.tolist()
     p.wait()
     if p.is_main:
-        json.dump([p.world, total, things, gradient], open(sys.argv[1], "w"))
+        json.dump([p.world, total, counts, things, gradient], open(sys.argv[1], "w"))
 """
 
 
@@ -39,9 +40,10 @@ def test_three_processes_exchange(tmp_path):
         [*launch, tmp_path / "script.py", tmp_path / "out.json"], env=env, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    world, total, things, gradient = json.loads((tmp_path / "out.json").read_text())
+    world, total, counts, things, gradient = json.loads((tmp_path / "out.json").read_text())
     assert world == 3
     assert total == [6.0, 3.0]
+    assert counts == [3, 3 * 2**40]
     assert things == [{"rank": 0}, {"rank": 1}, {"rank": 2}]
     assert gradient == [[1.0, 1.0]]  # the mean of 0, 1 and 2
 
@@ -54,6 +56,7 @@ def test_one_process_stands_alone(monkeypatch):
         layer = torch.nn.Linear(1, 1)
         assert alone.wrap(layer) is layer
         assert alone.gather("x") == ["x"]
+        assert alone.totals(3, 0) == [3, 0]
         assert alone.sum(torch.tensor(2.0)).item() == 2.0
 
 

@@ -24,7 +24,7 @@ from vidtok.train.optim import Schedule
 from vidtok.train.parallel import Parallel
 from vidtok.train.signals import stop_requests
 from vidtok.train.state import Progress, check_run_finite
-from vidtok.train.timing import DeviceClock
+from vidtok.train.timing import DeviceClock, Mark
 from vidtok.types import Batch
 
 LEAST_SCALE = 2.0**-24
@@ -96,7 +96,9 @@ def train(
     norms: dict[str, float] = {}
     damaged: set[int] = set()
     device_clock = DeviceClock(device)
-    clock, waited, warned = time.perf_counter(), 0.0, None
+    # Read at a line alone, as a GPU's marks and losses are waited for: a step in between reads nothing back.
+    waits: list[tuple[Mark, Mark]] = []
+    clock, warned = time.perf_counter(), None
 
     with stop_requests() as asked_to_stop:
         while progress.step < steps and not out_of_patience(progress, patience):
@@ -108,13 +110,9 @@ def train(
             with span("to device"):
                 views = rearrange(batch.views, "b v f c y x -> (b v) f c y x").to(device, non_blocking=True)
                 targets = loss.targets(batch.labels, device=device)
-                counts = torch.tensor(
-                    [len(batch), len(batch.failures), len(batch.damaged), asked_to_stop()],
-                    dtype=torch.float64,
-                    device=device,
-                )
-                clips, failed, spoiled, stop = (int(count) for count in parallel.sum(counts).tolist())
-            waited += device_clock.seconds(before, behind)
+                counts = len(batch), len(batch.failures), len(batch.damaged), int(asked_to_stop())
+                clips, failed, spoiled, stop = parallel.totals(*counts)
+            waits.append((before, behind))
             if failed:
                 count_failures(batch.failures, progress, parallel, log, records)
             if spoiled:
@@ -195,12 +193,12 @@ def train(
                         loss=mean_loss,
                         clips=interval_clips,
                         seconds=time.perf_counter() - clock,
-                        waited=waited,
+                        waited=sum(device_clock.seconds(*wait) for wait in waits),
                         rates=group_rates(optimizer),
                         gradient_norms=norms,
                     )
                 interval_start, interval_loss, interval_clips = progress.step, torch.zeros((), device=device), 0
-                clock, waited = time.perf_counter(), 0.0
+                clock, waits = time.perf_counter(), []
             if due_check or due_save:
                 state = None if averages is None else averages.state
                 check_run_finite(model, optimizer, state, parallel, step=progress.step)
@@ -212,7 +210,7 @@ def train(
                 log.say(f"step {progress.step}/{steps} | " + " | ".join(f"val {k} {v:.3f}" for k, v in figures.items()))
                 if progress.is_best(figures) and keep_best is not None:
                     keep_best(progress)
-                clock, waited = time.perf_counter(), 0.0
+                clock, waits = time.perf_counter(), []
             if due_save or out_of_patience(progress, patience):
                 save(progress)
             if stop:

@@ -40,13 +40,15 @@ class ClassLoss:
 
     def targets(self, labels: Sequence[tuple[int, ...]], *, device: torch.device | str) -> Float[Tensor, "b k"]:
         """1 for each class that a clip has, before smoothing and mixing."""
-        return multi_hot(labels, classes=self.classes).to(device, torch.float32)
+        return sent(multi_hot(labels, classes=self.classes).to(torch.float32), torch.device(device))
 
     def __call__(self, logits: Float[Tensor, "b k"], targets: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
         # At least in float32, whatever the precision of the forward pass.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         targets = targets.to(logits.dtype)
-        weights = None if self.weights is None else logits.new_tensor(self.weights)
+        weights = None
+        if self.weights is not None:
+            weights = sent(torch.tensor(self.weights, dtype=logits.dtype), logits.device)
         if self.kind == "sigmoid":
             each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none", pos_weight=weights)
             return (each.mean(1) if self.over_classes == "mean" else each.sum(1)).sum()
@@ -63,6 +65,11 @@ class ClassLoss:
         if self.kind == "softmax":
             return weight * math.log(self.classes)
         return weight * math.log(2) * (self.classes if self.over_classes == "sum" else 1)
+
+
+def sent(values: Float[Tensor, "..."], device: torch.device) -> Float[Tensor, "..."]:
+    """Values of the CPU on a device, which is not waited for: from ordinary memory torch would wait for a GPU."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def balanced_weights(counts: Sequence[int], *, videos: int, kind: ScoreKind) -> tuple[float, ...]:

@@ -57,6 +57,14 @@ class Parallel:
             dist.all_reduce(values)
         return values
 
+    def totals(self, *counts: int) -> list[int]:
+        """Sums of whole numbers over all processes; they stay on the CPU, so that no GPU is waited for."""
+        if self.world == 1:
+            return [*counts]
+        values = torch.tensor(counts)
+        dist.all_reduce(values)
+        return values.tolist()
+
     def gather(self, thing: Any) -> list[Any]:
         """What every process hands in, in the order of ranks, on every process."""
         if self.world == 1:
@@ -75,7 +83,8 @@ class Parallel:
 def start_parallel(device: str, *, form: ParallelForm = "ddp", wait_minutes: float = 120.0) -> Iterator[Parallel]:
     """Join the group that torchrun describes (RANK, WORLD_SIZE, LOCAL_RANK), or stand alone; leave it at the end.
 
-    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs. Several processes on one machine share its
+    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs
+    and carries what is counted there. Several processes on one machine share its
     cores evenly unless OMP_NUM_THREADS says otherwise. A process waits `wait_minutes` for the others before it takes
     them for lost: while the first one writes a large checkpoint, or another one still tests its share of the videos,
     torch's 10 minutes for GPUs may be too short. Processes that die are noticed by torchrun at once.
@@ -94,7 +103,8 @@ def start_parallel(device: str, *, form: ParallelForm = "ddp", wait_minutes: flo
         return
     if (threads := fair_threads()) is not None:
         torch.set_num_threads(threads)
-    backend = "nccl" if kind == "cuda" else "gloo"
+    # What lies on a GPU goes by NCCL; counts and other things of the CPU by gloo in any case.
+    backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
         store, rank, world = next(rendezvous("env://"))
         meeting = {"store": fresh_store(store, rank=rank, world=world), "rank": rank, "world_size": world}
