@@ -117,6 +117,9 @@ def test_programs_get_classes_and_leave_nothing(page):
     assert answer.status == 200
     assert answer.json == {"model": "own", "video": FACTS, "predictions": TOP[:1]}
     assert "set-cookie" not in answer.headers
+    asked = visitor("/predict?model=own&timeline=1", "POST", b"pixels").json
+    assert asked["no_timeline"] == "the video has one frame"
+    assert "film" not in asked
     assert len(desk.sessions) == before
     assert visitor("/predict?top=0", "POST", b"pixels").error == "top counts from 1 to 50"
     assert visitor("/predict?top=51", "POST", b"pixels").status == 400

@@ -3,6 +3,8 @@
 import math
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from vidtok.train.log import Log
 from vidtok.train.loop import train
 from vidtok.train.parallel import Parallel
 from vidtok.train.state import Progress
+from vidtok.types import Damaged
 
 
 def test_it_learns_and_says_so(tmp_path):
@@ -258,6 +261,13 @@ def test_a_run_that_waits_for_its_data_is_told_so(tmp_path, kind, told):
     lines = [event["text"] for event in events(tmp_path, "input_bound")]
     assert len(lines) == told
     assert all("of the time waits for data; raise `workers`" in line for line in lines)
+
+
+def test_videos_with_damaged_frames_are_named_once(tmp_path):
+    spoiled = Damaged(index=2, path=Path("a.mp4"), frames=3)
+    batches = [batch(0), replace(batch(1), damaged=(spoiled,)), replace(batch(2), damaged=(spoiled,))]
+    run(tmp_path, batches, log_every=100)
+    assert [(e["path"], e["frames"], e["step"]) for e in events(tmp_path, "damaged_video")] == [("a.mp4", 3, 1)]
 
 
 class Readings(TorchDispatchMode):

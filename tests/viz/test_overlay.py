@@ -200,6 +200,14 @@ def test_what_is_written_where(monkeypatch):
     (right, _), anchor = ends["frame 1 of 4"]
     assert right - text_width("frame 1 of 4", size=TEXT) > GAP + text_width("a.mp4", size=TEXT)
     assert anchor == "ra"
+    said.clear()
+    attention_frames(
+        torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
+        [Panel(title="x", maps=torch.tensor([[[0.25, 4.0]], [[0.5, 1.0]]]))],
+        heading="a.mp4",
+        guesses=[],
+    )
+    assert "x  max 4" in [text for text, *_ in said]  # the highest value of all steps
 
 
 def strip(values, *, wide=100 + 2 * GAP):

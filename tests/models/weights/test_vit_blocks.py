@@ -6,7 +6,7 @@ import torch
 from vidtok.errors import CheckpointError
 from vidtok.models.vivit import ViViT
 from vidtok.models.weights.transfer import Transfer
-from vidtok.models.weights.vit_blocks import BlockKeys, check_heads, check_made, put_blocks
+from vidtok.models.weights.vit_blocks import BlockKeys, check_heads, check_made, put_block, put_blocks
 
 FUSED = BlockKeys(
     block="b{i}.", attention_norm="n1", qkv=("qkv",), projection="proj", mlp_norm="n2", expand="fc1", contract="fc2"
@@ -55,6 +55,19 @@ def test_one_matrix_and_three_give_the_same_blocks():
         built.append(target.encoder.blocks.state_dict())
         assert torch.equal(target.encoder.blocks[1].mlp.expand.weight, source["b1.fc1.weight"])
     assert all(torch.equal(built[0][key], built[1][key]) for key in built[0])
+
+
+def test_attention_over_time_is_zero_only_where_it_is_asked_for():
+    """Where nothing is said, one block gets what stands in the file for all of its mixers."""
+    source = state(FUSED, torch.Generator().manual_seed(0))
+    both = [[{"name": "mhsa", "axes": "space"}, {"name": "mhsa", "axes": "time"}]]
+    for options, zero in (({}, False), ({"zero_time_attention": False}, False), ({"zero_time_attention": True}, True)):
+        target = network(mixer=both)
+        block = target.encoder.blocks[0]
+        put_block(Transfer(target, source), block, "encoder.blocks.0.", "b0.", FUSED, **options)
+        space, time = (mixer.projection.weight for mixer in block.mixers)
+        assert torch.equal(space, source["b0.proj.weight"])
+        assert torch.equal(time, torch.zeros_like(time) if zero else source["b0.proj.weight"])
 
 
 def test_a_missing_key_is_named():
