@@ -12,28 +12,30 @@
     casvit_xs    CAS-ViT-XS on pictures                                 the paper's steps with plain convolutions, below
 
 Each row of the table is one way to compute the same: `peer` as it comes (channels first), `peer_last` in channels-last
-order, `eager` our network, `form` its form for inference, `form_plain` the form of public operations only, `compiled`
-our network through torch.compile (minutes; with --forms only). They take turns, so that what else the machine does
-falls on all of them; a ratio is the median over turns of peer / row. `of floor` is the share of the machine's rate of
-matrix products (float32, 2048 x 2048, in the same run) that the network's multiply-adds are done at. Memory is what
-the process needs at most in a pass beyond what it held before, on Linux; the allocator is PyTorch's own.
+order, `peer_parts` in the order and the parts of a batch in which it is quickest here, `eager` our network, `form` its
+form for inference, `form_plain` the form of public operations only, `compiled` our network through torch.compile
+(minutes; with --forms only), `products` the products, convolutions and attentions of `eager` alone, on random numbers.
+They take turns, so that what else the machine does falls on all of them; a ratio is the median over turns: `times
+first` of the first row over this one, `of products` of `products` over this one. `of matrix rate` is the share of the
+machine's rate of matrix products (float32, 2048 x 2048, in the same run) that the network's multiply-adds are done at.
+Memory is what the process needs at most in a pass beyond what it held before, on Linux; the allocator is PyTorch's own.
 """
 
 import argparse
 import copy
-import itertools
 import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from models_peers import PlainCASViT, PlainSTViT, take_in_order
+from models_products import products_of
 from torch import Tensor, nn
 
 from vidtok.models.architecture import Architecture
@@ -44,189 +46,13 @@ from vidtok.models.presets import find_preset
 from vidtok.models.weights.maxvit_timm import load_maxvit_timm
 from vidtok.models.weights.transformers_vivit import load_transformers_vivit
 
-FORMS = ("peer", "peer_last", "eager", "form_plain", "form")
+FORMS = ("peer", "peer_last", "peer_parts", "eager", "form_plain", "form", "products")
+COLUMNS = (
+    *("network", "form", "ms", "clips/s", "times first", "lowest to highest", "of products", "of matrix rate"),
+    *("MiB", "difference"),
+)
 SAME = 1e-3
 """Largest difference of logits, as a share of the largest, that counts as equal in float32."""
-
-
-# -- the peers that are written here ----------------------------------------------------------------------------------
-
-
-def conv(width_in: int, width: int, extent: int = 1, *, stride: int = 1, groups: int = 1, bias: bool = True):
-    return nn.Conv2d(width_in, width, extent, stride=stride, padding=extent // 2, groups=groups, bias=bias)
-
-
-class CASGate(nn.Module):
-    """x · sigmoid(w relu(BN(DWConv(x)))), then x · sigmoid(W mean(x)) (arXiv 2408.03703, section 3.2)."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.around, self.norm = conv(width, width, 3, groups=width), nn.BatchNorm2d(width)
-        self.score = conv(width, 1, bias=False)
-        self.channels = conv(width, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x * self.score(F.relu(self.norm(self.around(x)))).sigmoid()
-        return x * self.channels(F.adaptive_avg_pool2d(x, 1)).sigmoid()
-
-
-class CASMixer(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.qkv = conv(width, 3 * width, bias=False)
-        self.q, self.k = CASGate(width), CASGate(width)
-        self.context, self.proj = conv(width, width, 3, groups=width), conv(width, width, 3, groups=width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, dim=1)
-        return self.proj(self.context(self.q(q) + self.k(k)) * v)
-
-
-class CASBlock(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.local = nn.Sequential(
-            conv(width, width),
-            nn.BatchNorm2d(width),
-            conv(width, width, 3, groups=width),
-            nn.GELU(),
-            conv(width, width),
-        )
-        self.mixer_norm, self.mixer, self.mlp_norm = nn.BatchNorm2d(width), CASMixer(width), nn.BatchNorm2d(width)
-        self.mlp = nn.Sequential(conv(width, 4 * width), nn.GELU(), conv(4 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.local(x)
-        x = x + self.mixer(self.mixer_norm(x))
-        return x + self.mlp(self.mlp_norm(x))
-
-
-class PlainCASViT(nn.Module):
-    """CAS-ViT on pictures with channels first."""
-
-    def __init__(self, *, classes: int, widths: tuple[int, ...], depths: tuple[int, ...]):
-        super().__init__()
-        half, first = widths[0] // 2, widths[0]
-        self.stem = nn.Sequential(
-            *(conv(3, half, 3, stride=2), nn.BatchNorm2d(half), nn.ReLU()),
-            *(conv(half, first, 3, stride=2), nn.BatchNorm2d(first), nn.ReLU()),
-        )
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(CASBlock(width) for _ in range(depth))) for width, depth in zip(widths, depths, strict=True)
-        )
-        self.downsamples = nn.ModuleList(
-            nn.Sequential(conv(a, b, 3, stride=2), nn.BatchNorm2d(b)) for a, b in itertools.pairwise(widths)
-        )
-        self.norm, self.head = nn.BatchNorm2d(widths[-1]), nn.Linear(widths[-1], classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stages[0](self.stem(x))
-        for downsample, stage in zip(self.downsamples, self.stages[1:], strict=True):
-            x = stage(downsample(x))
-        return self.head(self.norm(x).mean((2, 3)))
-
-
-class Added(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        self.conv = conv(width, width, 3, groups=width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x)
-
-
-class Attention2d(nn.Module):
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.heads = heads
-        self.qkv, self.proj = conv(width, 3 * width), conv(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, d, h, w = x.shape
-        q, k, v = self.qkv(x).reshape(b, 3, self.heads, d // self.heads, h * w).unbind(1)
-        weights = (k.transpose(-1, -2) @ q * (d // self.heads) ** -0.5).softmax(dim=-2)
-        return self.proj((v @ weights).reshape(b, d, h, w))
-
-
-class SuperTokens2d(nn.Module):
-    """Super-token attention with `unfold` and `fold` over the nine neighbours (arXiv 2211.11167, section 3.2)."""
-
-    def __init__(self, width: int, heads: int, cell: int):
-        super().__init__()
-        self.cell, self.refine = cell, Attention2d(width, heads)
-
-    def forward(self, x: Tensor) -> Tensor:
-        (b, d, h0, w0), c = x.shape, self.cell
-        if c == 1:
-            return self.refine(x)
-        x = F.pad(x, (0, -w0 % c, 0, -h0 % c))
-        h, w = x.shape[2] // c, x.shape[3] // c
-        tokens = x.reshape(b, d, h, c, w, c).permute(0, 2, 4, 3, 5, 1).reshape(b, h * w, c * c, d)
-        with torch.no_grad():
-            supers = F.adaptive_avg_pool2d(x, (h, w))
-            near = F.unfold(supers, 3, padding=1).reshape(b, d, 9, h * w).permute(0, 3, 1, 2)
-            affinity = (tokens @ near * d**-0.5).softmax(-1)
-            mass = self._fold(affinity.sum(2).transpose(1, 2).reshape(b, 9, h * w), (h, w))
-        given = (tokens.transpose(-1, -2) @ affinity).permute(0, 2, 3, 1).reshape(b, d * 9, h * w)
-        supers = self.refine(self._fold(given, (h, w)) / (mass + 1e-12))
-        near = F.unfold(supers, 3, padding=1).reshape(b, d, 9, h * w).permute(0, 3, 1, 2)
-        y = near @ affinity.transpose(-1, -2)
-        y = y.reshape(b, h, w, d, c, c).permute(0, 3, 1, 4, 2, 5).reshape(b, d, h * c, w * c)
-        return y[:, :, :h0, :w0]
-
-    @staticmethod
-    def _fold(given: Tensor, size: tuple[int, int]) -> Tensor:
-        return F.fold(given, size, 3, padding=1)
-
-
-class SuperTokenBlock(nn.Module):
-    def __init__(self, width: int, heads: int, cell: int):
-        super().__init__()
-        self.position = Added(width)
-        self.mixer_norm = nn.LayerNorm(width, eps=1e-6)
-        self.mixer = SuperTokens2d(width, heads, cell)
-        self.mlp_norm = nn.BatchNorm2d(width)
-        self.expand, self.added, self.contract = conv(width, 4 * width), Added(4 * width), conv(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.position(x)
-        x = x + self.mixer(self.mixer_norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
-        return x + self.contract(self.added(F.gelu(self.expand(self.mlp_norm(x)))))
-
-
-class PlainSTViT(nn.Module):
-    """STViT on pictures with channels first."""
-
-    def __init__(self, *, classes: int, widths, depths, heads, cells, projection: int = 1024):
-        super().__init__()
-        half, first = widths[0] // 2, widths[0]
-        self.stem = nn.Sequential()
-        for a, b, stride in ((3, half, 2), (half, half, 1), (half, first, 2), (first, first, 1)):
-            self.stem.extend([conv(a, b, 3, stride=stride), nn.GELU(), nn.BatchNorm2d(b)])
-        sizes = zip(widths, depths, heads, cells, strict=True)
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(SuperTokenBlock(width, count, cell[1]) for _ in range(depth)))
-            for width, depth, count, cell in sizes
-        )
-        self.downsamples = nn.ModuleList(
-            nn.Sequential(conv(a, b, 3, stride=2), nn.BatchNorm2d(b)) for a, b in itertools.pairwise(widths)
-        )
-        self.projection, self.norm = conv(widths[-1], projection), nn.BatchNorm2d(projection)
-        self.head = nn.Linear(projection, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stages[0](self.stem(x))
-        for downsample, stage in zip(self.downsamples, self.stages[1:], strict=True):
-            x = stage(downsample(x))
-        return self.head(F.silu(self.norm(self.projection(x))).mean((2, 3)))
-
-
-def take_in_order(peer: nn.Module, network: nn.Module) -> None:
-    """The network's weights into a peer that is written here, whose layers stand in the same order."""
-    own, theirs = network.state_dict(), peer.state_dict()
-    assert len(own) == len(theirs), (len(own), len(theirs))
-    pairs = zip(theirs.items(), own.values(), strict=True)
-    peer.load_state_dict({key: value.reshape(wanted.shape) for (key, wanted), value in pairs})
 
 
 # -- what is compared -------------------------------------------------------------------------------------------------
@@ -292,8 +118,9 @@ class Logits(nn.Module):
 
 def vivit_b_tl8() -> Pair:
     learner = {"after_block": 3, "tokens": 8}
-    network = ours("vivit_b16x2", frames=32, token_learner=learner)
-    return Pair(network=network, peer=ours("vivit_b16x2", frames=32), peer_takes=lambda clip: clip, batch=1, same=False)
+    network = ours("vivit_b16x2", frames=32, pool="mean", token_learner=learner)
+    plain_one = ours("vivit_b16x2", frames=32, pool="mean")
+    return Pair(network=network, peer=plain_one, peer_takes=lambda clip: clip, batch=1, same=False)
 
 
 def maxvit(size: str) -> Pair:
@@ -340,24 +167,46 @@ ROWS: Mapping[str, Callable[[], Pair]] = {
 def ways(pair: Pair, clip: Tensor, forms: tuple[str, ...]) -> dict[str, Callable[[], Tensor]]:
     """Each form as a call without arguments."""
     made: dict[str, Callable[[], Tensor]] = {}
+    given = pair.peer_takes(clip)
+    orders = {"peer": lambda: pair.peer(given)}
+    if given.dim() == 4:
+        model: Any = copy.deepcopy(pair.peer).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        last = given.contiguous(memory_format=torch.channels_last)
+        orders["peer_last"] = lambda: model(last)
+    builders: dict[str, Callable[[], Any]] = {
+        "eager": lambda: pair.network,
+        "form": lambda: pair.network.for_inference(),
+        "form_plain": lambda: pair.network.for_inference(fused=False),
+        "compiled": lambda: torch.compile(pair.network),
+    }
     for form in forms:
-        if form in ("peer", "peer_last"):
-            model, given = pair.peer, pair.peer_takes(clip)
-            if form == "peer_last":
-                if given.dim() != 4:
-                    continue
-                model = copy.deepcopy(model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-                given = given.contiguous(memory_format=torch.channels_last)
-        else:
-            given = clip
-            model = {
-                "eager": lambda: pair.network,
-                "form": lambda: pair.network.for_inference(),
-                "form_plain": lambda: pair.network.for_inference(fused=False),
-                "compiled": lambda: torch.compile(pair.network),
-            }[form]()
-        made[form] = lambda model=model, given=given: model(given)
+        if form in orders:
+            made[form] = orders[form]
+        elif form in builders:
+            network = builders[form]()
+            made[form] = lambda network=network: network(clip)
+        elif form == "peer_parts" and len(clip) > 1 and given.dim() == 4:
+            in_parts = [
+                lambda network=network, parts=parts: torch.cat([network(part) for part in parts])
+                for network, pictures in ((pair.peer, given), (model, last))
+                for size in range(1, len(clip))
+                if len(clip) % size == 0
+                for parts in [pictures.split(size)]
+            ]
+            made[form] = min(in_parts, key=best_of_three)
     return made
+
+
+def best_of_three(call: Callable[[], Tensor]) -> float:
+    """Seconds of the quickest of three calls, behind one that warms up."""
+    call()
+    return min(timed(call, time.perf_counter) for _ in range(3))
+
+
+def timed(call: Callable[[], Tensor], clock: Callable[[], float]) -> float:
+    began = clock()
+    call()
+    return clock() - began
 
 
 def with_backward(call: Callable[[], Tensor]) -> Callable[[], Tensor]:
@@ -396,34 +245,44 @@ def matrix_rate(clock: Callable[[], float], size: int = 2048) -> float:
     return size**3 / best
 
 
+def ratios_of(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """Turn by turn."""
+    return [a / b for a, b in zip(first, second, strict=True)]
+
+
 def measure(name: str, args: argparse.Namespace, clock: Callable[[], float]) -> list[dict[str, Any]]:
     pair = ROWS[name]()
     network, batch = pair.network, args.batch or pair.batch
     frames, rows, columns = network.clip
     clip = torch.randn(batch, frames, 3, rows, columns, generator=torch.Generator().manual_seed(2))
-    forms = tuple(form for form in args.forms if not (args.backward and form.startswith("form")))
-    calls = ways(pair, clip, forms)
+    no_step = ("form", "form_plain", "peer_parts")
+    forms = tuple(form for form in args.forms if not (args.backward and form in no_step))
+    half: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if args.bf16 else nullcontext()
+    with torch.set_grad_enabled(args.backward), half:
+        calls = ways(pair, clip, forms)
     if args.backward:
         calls = {form: with_backward(call) for form, call in calls.items()}
-    half: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if args.bf16 else nullcontext()
     macs = count_cost(network, frames=frames, size=(rows, columns))[""].macs * batch * (3 if args.backward else 1)
     taken: dict[str, list[float]] = {form: [] for form in calls}
     with torch.set_grad_enabled(args.backward), half:
         outputs = {form: call().float() for form, call in calls.items()}
+        if "products" in forms:
+            eager = lambda: network(clip)  # noqa: E731
+            calls["products"], taken["products"] = products_of(with_backward(eager) if args.backward else eager), []
         for _ in range(args.repeats):
             for form, call in calls.items():
-                began = clock()
-                call()
-                taken[form].append(clock() - began)
+                taken[form].append(timed(call, clock))
         memory = {form: peak_mib(call) for form, call in calls.items()}
     rate = matrix_rate(clock)
-    first = next(iter(calls))
+    first, products = next(iter(calls)), taken.get("products")
     found = []
     for form, seconds in taken.items():
-        difference = float((outputs[form] - outputs[first]).abs().max() / outputs[first].abs().max())
-        if not args.bf16 and (pair.same or not first.startswith("peer")) and difference > SAME:
+        logits = outputs.get(form)
+        same = logits is not None and (pair.same or not first.startswith("peer"))
+        difference = float((logits - outputs[first]).abs().max() / outputs[first].abs().max()) if same else None
+        if not args.bf16 and difference is not None and difference > SAME:
             raise SystemExit(f"{name}: {form} is {difference:.1e} away from {first}: these are not the same networks")
-        ratios = [theirs / own for theirs, own in zip(taken[first], seconds, strict=True)]
+        ratios = ratios_of(taken[first], seconds)
         found.append(
             {
                 "network": name,
@@ -434,9 +293,10 @@ def measure(name: str, args: argparse.Namespace, clock: Callable[[], float]) -> 
                 f"times_{first}": statistics.median(ratios),
                 "lowest": min(ratios),
                 "highest": max(ratios),
+                "of_products": statistics.median(ratios_of(products, seconds)) if products else None,
                 "of_matrix_rate": macs / statistics.median(seconds) / rate,
                 "peak_mib": memory[form],
-                "difference": difference if pair.same or not first.startswith("peer") else None,
+                "difference": difference,
             }
         )
     return found
@@ -459,19 +319,19 @@ def main() -> None:
     precision = "bf16" if args.bf16 else "float32"
     step = "forward and backward" if args.backward else "forward"
     print(f"{step}, {precision}, threads={args.threads}, torch {torch.__version__}, {platform.machine()}\n")
-    print("| network | form | ms | clips/s | times first | lowest to highest | of floor | MiB | difference |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
     rows = []
     for name in args.only:
         for row in measure(name, args, clock):
             rows.append(row)
             times = next(value for key, value in row.items() if key.startswith("times_"))
             memory = "-" if row["peak_mib"] is None else f"{row['peak_mib']:.0f}"
+            share = "-" if row["of_products"] is None else f"{row['of_products']:.2f}"
             away = "-" if row["difference"] is None else f"{row['difference']:.0e}"
             print(
                 f"| {name} | {row['form']} | {row['seconds'] * 1e3:.0f} | {row['clips_per_second']:.2f} | "
-                f"{times:.2f} | "
-                f"{row['lowest']:.2f} to {row['highest']:.2f} | {row['of_matrix_rate']:.2f} | {memory} | {away} |",
+                f"{times:.2f} | {row['lowest']:.2f} to {row['highest']:.2f} | "
+                f"{share} | {row['of_matrix_rate']:.2f} | {memory} | {away} |",
                 flush=True,
             )
     if args.json:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidtok.data.lists import check_files, check_labels, describe, open_list, read_list
+from vidtok.data.lists import check_files, check_labels, describe, numbers_to_labels, open_list, read_list
 from vidtok.errors import DataError
 
 
@@ -182,3 +182,14 @@ def test_a_list_that_is_not_utf8_is_read_where_its_files_are(tmp_path):
     (tmp_path / "\udce9.mp4").touch()
     assert [record.labels for record in read_list(path)] == [(0,), (1,)]
     check_files(read_list(path).subset([1]))
+
+
+def test_numbers_are_labels_unless_classes_are_called_by_others(tmp_path):
+    records = read_list(write(tmp_path, "a.mp4 5\nb.mp4 3\nc.mp4 5\n"))
+    assert numbers_to_labels(records, ["0", "1", "2", "3", "4", "5"]) is records
+    assert numbers_to_labels(records, ["u", "v", "w", "x", "y", "z"]) is records
+    named = numbers_to_labels(records, ["5", "3"])
+    assert [record.labels for record in named] == [(0,), (1,), (0,)]
+    assert "called by numbers (5, 3 …): the list's numbers are taken for names" in str(named.notes)
+    with pytest.raises(DataError, match=r"train\.csv: 'b\.mp4'"):
+        numbers_to_labels(records, ["5", "4"])

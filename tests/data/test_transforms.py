@@ -129,6 +129,7 @@ def test_jitter_boxes_are_random_crops_of_the_scaled_picture(height, width, inde
     spare = np.array([box.top / max(1, height - box.height) for box in boxes])
     assert abs(spare.mean() - 0.5) < 0.03
     assert {box.top for box in boxes} >= {0, height - max(heights)}
+    assert {box.left for box in boxes} >= {0, width - max(widths)}
     assert 0.45 < np.mean([box.flip for box in boxes]) < 0.55
 
 

@@ -61,6 +61,14 @@ def test_scores_are_those_of_the_views_by_hand_and_failures_keep_their_place(vid
     assert best[0][0] == "abc"[int(wanted.argmax())]
 
 
+@pytest.mark.parametrize(("max_views", "seen"), [(1, [1] * 6), (4, [4, 2])])
+def test_no_more_clips_go_through_the_network_at_once_than_are_allowed(videos, max_views, seen):
+    net, sizes = model(), []
+    net.network.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    assert len(list(predict_videos(net, videos[:1], clips=2, crops=3, max_views=max_views))) == 1
+    assert sizes == seen
+
+
 @pytest.mark.parametrize("batch", [1, 8])
 def test_batches_change_nothing_and_the_model_is_left_as_it_was(videos, batch):
     net = model().train()

@@ -42,6 +42,20 @@ def looked(looker, desk, video, **more):
     return found, stages
 
 
+def test_the_videos_of_a_folder_are_found_by_their_endings(looker, tmp_path):
+    told = []
+    (tmp_path / "more").mkdir()
+    for name in ("b.mp4", "more/a.avi", "notes.txt"):
+        (tmp_path / name).touch()
+    looker.do({"do": "find", "folder": str(tmp_path)}, tell=lambda *news: told.append(news))
+    assert told == [("part", {"names": ["b.mp4", "more/a.avi"]})]
+    with pytest.raises(DataError, match="none: no such folder"):
+        looker.do({"do": "find", "folder": str(tmp_path / "none")}, tell=lambda *news: None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: no videos in it \(known endings: .*\.mp4"):
+        looker.do({"do": "find", "folder": str(tmp_path / "empty")}, tell=lambda *news: None)
+
+
 @pytest.mark.slow
 def test_a_video_is_looked_at_as_by_the_commands(looker, desk, tmp_path):
     film = tmp_path / "film.mp4"

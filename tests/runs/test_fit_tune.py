@@ -138,6 +138,7 @@ def test_a_run_sees_what_the_linear_probe_saw_and_is_as_long_as_its_videos_want(
     assert (found.run.dir, found.run.seed) == (str(tmp_path / "run"), 7)
     assert (found.eval.clips, found.eval.crops, found.eval.after_train, found.eval.train_sample) == (1, 1, False, 0)
     assert (found.model["name"], found.model["summary"], found.model["trained_blocks"]) == ("encoder", "time", 2)
+    assert config(13, epochs=12).train.warmup_steps == 2, "a tenth of 20 steps, the last of which is half a batch"
     few = config(5, kind="sigmoid", classes=("turn left", "turn right"), blocks=99, epochs=11)
     assert (few.train.batch, few.train.warmup_steps) == (5, 1)
     assert (few.train.class_weights, few.train.loss, few.data.flip) == (None, "sigmoid", False)

@@ -17,6 +17,7 @@ from vidtok.train.checkpoint import (
     list_checkpoints,
     load_weights,
     pack,
+    remove,
     remove_unfinished,
     save_checkpoint,
     verify_file,
@@ -183,6 +184,18 @@ def test_what_killed_runs_leave_is_removed(tmp_path):
     remove_unfinished(tmp_path)
     assert list(tmp_path.iterdir()) == [whole]
     remove_unfinished(tmp_path / "none")
+
+
+def test_a_checkpoint_in_parts_goes_whole_even_where_an_earlier_try_was_killed(tmp_path):
+    parts, half = tmp_path / "step_00000003.shards", tmp_path / "step_00000003.shards.tmp"
+    for folder in (parts, half):
+        folder.mkdir()
+        (folder / "run.pt").touch()
+    remove(parts)
+    assert not list(tmp_path.iterdir())
+    parts.mkdir()
+    remove(parts)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_folder_of_a_run_stands_for_its_newest(tmp_path):

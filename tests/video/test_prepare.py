@@ -16,6 +16,7 @@ from tests.video.test_conformance import CASES, FIRST_NUMBER
 from vidtok.errors import DataError, DecodeError
 from vidtok.video.packets import PacketReader
 from vidtok.video.prepare import Prepared, prepare_video, prepared_size
+from vidtok.video.pyav import PyAVReader
 from vidtok.video.reader import open_video
 
 UNEVEN = np.cumsum(np.random.default_rng(0).integers(1, 9, size=60)).tolist()
@@ -214,10 +215,18 @@ def test_a_target_is_kept_until_the_new_one_is_whole(tmp_path: Path):
     assert isinstance(prepare_video(make_clip(tmp_path / "clip.mp4"), tmp_path / "made.mp4"), Prepared)
 
 
-@pytest.mark.parametrize("wrong", [{"short_side": 255}, {"short_side": 0}, {"gop": 0}, {"crf": 52}])
+@pytest.mark.parametrize("wrong", [{"short_side": 255}, {"short_side": 0}, {"gop": 0}, {"crf": 52}, {"crf": -1}])
 def test_settings_that_cannot_work(tmp_path: Path, wrong: dict[str, int]):
     with pytest.raises(ValueError, match="short_side is even"):
         prepare_video(tmp_path / "a.mp4", tmp_path / "b.mp4", **wrong)
+
+
+def test_the_ends_of_what_settings_may_be(tmp_path: Path):
+    source = make_clip(tmp_path / "clip.mp4", frames=3)
+    for name, crf in (("finest.mp4", 0), ("coarsest.mp4", 51)):
+        prepare_video(source, tmp_path / name, crf=crf, gop=1, short_side=2)
+        with PyAVReader(tmp_path / name) as reader:
+            assert len(reader.pts_seconds) == 3
 
 
 def test_it_is_the_same_each_time(tmp_path: Path):

@@ -122,7 +122,9 @@ def test_the_association_is_computed_in_float32(dtype):
     with torch.autocast("cpu", dtype=dtype):
         affinity, mass = associate(in_cells(x.to(dtype), (1, 2, 2)), cells=(1, 2, 2), steps=2, iterations=1)
         out = layer(x.float())
+    whole, _ = associate(in_cells(x.to(dtype), (1, 2, 2)), cells=(1, 2, 2), steps=2, iterations=1)
     assert affinity.dtype == mass.dtype == torch.float32
+    assert torch.equal(affinity, whole)
     assert bool(out.isfinite().all())
     low = layer.to(dtype)(x.to(dtype))
     assert low.dtype == dtype
