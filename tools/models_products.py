@@ -26,8 +26,11 @@ class Like:
 
     def made(self) -> Tensor:
         """Random values in the same order in memory, of a size that keeps results finite."""
-        values = torch.empty_strided(self.shape, self.stride, dtype=self.dtype)
-        return values.normal_(std=0.1) if values.is_floating_point() else values.zero_()
+        places = 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+        values = torch.zeros(places, dtype=self.dtype)
+        if values.is_floating_point():
+            values.normal_(std=0.1)
+        return values.as_strided(self.shape, self.stride)
 
 
 class Recorder(TorchDispatchMode):
@@ -40,11 +43,12 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
         if func.overloadpacket in PRODUCTS:
-            self.calls.append((func, [_looks(arg) for arg in args], {key: _looks(arg) for key, arg in given.items()}))
+            self.calls.append((func, [looks(arg) for arg in args], {key: looks(arg) for key, arg in given.items()}))
         return func(*args, **given)
 
 
-def _looks(arg: Any) -> Any:
+def looks(arg: Any) -> Any:
+    """How a tensor looks; other arguments as they are."""
     return Like(tuple(arg.shape), arg.stride(), arg.dtype) if isinstance(arg, Tensor) else arg
 
 
