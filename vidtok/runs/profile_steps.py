@@ -48,8 +48,13 @@ class StepTimes:
         return len(self.clocks) > 1
 
 
-def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) -> StepTimes:
-    """Train from scratch for a few steps, as the run would, without validation and checkpoints."""
+def time_steps(
+    config: Config, lists: Lists, parallel: Parallel, *, steps: int, batches: Iterable[Batch] | None = None
+) -> StepTimes:
+    """Train from scratch for a few steps, as the run would, without validation and checkpoints.
+
+    On `batches`, where they are given, instead of those that the run's loader reads.
+    """
     settings, total = config.train, WARM_UP + steps + TRACED
     config = with_train(config, steps=max(total, run_steps(config, len(lists.train))), epochs=None)
     model = build_model(config, lists.classes)
@@ -62,6 +67,8 @@ def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) 
     trace = profile(activities=[ProfilerActivity.CPU, *gpu])
     timer = StepTimer(device=parallel.device, at_step=lambda step: trace.start() if step == WARM_UP + steps else None)
     clips: list[int] = []
+    if batches is None:
+        batches = build_train_batches(config, lists.train, parallel, first_step=0)
     with TemporaryDirectory() as folder:
         log = Log(Path(folder) if parallel.is_main else None, steps=total, words=config_words)
         try:
@@ -70,7 +77,7 @@ def time_steps(config: Config, lists: Lists, parallel: Parallel, *, steps: int) 
                 optimizer,
                 build_schedule(config, optimizer, steps=run_steps(config, len(lists.train))),
                 loss=build_loss(config, lists),
-                batches=counted(build_train_batches(config, lists.train, parallel, first_step=0), clips),
+                batches=counted(batches, clips),
                 records=len(lists.train),
                 progress=Progress(),
                 steps=total,
