@@ -70,6 +70,30 @@ def test_added_depthwise_keeps_what_came_in():
     torch.testing.assert_close(layer(x) - x, layer.conv(x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_added_one_changes_no_number_and_no_gradient(kernel):
+    torch.manual_seed(0)
+    layer, x = AddedDepthwise(3, temporal_kernel=kernel).double(), grid(1, 2, 4, 5, 3).requires_grad_()
+    found, wanted = layer(x), x + layer.conv(x)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    direction, inputs = torch.randn_like(found), (x, layer.conv.weight, layer.conv.bias)
+    for one, other in zip(
+        torch.autograd.grad(found, inputs, direction), torch.autograd.grad(wanted, inputs, direction), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_where_numbers_are_rounded_small_weights_are_not_lost_in_a_one(dtype):
+    torch.manual_seed(0)
+    layer, x = AddedDepthwise(3, temporal_kernel=1), grid(1, 2, 4, 5, 3).float()
+    with torch.no_grad(), torch.autocast("cpu", dtype):
+        assert torch.equal(layer(x), x + layer.conv(x))
+    layer, x = layer.to(dtype), x.to(dtype)
+    with torch.no_grad():
+        assert torch.equal(layer(x), x + layer.conv(x))
+
+
 @pytest.mark.parametrize("per_time_step", [False, True])
 def test_squeeze_excite_pools_the_clip_or_the_time_step(per_time_step):
     gate = SqueezeExcite(4, hidden=2, per_time_step=per_time_step).double()
