@@ -33,6 +33,7 @@ from vidtok.video.reader import open_video
 ELSEWHERE = {
     "pip install": "packages from outside; tests/test_docs_commands.py looks for the extras that are named",
     "python tools/bench_models.py": "minutes, half an hour for all; tests/test_bench_models.py measures small networks",
+    "python tools/bench_step.py": "minutes; tests/test_bench_step.py measures a small network",
     "torchrun --standalone --nproc-per-node 8": "eight GPUs; tests/train/test_fsdp.py has several processes on the CPU",
     "torchrun --standalone --nproc-per-node 2": "tests/runs/test_train_kill.py starts torchrun so, on a small set",
     "torchrun --nnodes 4": "four machines",
