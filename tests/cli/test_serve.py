@@ -18,8 +18,8 @@ def test_what_it_takes():
     assert usage("serve") == (
         "serve [-h] [--samples FOLDER] [--host ADDRESS] [--port N] [--label FOLDER] [--classes A,B,…] "
         "[--list FILE.csv] [--fit-out RUN] [--encoder ENCODER] [--upload-megabytes N] [--video-seconds N] "
-        "[--work-seconds N] [--session-minutes N] [--waiting N] [--device {auto,cpu,cuda}] [--allow-plugins] "
-        "[MODEL ...]"
+        "[--work-seconds N] [--fit-minutes N] [--session-minutes N] [--waiting N] [--device {auto,cpu,cuda}] "
+        "[--allow-plugins] [MODEL ...]"
     )
     said = done("serve", "--help")
     assert "\nlabelling:\n  --label FOLDER" in said
@@ -36,7 +36,12 @@ def test_a_model_alone_is_served_to_this_machine(work):
         "host": "127.0.0.1",
         "port": 8000,
         "limits": Limits(
-            upload_megabytes=200.0, video_seconds=120.0, work_seconds=300.0, session_minutes=30.0, waiting=8
+            upload_megabytes=200.0,
+            video_seconds=120.0,
+            work_seconds=300.0,
+            fit_minutes=240.0,
+            session_minutes=30.0,
+            waiting=8,
         ),
         "device": "auto",
         "allow_plugins": False,
@@ -50,7 +55,18 @@ def test_all_options(work):
         "serve",
         *("runs/a", "runs/b", "--samples", "samples", "--host", "0.0.0.0", "--port", "0", "--label", "clips"),
         *("--classes", " run, jump ,, ", "--list", "mine.csv", "--fit-out", "runs/new", "--encoder", "vit_s"),
-        *("--upload-megabytes", "1.5", "--video-seconds", "2.5", "--work-seconds", "3.5", "--session-minutes", "4.5"),
+        *(
+            "--upload-megabytes",
+            "1.5",
+            "--video-seconds",
+            "2.5",
+            "--work-seconds",
+            "3.5",
+            "--fit-minutes",
+            "5.5",
+            "--session-minutes",
+            "4.5",
+        ),
         *("--waiting", "5", "--device", "cpu", "--allow-plugins"),
     )
     assert work.take() == {
@@ -61,7 +77,9 @@ def test_all_options(work):
         ),
         "host": "0.0.0.0",
         "port": 0,
-        "limits": Limits(upload_megabytes=1.5, video_seconds=2.5, work_seconds=3.5, session_minutes=4.5, waiting=5),
+        "limits": Limits(
+            upload_megabytes=1.5, video_seconds=2.5, work_seconds=3.5, fit_minutes=5.5, session_minutes=4.5, waiting=5
+        ),
         "device": "cpu",
         "allow_plugins": True,
     }

@@ -127,6 +127,26 @@ def test_one_fit_at_a_time(make):
     assert fits.state == "running"
 
 
+def test_a_fit_that_takes_too_long_is_ended_though_nobody_looks(make):
+    fits = make("--wait")
+    fits.most_minutes = 1 / 60
+    fits.start()
+    assert over(fits)._process.returncode == -signal.SIGTERM
+    until = time.monotonic() + 10
+    while "ended:" not in fits.log.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    told = fits.told()
+    assert told["state"] == "failed"
+    assert told["log"].endswith("ended: it took longer than 0.0166667 minutes, the most of a fit\n")
+    fits.options, fits.most_minutes = [], 0.02
+    fits.start()
+    assert over(fits).state == "done"
+    time.sleep(1.5)
+    assert "ended:" not in fits.log.read_text(), "one that has ended by itself is not told that it was"
+    assert make().most_minutes == 240
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux whether a process is there")
 def test_a_fit_is_stopped_with_all_its_processes(make):
     fits = make("--wait")

@@ -6,7 +6,9 @@ from vidtok.errors import ConfigError
 from vidtok.page.limits import Limits, too_busy, too_large
 
 
-@pytest.mark.parametrize("name", ["upload_megabytes", "video_seconds", "work_seconds", "session_minutes"])
+@pytest.mark.parametrize(
+    "name", ["upload_megabytes", "video_seconds", "work_seconds", "fit_minutes", "session_minutes"]
+)
 def test_bounds_are_above_nothing(name):
     with pytest.raises(ConfigError, match=f"`{name}` is above 0, got 0"):
         Limits(**{name: 0.0})

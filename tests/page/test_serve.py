@@ -93,9 +93,22 @@ def test_the_command_hands_everything_on(monkeypatch):
     monkeypatch.setattr("vidtok.page.serve.run_serve", lambda models, **more: told.update(more, models=models))
     words = ["a", "b", "--samples", "s", "--port", "0", "--host", "::1", "--waiting", "3", "--work-seconds", "9"]
     words += ["--label", "l", "--classes", "x, y", "--list", "l.csv", "--fit-out", "r", "--encoder", "e"]
-    words += ["--upload-megabytes", "1", "--video-seconds", "2", "--session-minutes", "4", "--device", "cpu"]
+    words += [
+        "--upload-megabytes",
+        "1",
+        "--video-seconds",
+        "2",
+        "--session-minutes",
+        "4",
+        "--fit-minutes",
+        "5",
+        "--device",
+        "cpu",
+    ]
     assert command.run(words) == 0
-    limits = Limits(upload_megabytes=1.0, video_seconds=2.0, work_seconds=9.0, session_minutes=4.0, waiting=3)
+    limits = Limits(
+        upload_megabytes=1.0, video_seconds=2.0, work_seconds=9.0, session_minutes=4.0, fit_minutes=5.0, waiting=3
+    )
     labelling = Labelling(folder="l", classes=["x", "y"], file="l.csv", out="r", encoder="e")
     assert told == {
         "models": ["a", "b"],

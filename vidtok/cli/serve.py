@@ -32,6 +32,7 @@ def run(arguments: Sequence[str]) -> int:
         ("upload-megabytes", 200.0, "of a file"),
         ("video-seconds", 120.0, "that a video is long"),
         ("work-seconds", 300.0, "that are given to a video"),
+        ("fit-minutes", 240.0, "that a fit may take"),
         ("session-minutes", 30.0, "without a visit, after which everything of a visitor is removed"),
     ):
         words = f"{what} (default: %(default)g)"
@@ -68,6 +69,7 @@ def run(arguments: Sequence[str]) -> int:
                 upload_megabytes=args.upload_megabytes,
                 video_seconds=args.video_seconds,
                 work_seconds=args.work_seconds,
+                fit_minutes=args.fit_minutes,
                 session_minutes=args.session_minutes,
                 waiting=args.waiting,
             ),

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from vidtok.page.limits import Refusal
+from vidtok.page.limits import Limits, Refusal
 from vidtok.text.console import printable
 
 STOP_SECONDS = 5.0
@@ -19,15 +20,17 @@ MOST_LOG = 64 * 1024
 
 @dataclass(kw_only=True)
 class Fits:
-    """Fits of one list, one at a time. `options`: what else `vidtok fit` is told."""
+    """Fits of one list, one at a time. `options`: what else `vidtok fit` is told; one ends after `most_minutes`."""
 
     source: Path
     root: Path
     out: Path
     log: Path
     options: Sequence[str] = ()
+    most_minutes: float = Limits.fit_minutes
     _process: subprocess.Popen[bytes] | None = None
     _file: IO[bytes] | None = None
+    _timer: threading.Timer | None = None
     _state: str = "none"
     _done: list[Path] = field(default_factory=list)
 
@@ -48,6 +51,10 @@ class Fits:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self._state = "running"
+        # It ends in time whether anybody looks at the page or not.
+        self._timer = threading.Timer(60 * self.most_minutes, self._too_long, [self._process])
+        self._timer.daemon = True
+        self._timer.start()
 
     @property
     def state(self) -> str:
@@ -75,19 +82,33 @@ class Fits:
     def stop(self) -> None:
         """End the one at work, with all its processes."""
         if self.state == "running" and self._process is not None:
-            for way, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
-                try:
-                    os.killpg(self._process.pid, way)
-                    self._process.wait(seconds)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
-                except ProcessLookupError:
-                    break
+            end(self._process)
             self._state = "stopped"
         self._close()
 
+    def _too_long(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            end(process)
+            with open(self.log, "ab") as log:
+                log.write(f"ended: it took longer than {self.most_minutes:g} minutes, the most of a fit\n".encode())
+
     def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its group, with all of that: asked first, then killed."""
+    for way, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, way)
+            process.wait(seconds)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            break

@@ -16,6 +16,8 @@ class Limits:
     video_seconds: float | int = 120.0
     work_seconds: float | int = 300.0
     """Of one video, from when its turn comes."""
+    fit_minutes: float | int = 240.0
+    """Of one fit on labelled clips."""
     waiting: int = 8
     """Videos in the queue, the one at work aside."""
     session_minutes: float | int = 30.0
@@ -36,7 +38,7 @@ class Limits:
     """Requests of one session that are answered at once."""
 
     def __post_init__(self):
-        for name in ("upload_megabytes", "video_seconds", "work_seconds", "session_minutes"):
+        for name in ("upload_megabytes", "video_seconds", "work_seconds", "fit_minutes", "session_minutes"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"`{name}` is above 0, got {getattr(self, name):g}")
         if self.waiting < 1:

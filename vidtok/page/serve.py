@@ -156,6 +156,7 @@ def open_desk(
             out=Path("runs") / f"fit_{name}" if labelling.out is None else Path(labelling.out),
             log=sessions.root / "fit.log",
             options=[] if labelling.encoder is None else ["--encoder", labelling.encoder],
+            most_minutes=limits.fit_minutes,
         )
     return Desk(
         limits=limits,
