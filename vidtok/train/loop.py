@@ -96,7 +96,7 @@ def train(
     norms: dict[str, float] = {}
     damaged: set[int] = set()
     device_clock = DeviceClock(device)
-    # Read at a line alone, as a GPU's marks and losses are waited for: a step in between reads nothing back.
+    # Read at a line alone, as a GPU's marks and losses are waited for: with one process no other step reads anything.
     waits: list[tuple[Mark, Mark]] = []
     clock, warned = time.perf_counter(), None
 

@@ -58,12 +58,10 @@ class Parallel:
         return values
 
     def totals(self, *counts: int) -> list[int]:
-        """Sums of whole numbers over all processes; they stay on the CPU, so that no GPU is waited for."""
+        """Sums of whole numbers over all processes. One process alone waits for no GPU, several meet on theirs."""
         if self.world == 1:
             return [*counts]
-        values = torch.tensor(counts)
-        dist.all_reduce(values)
-        return values.tolist()
+        return self.sum(torch.tensor(counts, device=self.device)).tolist()
 
     def gather(self, thing: Any) -> list[Any]:
         """What every process hands in, in the order of ranks, on every process."""
@@ -83,8 +81,7 @@ class Parallel:
 def start_parallel(device: str, *, form: ParallelForm = "ddp", wait_minutes: float = 120.0) -> Iterator[Parallel]:
     """Join the group that torchrun describes (RANK, WORLD_SIZE, LOCAL_RANK), or stand alone; leave it at the end.
 
-    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs
-    and carries what is counted there. Several processes on one machine share its
+    `device` is `auto`, `cpu` or `cuda`. NCCL joins GPUs, gloo joins CPUs. Several processes on one machine share its
     cores evenly unless OMP_NUM_THREADS says otherwise. A process waits `wait_minutes` for the others before it takes
     them for lost: while the first one writes a large checkpoint, or another one still tests its share of the videos,
     torch's 10 minutes for GPUs may be too short. Processes that die are noticed by torchrun at once.
@@ -103,8 +100,7 @@ def start_parallel(device: str, *, form: ParallelForm = "ddp", wait_minutes: flo
         return
     if (threads := fair_threads()) is not None:
         torch.set_num_threads(threads)
-    # What lies on a GPU goes by NCCL; counts and other things of the CPU by gloo in any case.
-    backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
+    backend = "nccl" if kind == "cuda" else "gloo"
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
         store, rank, world = next(rendezvous("env://"))
         meeting = {"store": fresh_store(store, rank=rank, world=world), "rank": rank, "world_size": world}
