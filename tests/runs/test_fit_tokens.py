@@ -11,6 +11,7 @@ import torch
 import vidtok
 from tests.runs.own_clips import COLOURS, own_clips
 from tests.runs.small_encoder import small_encoder
+from tests.train.test_nested import videos
 from vidtok.cli import fit
 from vidtok.data.lists import open_list
 from vidtok.errors import ConfigError
@@ -23,8 +24,8 @@ from vidtok.runs import fit_tokens
 from vidtok.runs.encoder_choice import choose_encoder
 from vidtok.runs.fit import run_fit
 from vidtok.runs.fit_model import encoder_model
-from vidtok.runs.fit_tokens import MANY, probe_note, token_fit
-from vidtok.train.attentive import Recipe
+from vidtok.runs.fit_tokens import MANY, TokenFit, probe_note, token_fit
+from vidtok.train.attentive import Recipe, TokenFiles
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,42 @@ def test_controls_are_the_clip_s_tokens_in_another_order(tmp_path):
         "shuffled": ([files["cells_2.shuffled"]], None),
         "reversed": ([files["cells_2.reversed"]], None),
     }
+
+
+def test_how_far_the_training_of_probes_is_is_said(monkeypatch):
+    """Minutes in which nothing is said look like a command that hangs."""
+    told = []
+
+    class Told:
+        def __init__(self, words):
+            told.append([words])
+
+        def __call__(self, share):
+            told[-1].append(share)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            told[-1].append("end")
+
+    monkeypatch.setattr(fit_tokens, "ShareProgress", Told)
+    monkeypatch.setattr(fit_tokens, "RECIPE", Recipe(epochs=1, batch=100))
+    own = videos()
+    tokens = torch.randn(len(own.labels), 3, 1, 64, generator=torch.Generator().manual_seed(0))
+
+    class Kept(TokenFiles):
+        def __call__(self, rows):
+            return tokens[list(rows)]
+
+    fitting = TokenFit(probe="attentive", ways={"plain": Kept(())}, token_width=64, grid=(3, 1, 1), classes=2)
+    fitting.left_out(own, kind="softmax", seed=0)
+    fitting.left_out(own, kind="softmax", seed=0, share=2)
+    whole, half = told
+    assert whole[0] == "training a probe without each fold"
+    assert half[0] == "training a probe without each fold, on 1/2 of the clips"
+    assert whole[1:-1] == half[1:-1] == pytest.approx([1 / 3, 2 / 3, 1])
+    assert whole[-1] == half[-1] == "end"
 
 
 def test_what_many_clips_are():

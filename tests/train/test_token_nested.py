@@ -1,5 +1,6 @@
 """Probes with attention over folds: none learns from what it is asked about, controls are asked of the same probe."""
 
+import pytest
 import torch
 
 from tests.train.test_nested import videos
@@ -57,6 +58,12 @@ def test_a_share_learns_from_part_of_the_rows():
     recipe = Recipe(epochs=1, batch=100)
     left_out_token_logits(make, {"plain": noted}, own, kind="softmax", recipe=recipe)
     whole, asked[:] = list(asked), []
-    left_out_token_logits(make, {"plain": noted}, own, kind="softmax", recipe=recipe, share=2)
+    shares = []
+    left_out_token_logits(make, {"plain": noted}, own, kind="softmax", recipe=recipe, share=2, said=shares.append)
     assert whole == [16, 8] * 3
     assert asked == [8, 8] * 3
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1]), "a step for each fold"
+    long = Recipe(epochs=2, batch=8)
+    shares.clear()
+    left_out_token_logits(make, {"plain": noted}, own, kind="softmax", recipe=long, said=shares.append)
+    assert shares == pytest.approx([step / 12 for step in range(1, 13)]), "two epochs of two steps, three folds"

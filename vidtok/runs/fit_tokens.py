@@ -20,6 +20,7 @@ from vidtok.models.options import plain
 from vidtok.models.summary_network import SummaryNetwork
 from vidtok.models.token_probes import TOKEN_PROBES, make_probe
 from vidtok.nn.position import Grid
+from vidtok.runs.progress import ShareProgress
 from vidtok.train.attentive import Recipe, TokenFiles, fit_attentive
 from vidtok.train.nested import Videos
 from vidtok.train.token_nested import left_out_token_logits
@@ -52,7 +53,11 @@ class TokenFit:
         With a share smaller than the whole (see `left_out_token_logits`) of the videos as they are alone.
         """
         ways = self.ways if share == 1 else {"plain": self.ways["plain"]}
-        return left_out_token_logits(self.make, ways, videos, kind=kind, recipe=RECIPE, seed=seed, share=share)
+        words = "training a probe without each fold" + (f", on 1/{share} of the clips" if share > 1 else "")
+        with ShareProgress(words) as said:
+            return left_out_token_logits(
+                self.make, ways, videos, kind=kind, recipe=RECIPE, seed=seed, share=share, said=said
+            )
 
     def model(
         self,
@@ -66,7 +71,10 @@ class TokenFit:
     ) -> Classifier:
         """The encoder with a probe that has learned from all videos."""
         targets, every = videos.targets, range(len(videos.labels))
-        probe = fit_attentive(self.make, self.ways["plain"], targets, every, kind=kind, recipe=RECIPE, seed=seed)
+        with ShareProgress("training the probe on all clips") as said:
+            probe = fit_attentive(
+                self.make, self.ways["plain"], targets, every, kind=kind, recipe=RECIPE, seed=seed, said=said
+            )
         encoder = EncoderPlan(network=weights.network, options=weights.options)
         options = plain({"encoder": encoder, "probe": self.probe})
         plan = Architecture(network="encoder_probe", options=options, frames=frames, size=weights.size)

@@ -72,11 +72,13 @@ def fit_attentive(
     recipe: Recipe | None = None,
     budgets: Sequence[int] = (),
     seed: int = 0,
+    said: Callable[[float], object] | None = None,
 ) -> nn.Module:
     """A probe trained on these rows, in evaluation state; losses and weights of classes are those of `fit_logistic`.
 
     `budgets`: for a TokenLearnerProbe trained with nested dropout, the numbers of learned tokens between which every
-    step draws. Equal arguments give equal bits, and no other random number is touched.
+    step draws. Equal arguments give equal bits, and no other random number is touched. `said` is told the share of the
+    steps that are done.
     """
     recipe = recipe or Recipe()
     weights = balance(targets[list(rows)]) if kind == "softmax" else torch.ones(len(rows), dtype=targets.dtype)
@@ -90,8 +92,9 @@ def fit_attentive(
         epochs, parts = recipe.epochs_of(len(rows)), math.ceil(len(rows) / recipe.batch)
         steps = epochs * parts
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps))
-        for _ in range(epochs):
-            for part in torch.randperm(len(rows)).tensor_split(parts):  # a last one of a clip or two would be noise
+        for epoch in range(epochs):
+            # In even parts: a last one of a clip or two would be noise.
+            for number, part in enumerate(torch.randperm(len(rows)).tensor_split(parts), start=1):
                 own = [rows[int(k)] for k in part]
                 budget = {"tokens": budgets[int(torch.randint(len(budgets), ()))]} if budgets else {}
                 losses = losses_of(probe(tokens(own), **budget).to(targets.dtype), targets[own], kind=kind)
@@ -100,6 +103,8 @@ def fit_attentive(
                 nn.utils.clip_grad_norm_(probe.parameters(), LARGEST_GRADIENT)
                 optimizer.step()
                 schedule.step()
+                if said is not None:
+                    said((epoch * parts + number) / steps)
     return probe.eval()
 
 
