@@ -2,11 +2,14 @@
 
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+import torch
 
 from vidtok.runs import progress
-from vidtok.runs.progress import FileProgress, ShareProgress
+from vidtok.runs.progress import FileProgress, ShareProgress, counted
+from vidtok.types import Batch, Failure
 
 
 def test_lines_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
@@ -118,3 +121,25 @@ def test_a_share_on_a_terminal(capsys, monkeypatch):
     captured = capsys.readouterr()
     assert "drawing a.mp4:   0%" in captured.err
     assert captured.out == ""
+
+
+def test_videos_count_when_the_next_batch_is_asked_for():
+    def batch(clips: int, bad: int) -> Batch:
+        failure = Failure(index=0, key="k", path=Path("a.mp4"), cause="cut off")
+        return Batch(
+            views=torch.zeros(clips, 1, 2, 3, 4, 4, dtype=torch.uint8),
+            labels=((0,),) * clips,
+            indices=tuple(range(clips)),
+            video_ids=("",) * clips,
+            failures=(failure,) * bad,
+        )
+
+    batches, seen = [batch(3, 0), batch(0, 1), batch(2, 1)], []
+    with FileProgress(7) as shown:
+        passed = []
+        for each in counted(batches, shown):
+            passed.append(each)
+            seen.append((shown.done, shown.bad))
+    assert all(one is other for one, other in zip(passed, batches, strict=True))
+    assert seen == [(0, 0), (3, 0), (4, 1)]
+    assert (shown.done, shown.bad) == (7, 2)

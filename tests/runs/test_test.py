@@ -21,6 +21,7 @@ from vidtok.config_io import load_config
 from vidtok.errors import ConfigError, ModelError
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
+from vidtok.runs import progress
 from vidtok.runs.test import open_checkpoint, results_folder, run_test
 
 
@@ -143,6 +144,21 @@ def test_any_number_of_processes_gives_the_same(trained, tmp_path, processes):
     with np.load(tmp_path / "1" / "predictions.npz") as one, np.load(tmp_path / "b" / "predictions.npz") as other:
         np.testing.assert_allclose(other["scores"], one["scores"], atol=1e-6)
         assert one["scores"].std() > 1e-3
+
+
+def test_how_far_a_test_is_is_said(trained, tmp_path, monkeypatch, capsys):
+    """A thousand videos with thirty views each take an hour."""
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINES_APART", 0.0)
+    run_test(trained[0], ["eval.clips=1", "eval.crops=1", "eval.batch=5"], out=tmp_path)
+    said = [line for line in capsys.readouterr().out.splitlines() if " files, 0 bad, " in line]
+    assert said[-1].startswith("17 of 17 files")
+    assert len(said) == 17
+    run_test(trained[0], ["eval.clips=1", "eval.crops=1"], out=tmp_path / "quick")
+    monkeypatch.undo()
+    capsys.readouterr()
+    run_test(trained[0], ["eval.clips=1", "eval.crops=1"], out=tmp_path / "quick")
+    assert " files, " not in capsys.readouterr().out, "a test of seconds says its figures alone"
 
 
 @pytest.mark.parametrize("aggregate", ["scores", "max"])

@@ -1,11 +1,13 @@
 """How far a long command is: a bar on a terminal, a line now and then elsewhere."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from time import monotonic
 
 from tqdm import tqdm
 
 from vidtok.text.console import printable, say
+from vidtok.types import Batch
 
 LINE_SECONDS = 10.0
 BAR_SECONDS = 0.5
@@ -66,6 +68,14 @@ class FileProgress:
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def counted(batches: Iterable[Batch], progress: FileProgress) -> Iterator[Batch]:
+    """The batches; the videos of each count when the next one is asked for, which is when the network has seen them."""
+    for batch in batches:
+        yield batch
+        for bad in (*[True] * len(batch.failures), *[False] * len(batch)):
+            progress.add(bad=bad)
 
 
 class ShareProgress:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from vidtok.runs.figures import detail_of, figure_lines, groups_of, mistake_rows
 from vidtok.runs.folders import make_folder
 from vidtok.runs.kernels import try_kernels
 from vidtok.runs.looks import looks_of
+from vidtok.runs.progress import FileProgress, counted
 from vidtok.runs.results import (
     figure_words,
     largest_share,
@@ -179,16 +181,18 @@ def predict(
     parallel: Parallel,
     *,
     views: TestViews | TrainViews | None = None,
+    progress: FileProgress | None = None,
 ) -> Predictions:
     """Logits of all views of all videos, on every process; None: the views of `eval`.
 
-    What failed says why in the configuration's words.
+    What failed says why in the configuration's words. `progress` counts the videos of this process.
     """
     views = eval_views(config) if views is None else views
     joined = views.clips if model.network.joins_clips and isinstance(views, TestViews) else 1
+    batches = build_eval_batches(config, val, parallel, views)
     own = predict_views(
         model,
-        build_eval_batches(config, val, parallel, views),
+        batches if progress is None else counted(batches, progress),
         classes=len(model.classes),
         device=parallel.device,
         precision=config.train.precision,
@@ -242,7 +246,10 @@ def test(
     groups = groups_of(config, val)
     # The other precisions are tested as they are trained, under autocast; sharded weights are in no one's hand to fold.
     folds = config.train.precision == "float32" and not parallel.sharded
-    predictions = predict(config, model.for_inference() if folds else model, val, parallel)
+    shown = model.for_inference() if folds else model
+    # Each process has as many videos, so that the first one's share is that of all.
+    with FileProgress(-(-len(val) // parallel.world)) if parallel.is_main else nullcontext() as progress:
+        predictions = predict(config, shown, val, parallel, progress=progress)
     aggregate, views = config.eval.aggregate, eval_views(config)
     scores = predictions.scores(aggregate, kind=config.train.loss)
     figures = measure_predictions(config, predictions, val, aggregate=aggregate)
