@@ -20,7 +20,9 @@ def test_clips_are_those_that_the_model_sees(tmp_path):
     model = small_model()
     records, names = open_list(own_clips(tmp_path / "clips", each=2, frames=5))
     assert names == CLASSES
-    found = read_clips(model, records, most=3)
+    shares = []
+    found = read_clips(model, records, most=3, said=shares.append)
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3])
     assert found.pixels.shape == (3, 4, 3, 16, 24)
     assert found.labels == ((0,), (1,), (2,))
     means = found.pixels.float().mean((1, 3, 4))
@@ -56,7 +58,9 @@ def test_the_change_is_of_logits_scores_and_classes():
         copy.__class__ = Given
         copy.parts = queue[id(each)]
         made.append(copy)
-    found = change(*made, clips, batch=2)
+    shares = []
+    found = change(*made, clips, batch=2, said=shares.append)
+    assert shares == [0, 0.5]
     assert found.logits == pytest.approx(1.0)
     assert found.same_class == 0.75
     assert found.top1 == (1.0, 0.75)

@@ -13,7 +13,7 @@ from tests.infer.exports import small_model
 from tests.runs.own_clips import own_clips
 from vidtok.cli import export as cli
 from vidtok.errors import ConfigError, DataError, ModelError, VidtokError
-from vidtok.runs import export
+from vidtok.runs import export, progress
 from vidtok.runs.export import run_export
 
 
@@ -67,6 +67,7 @@ def test_eight_bits_take_the_file_s_place_and_their_change_is_said(exported, tmp
     clips = own_clips(tmp_path / "clips", each=2, frames=4)
     (clips / "red" / "p1_1.mp4").write_bytes(b"broken")
     out = tmp_path / "out" / "eight.onnx"
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     written = run_export(small_model(), out, quantise="static", calibrate=clips)
     assert written.change.clips == 5
     assert written.change.top1 is not None
@@ -74,6 +75,8 @@ def test_eight_bits_take_the_file_s_place_and_their_change_is_said(exported, tmp
     said = capsys.readouterr().out
     assert f"8 bits (static): {written.change}" in said
     assert re.search(r"failed: .*p1_1\.mp4", said)
+    for words in ("reading clips of clips", "reading ranges", "measuring what 8 bits change"):
+        assert f"{words}: 0%" in said, "four hundred clips take minutes"
     assert out.read_bytes() != (exported / "model.onnx").read_bytes()
     written = run_export(small_model(), out, quantise="dynamic")
     assert (written.change.clips, written.change.top1) == (16, None)

@@ -1,6 +1,6 @@
 """Real clips for an exported model: what calibrates 8-bit files, and what they are measured on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +33,24 @@ def spread(count: int, *, most: int) -> list[int]:
     return [place * count // kept for place in range(kept)]
 
 
-def read_clips(model: Classifier, records: Records, *, most: int, backend: Backend = "pyav") -> Clips:
-    """The centre clips of up to `most` videos. Raises DataError where none can be decoded."""
+def read_clips(
+    model: Classifier,
+    records: Records,
+    *,
+    most: int,
+    backend: Backend = "pyav",
+    said: Callable[[float], object] | None = None,
+) -> Clips:
+    """The centre clips of up to `most` videos; `said` is told the share that is read.
+
+    Raises DataError where none can be decoded.
+    """
     dataset = VideoDataset(records, views=model_views(model), backend=backend)
     pixels, labels, failures = [], [], []
-    for row in spread(len(records), most=most):
+    rows = spread(len(records), most=most)
+    for number, row in enumerate(rows):
+        if said is not None:
+            said(number / len(rows))
         found = dataset[row, 0, None]
         if isinstance(found, Failure):
             failures.append(found)
@@ -72,11 +85,25 @@ class Change:
         return words if self.top1 is None else f"{words}; top1 {self.top1[0]:.3f} -> {self.top1[1]:.3f}"
 
 
-def change(before: Classifier, after: Classifier, clips: Clips, *, batch: int = 8) -> Change:
-    """How `after`'s logits and scores differ from those of `before`."""
+def change(
+    before: Classifier,
+    after: Classifier,
+    clips: Clips,
+    *,
+    batch: int = 8,
+    said: Callable[[float], object] | None = None,
+) -> Change:
+    """How `after`'s logits and scores differ from those of `before`; `said` is told the share that is done."""
     assert before.feeding is not None
+    parts = clips.pixels.split(batch)
+    rows: list[list[Tensor]] = [[], []]
     with torch.inference_mode():
-        logits = [torch.cat([model(part).float() for part in clips.pixels.split(batch)]) for model in (before, after)]
+        for number, part in enumerate(parts):
+            if said is not None:
+                said(number / len(parts))
+            for own, model in zip(rows, (before, after), strict=True):
+                own.append(model(part).float())
+    logits = [torch.cat(own) for own in rows]
     scores = [to_scores(each, kind=before.feeding.scores) for each in logits]
     top1 = None
     if clips.labels is not None:

@@ -3,11 +3,12 @@
 import copy
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,7 @@ from vidtok.infer.exported import load_exported
 from vidtok.loading import load_model
 from vidtok.models.classifier import Classifier
 from vidtok.runs.folders import make_folder
+from vidtok.runs.progress import ShareProgress
 from vidtok.text.console import say
 
 CALIBRATING = 64
@@ -146,7 +148,8 @@ def _one_video(path: Path) -> Records:
 
 
 def _told_clips(model: Classifier, records: Records, *, most: int, backend: Backend) -> Clips:
-    clips = read_clips(model, records, most=most, backend=backend)
+    with ShareProgress(f"reading clips of {records.source.name}") as said:
+        clips = read_clips(model, records, most=most, backend=backend, said=said)
     for failure in clips.failures:
         say(f"failed: {failure.cause}")
     return clips
@@ -157,6 +160,12 @@ def _runner(path: Path, model: Classifier, *, takes: ExportInput) -> Callable[[T
         return load_exported(path)
     program = torch.export.load(path).module()
     return lambda clips: program(clips if takes == "pixels" else model.normalise(clips))
+
+
+def _followed(batches: Sequence[np.ndarray], said: Callable[[float], object]) -> Iterator[np.ndarray]:
+    for number, batch in enumerate(batches):
+        said(number / len(batches))
+        yield batch
 
 
 def _quantised(
@@ -170,11 +179,14 @@ def _quantised(
         quantise_dynamic(path, eight)
     else:
         assert clips is not None
-        quantise_static(path, eight, clips=as_taken(model, clips.pixels, normalised=takes == "normalised"))
+        batches = as_taken(model, clips.pixels, normalised=takes == "normalised")
+        with ShareProgress("reading ranges") as said:
+            quantise_static(path, eight, clips=_followed(batches, said))
     before, after = load_exported(path), load_exported(eight)
     if held is None:
         held = Clips(pixels=pixel_clips(model, 16), labels=None, failures=())
-    found = change(before, after, held)
+    with ShareProgress("measuring what 8 bits change") as said:
+        found = change(before, after, held, said=said)
     say(f"8 bits ({how}): {found}")
     eight.replace(path)
     return found
