@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.viz.reading import read_page
-from vidtok.viz.charts import POINTS, SHOWN_BARS, Bar, Line, bars, clean, line_chart, matrix, reliability_chart
+from vidtok.viz.charts import POINTS, SHOWN_BARS, Bar, Line, bars, clean, line_chart, matrix, reliability_chart, short
 
 NASTY = '</script><img src="a">&"\'\udcff'
 
@@ -20,7 +20,7 @@ def points_of(svg):
 def test_a_line_goes_from_corner_to_corner():
     svg = line_chart(Line(name="loss", steps=[10, 20, 30], values=[3.0, 2.0, 1.0]))
     (run,) = points_of(svg)
-    assert run == [(60.0, 10.0), (236.0, 92.0), (412.0, 174.0)]
+    assert run == [(66.0, 10.0), (239.0, 92.0), (412.0, 174.0)]
     assert ">10<" in svg
     assert ">30<" in svg
     assert "step 20: 2" in svg
@@ -100,9 +100,9 @@ def test_levels_ends_and_dots_are_where_they_say():
     svg = line_chart(Line(name="loss", steps=[10, 30], values=[1.0, 4.0]))
     levels = re.findall(r'y="([\d.]+)" text-anchor="end">([\d.]+)<', svg)
     assert {words: float(y) for y, words in levels[:3]} == {"1": 178.0, "2.5": 96.0, "4": 14.0}
-    lines = [float(y) for y in re.findall(r'class="grid" x1="60" x2="412" y1="([\d.]+)"', svg)]
+    lines = [float(y) for y in re.findall(r'class="grid" x1="66" x2="412" y1="([\d.]+)"', svg)]
     assert sorted(lines) == [10.0, 92.0, 174.0]
-    assert re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', svg) == [("60.0", "174.0"), ("412.0", "10.0")]
+    assert re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', svg) == [("66.0", "174.0"), ("412.0", "10.0")]
     assert 'aria-label="loss over steps 10 to 30, last 4"' in svg
     for count, dots in ((40, 40), (41, 0)):
         steps = list(range(count))
@@ -112,7 +112,7 @@ def test_levels_ends_and_dots_are_where_they_say():
         "no axis of 0 to 1 unasked"
     )
     one = line_chart(Line(name="loss", steps=[3], values=[1.0]))
-    assert re.findall(r'cx="([\d.]+)"', one) == ["236.0"], "a single step stands in the middle"
+    assert re.findall(r'cx="([\d.]+)"', one) == ["239.0"], "a single step stands in the middle"
 
 
 def test_as_many_points_as_there_is_room_for_are_kept():
@@ -144,3 +144,17 @@ def test_the_axes_of_reliability():
 def test_a_constant_stands_in_the_middle_of_an_axis_of_its_own_size(value, marks):
     svg = line_chart(Line(name="learning rate", steps=[0, 1], values=[value, value]))
     assert re.findall(r'text-anchor="end">(-?[\d.]+)<', svg)[:3] == marks
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        *((0.356, "0.356"), (1.0, "1"), (0.0, "0"), (0.0125, "0.0125"), (0.00125, "0.00125"), (12345.0, "1.23e4")),
+        *((0.000976, "9.76e-4"), (-0.000976, "-9.76e-4"), (1.54e-08, "1.54e-8"), (-0.0125, "-0.0125")),
+    ],
+)
+def test_numbers_beside_an_axis_have_room(number, words):
+    assert short(number) == words
+    assert len(short(number)) <= 8
+    chart = line_chart(Line(name="lr", steps=[0, 1], values=[number, number + abs(number)]))
+    assert f">{short(number)}</text>" in chart or number == 0

@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 WIDTH, HEIGHT = 420, 200
-LEFT, RIGHT, TOP, BOTTOM = 60, 8, 10, 26
+LEFT, RIGHT, TOP, BOTTOM = 66, 8, 10, 26
 POINTS = 400
 """Points of a line at most; of more, evenly chosen ones."""
 SHOWN_BARS = 40
@@ -78,13 +78,22 @@ def line_chart(line: Line, *, unit: bool = False) -> str:
         for x, y in points
         if y is not None and len(points) <= 40
     )
-    grid = "".join(_level(place(first, y)[1], f"{y:.3g}") for y in (low, (low + high) / 2, high))
+    grid = "".join(_level(place(first, y)[1], short(y)) for y in (low, (low + high) / 2, high))
     ends = "".join(
         f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="{anchor}">{step:g}</text>'
         for x, anchor, step in ((LEFT, "start", first), (WIDTH - RIGHT, "end", last))
     )
     label = f"{line.name} over steps {first:g} to {last:g}, last {known[-1]:.4g}"
     return _svg(label, grid + drawn + ends, WIDTH, HEIGHT)
+
+
+def short(number: float) -> str:
+    """Three digits in eight characters at most, which is what there is room for: 0.000976 is 9.76e-4."""
+    words = f"{number:.3g}"
+    if len(words) < 8:
+        return words
+    digits, power = f"{number:.2e}".split("e")
+    return f"{digits}e{int(power)}"
 
 
 def _level(y: float, words: str) -> str:
