@@ -52,7 +52,9 @@ class Fits:
         )
         self._state = "running"
         # It ends in time whether anybody looks at the page or not.
-        self._timer = threading.Timer(60 * self.most_minutes, self._too_long, [self._process])
+        self._timer = threading.Timer(
+            min(60 * self.most_minutes, threading.TIMEOUT_MAX), self._too_long, [self._process]
+        )
         self._timer.daemon = True
         self._timer.start()
 
