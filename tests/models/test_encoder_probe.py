@@ -40,3 +40,15 @@ def test_time_steps_are_the_encoder_s():
 
 def test_the_contract():
     keeps_the_contract("encoder_probe, attentive")
+
+
+@pytest.mark.parametrize(
+    ("options", "held"), [({}, True), ({"trained_blocks": 0}, True), ({"trained_blocks": None}, False)]
+)
+def test_the_encoder_is_held_back_and_the_probe_is_not(options, held):
+    network = EncoderProbe(**PROBED, classes=2, **options).train()
+    parts = {name.partition(".")[0]: set() for name, _ in network.named_parameters()}
+    for name, parameter in network.named_parameters():
+        parts[name.partition(".")[0]].add(parameter.requires_grad)
+    assert parts == {"encoder": {not held}, "probe": {True}}
+    assert network.encoder.training is not held, "nor do its dropout and its statistics move"

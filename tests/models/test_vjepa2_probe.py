@@ -56,3 +56,15 @@ def test_layers_that_cannot_be_are_refused():
             made(layers=layers)
     with pytest.raises(ModelError, match="a probe sees depths of one grid and width side by side"):
         made(layers=(0,), encoder="test_efficientnet", size=64, heads=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "held"), [({}, True), ({"trained_blocks": 0}, True), ({"trained_blocks": None}, False)]
+)
+def test_the_encoder_is_held_back_and_the_probe_is_not(options, held):
+    network = made(**options).train()
+    parts = {name.partition(".")[0]: set() for name, _ in network.named_parameters()}
+    for name, parameter in network.named_parameters():
+        parts[name.partition(".")[0]].add(parameter.requires_grad)
+    assert parts == {"encoder": {not held}, "probe": {True}}
+    assert network.encoder.training is not held, "nor do its dropout and its statistics move"

@@ -1,6 +1,7 @@
 """The report: one file that parses, asks for nothing, and says what the results say."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from vidtok.types import Record
 from vidtok.video.write import write_video
 
 CLASSES = ["wave <b>", "jump"]
+CURVES, LR = ("training loss", "validation top1", "learning rate"), ["0", "0.1", "0.2"]
 
 
 @pytest.fixture
@@ -52,6 +54,8 @@ def test_the_page_says_what_the_results_say(tested):
     assert "b" in reader.tags  # of captions, not of the class's name
     assert "training loss" in said
     assert "validation top1" in said
+    marks = {name: re.findall(r'text-anchor="end">([\d.]+)<', text[text.index(f">{name}<") :])[:3] for name in CURVES}
+    assert marks == {"training loss": ["0.667", "1.33", "2"], "validation top1": ["0", "0.5", "1"], "learning rate": LR}
     assert "0.375" in said  # clips only
 
 
