@@ -153,6 +153,12 @@ def test_a_model_itself_is_shown_what_it_is_made_for(motion, tmp_path, capsys):
     ):
         with pytest.raises(ConfigError, match=words):
             run_visualize(model, video, out=out, **options)
+    saved = tmp_path / "saved"
+    model.save_pretrained(saved)
+    assert run_visualize(saved, video, out=out, panel_size=16) == out
+    assert capsys.readouterr().out.splitlines()[0] == said[0]
+    with pytest.raises(ConfigError, match=f"data.stride=2: {saved} is a saved model"):
+        run_visualize(saved, video, out=out, overrides=["data.stride=2"])
 
 
 def test_of_many_checkpoints_some_have_a_row_evenly_spaced(tmp_path):

@@ -231,6 +231,9 @@ def test_rates_clocks_and_how_the_first_picture_lies(clip, tmp_path):
         assert video.fps == 24
     with PacketReader(make_late_clip(tmp_path / "late.mp4", late=Fraction(12, 25), frames=20)) as video:
         assert (video.start_seconds, float(video.pts_seconds[0])) == (0.0, pytest.approx(0.48, abs=1e-3))
+    later = make_late_clip(tmp_path / "later.mkv", late=Fraction(12, 25), begin=Fraction(2), frames=20)
+    with PacketReader(later) as video:
+        assert (video.start_seconds, float(video.pts_seconds[0])) == pytest.approx((2.0, 2.48), abs=0.03)
     with PacketReader(clip) as video:
         assert video.facts.first_picture is None
         assert video.start_seconds == float(video.pts_seconds[0])
