@@ -1,5 +1,6 @@
 """Fit with fine-tuning: what is trained, from which start, and that none learns from what it is measured on."""
 
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from vidtok.models.classifier import Classifier
 from vidtok.models.encoders import find_encoder
 from vidtok.runs import fit as runs_fit
 from vidtok.runs.fit_model import encoder_model
-from vidtok.runs.fit_tune import TuneRecipe, Tuning
+from vidtok.runs.fit_tune import StepLines, TuneRecipe, Tuning
 from vidtok.train.nested import Videos
 
 
@@ -79,9 +80,10 @@ def test_the_last_block_moves_from_the_linear_probe_s_start(tuned):
 
 def test_every_fold_is_left_out_once_and_models_start_without_it(monkeypatch, capsys, tmp_path):
     videos = Videos(labels=[(0,), (1,)] * 3, groups=list(range(6)), folds=[0, 0, 1, 1, 2, 2], classes=2)
-    model, started, asked = object.__new__(Classifier), [], []
+    model, started, asked, titles = object.__new__(Classifier), [], [], []
 
-    def tuned(self, start, rows, left, parallel, *, name):
+    def tuned(self, start, rows, left, parallel, *, name, title):
+        titles.append(title)
         asked.append((tuple(rows), tuple(left), name))
         own = torch.tensor([[2.0, 0.0], [0.0, 1.0 if name == "fold_2" else -1.0]], dtype=torch.float64)
         return start, {"plain": own, "shuffled": -own, "reversed": own * 0} if left else {}
@@ -103,6 +105,7 @@ def test_every_fold_is_left_out_once_and_models_start_without_it(monkeypatch, ca
         ((0, 1, 2, 3), (4, 5), "fold_3"),
         (tuple(range(6)), (), "all"),
     ]
+    assert titles == [*(f"fold {number} of 3" for number in (1, 2, 3)), "the model of all videos"]
     assert started == [rows for rows, _, _ in asked]
     assert found is model
     assert torch.equal(logits["shuffled"], -logits["plain"])
@@ -134,12 +137,32 @@ def test_a_run_sees_what_the_linear_probe_saw_and_is_as_long_as_its_videos_want(
     assert train.warmup_steps == 2, "a tenth of 20 steps"
     assert (train.batch_norm, train.loss, train.class_weights) == ("frozen", "softmax", "balanced")
     assert (train.init, train.keep_checkpoints) == (str(tmp_path / "run" / "start"), 1)
+    assert train.log_every == 4, "five lines of 20 steps"
     assert train.save_every >= 10**9, "the last step alone is saved"
     assert (found.run.dir, found.run.seed) == (str(tmp_path / "run"), 7)
     assert (found.eval.clips, found.eval.crops, found.eval.after_train, found.eval.train_sample) == (1, 1, False, 0)
     assert (found.model["name"], found.model["summary"], found.model["trained_blocks"]) == ("encoder", "time", 2)
     assert config(13, epochs=12).train.warmup_steps == 2, "a tenth of 20 steps, the last of which is half a batch"
     few = config(5, kind="sigmoid", classes=("turn left", "turn right"), blocks=99, epochs=11)
+    assert few.train.log_every == 3, "of 11 steps"
     assert (few.train.batch, few.train.warmup_steps) == (5, 1)
     assert (few.train.class_weights, few.train.loss, few.data.flip) == (None, "sigmoid", False)
     assert few.model["trained_blocks"] == len(start.network.blocks)
+
+
+def test_how_far_a_run_is_is_shown_and_all_that_it_says_is_kept(tmp_path):
+    shown = io.StringIO()
+    said = (
+        "clips as told\nstep 4/20 | loss 0.700 | eta 0:12\nstep 8 | val top1 0.5\nstep 8/20 | loss 0.600 | eta 0:08\n"
+    )
+    with (tmp_path / "output.txt").open("w", encoding="utf-8") as file:
+        lines = StepLines(file, title="fold 1 of 2", shown=shown)
+        assert lines.encoding == "utf-8"
+        for start in range(0, len(said), 7):
+            assert lines.write(said[start : start + 7]) == len(said[start : start + 7])
+        lines.flush()
+        assert (tmp_path / "output.txt").read_text("utf-8") == said
+    assert shown.getvalue().splitlines() == [
+        "fold 1 of 2 | step 4/20 | loss 0.700 | eta 0:12",
+        "fold 1 of 2 | step 8/20 | loss 0.600 | eta 0:08",
+    ]

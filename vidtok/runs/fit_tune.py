@@ -1,12 +1,14 @@
 """Fit with fine-tuning: from a linear probe's start the encoder's last blocks, in the ordinary trainer."""
 
+import io
 import math
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from jaxtyping import Float
@@ -32,6 +34,8 @@ from vidtok.train.probe import figure_of, held_out
 
 CONTROLS = {"plain": "none", "shuffled": "shuffle", "reversed": "reverse"}
 """The controls of fit by the names that testing has for them."""
+LINES = 5
+"""Of a run, that say how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +102,7 @@ class Tuning:
             "batch_norm": "frozen",
             "loss": self.kind,
             "init": str(run / "start"),
+            "log_every": max(1, math.ceil(recipe.epochs * count / batch / LINES)),
             "save_every": 10**9,
             "keep_checkpoints": 1,
             **({"class_weights": "balanced"} if self.kind == "softmax" else {}),
@@ -112,11 +117,19 @@ class Tuning:
         return check(tree, source="the fine-tuning", allow_plugins=False)
 
     def tuned(
-        self, start: Classifier, rows: Sequence[int], left: Sequence[int], parallel: Parallel, *, name: str
+        self,
+        start: Classifier,
+        rows: Sequence[int],
+        left: Sequence[int],
+        parallel: Parallel,
+        *,
+        name: str,
+        title: str,
     ) -> tuple[Classifier, dict[str, Float[Tensor, "r k"]]]:
         """The model that was trained on `rows` from this start, and the logits of those left out, as of CONTROLS.
 
-        What the run says stands in output.txt of its folder. Raises DataError where a video cannot be read any more.
+        What the run says stands in output.txt of its folder; how far it is, under its `title`, is said here.
+        Raises DataError where a video cannot be read any more.
         """
         run = self.folder / name
         run.mkdir(parents=True)
@@ -125,8 +138,10 @@ class Tuning:
         lists = Lists(
             train=self.records.subset(rows), val=self.records.subset(left or rows[:1]), classes=tuple(self.classes)
         )
-        with (run / "output.txt").open("w", encoding="utf-8") as said, redirect_stdout(said), redirect_stderr(said):
-            ended = run_training(config, lists, parallel, resume=None)
+        with (run / "output.txt").open("w", encoding="utf-8") as file:
+            said = StepLines(file, title=title, shown=sys.stdout)
+            with redirect_stdout(said), redirect_stderr(said):
+                ended = run_training(config, lists, parallel, resume=None)
         if not ended.finished:
             raise KeyboardInterrupt  # which the run has caught, to save where it stood
         model = load_model(run)
@@ -164,12 +179,15 @@ class Tuning:
         parts = held_out(videos.folds)
         for number, out in enumerate(parts if how == "folds" else parts[:1], start=1):
             rows, left = (~out).nonzero().flatten().tolist(), out.nonzero().flatten().tolist()
-            _, found = self.tuned(start(rows), rows, left, parallel, name=f"fold_{number}")
+            _, found = self.tuned(
+                start(rows), rows, left, parallel, name=f"fold_{number}", title=f"fold {number} of {len(parts)}"
+            )
             for name, own in found.items():
                 logits[name][out] = own
             measured = sorted([*measured, *left])
             print(f"fold {number} of {len(parts)}: {self.compared(logits['plain'], linear, videos, left)}", flush=True)
-        model, _ = self.tuned(start(range(len(videos.labels))), range(len(videos.labels)), (), parallel, name="all")
+        every = range(len(videos.labels))
+        model, _ = self.tuned(start(every), every, (), parallel, name="all", title="the model of all videos")
         print(f"in all: {self.compared(logits['plain'], linear, videos, measured, judge=True)}", flush=True)
         return model, logits, measured
 
@@ -187,3 +205,27 @@ class Tuning:
         one, other = (figure_of(each[kept], videos.targets[kept], kind=self.kind) for each in (tuned, linear))
         words = f"fine-tuned {one:.2f}, the linear probe {other:.2f}, on {len(rows)} videos"
         return f"{words}; it is not worth it: fit without --finetune" if judge and one <= other else words
+
+
+class StepLines(io.TextIOBase):
+    """Writes what a run says into a file, and shows its lines of steps, which say how much time is left.
+
+    `shown`: what stands for the standard output, a console or a notebook's cell.
+    """
+
+    def __init__(self, file: TextIO, *, title: str, shown: Any):
+        self._file, self._title, self._shown, self._rest = file, title, shown, ""
+
+    @property
+    def encoding(self) -> str:
+        return self._file.encoding
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.startswith("step ") and " | eta " in line:
+                print(f"{self._title} | {line}", file=self._shown, flush=True)
+        return self._file.write(text)
+
+    def flush(self) -> None:
+        self._file.flush()
