@@ -1,5 +1,6 @@
 """Videos in archives and behind URLs: the same frames as from their files; what cannot be trusted is refused."""
 
+import gc
 import io
 import sys
 from pathlib import Path
@@ -101,9 +102,23 @@ def test_a_server_that_claims_ten_gigabytes_is_not_believed(clips: Path, ranges:
             open_video(Path(f"{address}/a.mp4"), timeout_seconds=2.0)
 
 
+def test_what_was_kept_goes_with_its_last_reader_in_silence(recwarn: pytest.WarningsRecorder):
+    """In a circle of references too, in which what is collected first may be the file."""
+    for _ in range(20):
+        kept = source.Kept(max_size=10)
+        kept.write(b"abc")
+        circle: list = [kept, source.Window(kept, 0, 3, name="a.mp4")]
+        circle.append(circle)
+        closed = kept._file
+        del kept, circle
+        gc.collect()
+        assert closed.closed
+    assert not [each for each in recwarn if issubclass(each.category, ResourceWarning | pytest.PytestWarning)]
+
+
 def test_what_was_kept_of_a_file_is_closed_where_its_server_breaks_off(monkeypatch: pytest.MonkeyPatch):
     made = []
-    monkeypatch.setattr(source.tempfile, "SpooledTemporaryFile", lambda **_: made.append(io.BytesIO()) or made[-1])
+    monkeypatch.setattr(source, "Kept", lambda **_: made.append(io.BytesIO()) or made[-1])
 
     class Breaking(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

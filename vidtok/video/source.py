@@ -239,12 +239,22 @@ def _gives_ranges(file: Any, size: int) -> bool:
         return False
 
 
+class Kept(tempfile.SpooledTemporaryFile[bytes]):
+    """What is read of a URL, for as long as somebody reads it: FFmpeg's container never closes the file it was given.
+
+    It goes with its last reader, which is no mistake that Python should warn of.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _whole(system: Any, url: str, size: int | None, name: str) -> "Window":
     if size is not None and size > MOST_WHOLE_BYTES:
         raise OSError(
             27, f"the server gives no ranges, and claims {size} bytes: at most {MOST_WHOLE_BYTES} are read", url
         )
-    kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+    kept = Kept(max_size=IN_MEMORY_BYTES)
     length = 0
     try:
         with system.open(url, "rb", block_size=0) as file:
