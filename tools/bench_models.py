@@ -8,7 +8,7 @@
     vivit_b      ViViT-B/16x2 on 32 frames of 224 x 224, class token    transformers' VivitForVideoClassification
     vivit_b_tl8  the same, mean over tokens, 8 tokens after block 3     our own plain ViViT-B, whose numbers are others
     maxvit_t, _s MaxViT-T and S on pictures of 224 x 224                timm's maxvit_*_tf_224
-    stvit_s      STViT-S on pictures                                    the paper's steps with unfold and fold, models_peers.py
+    stvit_s      STViT-S on pictures                                    the paper's unfold and fold, models_peers.py
     casvit_xs    CAS-ViT-XS on pictures                                 the paper's plain convolutions, models_peers.py
 
 Each row of the table is one way to compute the same: `peer` as it comes (channels first), `peer_last` in channels-last
